@@ -1,0 +1,231 @@
+"""Benchmarks: a definition read, checked, and joined to its question set."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import BenchmarkError, PromptError
+from evalkit.loaders.definition import (
+    DefinitionError,
+    check_keys,
+    parse_fields,
+    parse_source,
+    read_number,
+    read_text,
+)
+from evalkit.loaders.fields import FieldMap, build_question_set
+from evalkit.loaders.guess import guess_fields
+from evalkit.loaders.source import FORMATS, Source, read_rows
+from evalkit.prompts import PromptFormat, parse_prompt_format
+from evalkit.questions import QuestionSet
+
+TEXT_KEYS = ("name", "title", "version", "licence", "homepage", "citation", "note")
+OTHER_KEYS = ("questions", "choices", "source", "columns", "prompt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What a benchmark's TOML file says; its questions are not read yet."""
+
+    name: str
+    version: str
+    path: Path
+    """The definition's file, or the question file if there is no definition."""
+    source: Source
+    fields: FieldMap
+    prompt: PromptFormat
+    title: str = ""
+    licence: str = ""
+    homepage: str = ""
+    citation: str = ""
+    note: str = ""
+    questions: int | None = None
+    """How many questions the published set has."""
+    choices: int | None = None
+    """How many choices each question has, if all have as many."""
+
+    def find_files(self, patterns: tuple[str, ...], data_folder: Path | None) -> tuple[Path, ...]:
+        """Files that match the patterns, from the first folder that has any.
+
+        Folders are tried in this order: the definition's own, the data folder, the set's usual
+        folder within it.
+        """
+        folders = [self.path.parent]
+        if data_folder is not None:
+            folders += [data_folder, data_folder / (self.source.folder or self.name)]
+        for folder in folders:
+            found = {path for pattern in patterns for path in folder.glob(pattern)}
+            if found:
+                return tuple(sorted(found))
+        return ()
+
+    @property
+    def chance(self) -> float | None:
+        """Accuracy of blind guessing, if all questions have as many choices."""
+        return None if self.choices is None else 1 / self.choices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """A definition with its questions.
+
+    Example:
+        >>> everyday = load_benchmark("everyday")
+        >>> len(everyday.question_set.questions), len(everyday.question_set.examples)
+        (300, 20)
+    """
+
+    definition: Definition
+    question_set: QuestionSet
+
+    @property
+    def name(self) -> str:
+        """The benchmark's name."""
+        return self.definition.name
+
+
+def load_benchmark(name: str | Path, *, data_folder: Path | None = None) -> Benchmark:
+    """Read a benchmark and all its questions.
+
+    Args:
+        name: a shipped benchmark's name, a definition (.toml), or a question file (.csv, .tsv,
+            .jsonl, .json) whose columns have usual names.
+        data_folder: where published sets that evalkit does not ship lie on this machine.
+
+    Raises:
+        BenchmarkError: there is no such benchmark, its definition is wrong, or its files are
+            missing.
+        QuestionSetError: rows can't be used; all are listed.
+    """
+    definition = load_definition(name)
+    paths = definition.find_files(definition.source.files, data_folder)
+    if not paths:
+        raise BenchmarkError(missing_files(definition, data_folder), path=definition.path)
+    questions = build_question_set(read_rows(paths, definition.source), definition.fields)
+    if definition.source.examples:
+        example_paths = definition.find_files(definition.source.examples, data_folder)
+        rows = read_rows(example_paths, definition.source)
+        examples = build_question_set(rows, definition.fields).questions
+        questions = QuestionSet(
+            questions=questions.questions, examples=(*questions.examples, *examples)
+        )
+    if not questions.questions:
+        raise BenchmarkError("there is no question in it", path=paths[0])
+    return Benchmark(definition=definition, question_set=questions)
+
+
+def missing_files(definition: Definition, data_folder: Path | None) -> str:
+    """Say which files a definition needs and where they may lie."""
+    wanted = ", ".join(definition.source.files)
+    if data_folder is None:
+        where = "name the folder that holds it with --data or EVALKIT_DATA"
+    else:
+        where = f"nothing matches below {data_folder}"
+    origin = f" (from {definition.homepage})" if definition.homepage else ""
+    return f"{definition.name} needs {wanted}{origin}, which is not shipped: {where}"
+
+
+def load_definition(name: str | Path) -> Definition:
+    """Read a benchmark's definition without its questions.
+
+    Raises:
+        BenchmarkError: there is no such benchmark, or its definition is wrong.
+    """
+    path = find_definition(name)
+    if path.suffix == ".toml":
+        return parse_definition(path)
+    guess = guess_fields(path)
+    return Definition(
+        name=path.stem,
+        version="unversioned",
+        path=path,
+        source=guess.source,
+        fields=guess.fields,
+        prompt=PromptFormat(),
+    )
+
+
+def find_definition(name: str | Path) -> Path:
+    """The file that a name, or a path, stands for.
+
+    Raises:
+        BenchmarkError: with the nearest names that exist.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or path.suffix.lower() in FORMATS:
+        if path.is_file():
+            return path
+        raise BenchmarkError("no such file", path=path)
+    for folder in definition_folders():
+        candidate = folder / f"{name}.toml"
+        if candidate.is_file():
+            return candidate
+    names = [found.stem for found in list_definitions()]
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4) or names
+    raise BenchmarkError(
+        f"no benchmark {str(name)!r}; near it: {', '.join(near)}. `evalkit list` shows all; "
+        "files of your own end in .csv, .tsv, .jsonl, .json or .toml"
+    )
+
+
+def definition_folders() -> tuple[Path, ...]:
+    """Where definitions lie: ./benchmarks, then those that come with evalkit."""
+    package = Path(__file__).resolve().parent
+    shipped = (package / "shipped_benchmarks", package.parent / "benchmarks")
+    return (Path("benchmarks"), *(folder for folder in shipped if folder.is_dir()))
+
+
+def list_definitions() -> Iterator[Path]:
+    """The definition files at hand, by name; a nearer folder hides a farther one's."""
+    found: dict[str, Path] = {}
+    for folder in definition_folders():
+        for path in folder.glob("*.toml"):
+            found.setdefault(path.stem, path)
+    yield from (found[name] for name in sorted(found))
+
+
+def parse_definition(path: Path) -> Definition:
+    """Read and check a definition file.
+
+    Raises:
+        BenchmarkError: naming the file and the key.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BenchmarkError(f"can't be read: {error}", path=path) from error
+    try:
+        return build_definition(path, table)
+    except (DefinitionError, PromptError) as error:
+        raise BenchmarkError(str(error), path=path) from error
+
+
+def build_definition(path: Path, table: dict[str, Any]) -> Definition:
+    """Check the tables of a definition.
+
+    Raises:
+        DefinitionError: a key or value can't be used.
+        PromptError: the prompt can't be used.
+    """
+    check_keys("the definition", table, dict.fromkeys((*TEXT_KEYS, *OTHER_KEYS)))
+    texts = {key: read_text("definition", table, key) or "" for key in TEXT_KEYS}
+    texts["name"] = texts["name"] or path.stem
+    if not texts["version"]:
+        raise DefinitionError('version is missing; for example version = "1"')
+    for section in ("source", "columns", "prompt"):
+        if not isinstance(table.get(section, {}), dict):
+            raise DefinitionError(f"{section}: expected a table, [{section}]")
+    return Definition(
+        path=path,
+        source=parse_source(table.get("source", {})),
+        fields=parse_fields(table.get("columns", {})),
+        prompt=parse_prompt_format(table.get("prompt", {})),
+        questions=read_number("definition", table, "questions"),
+        choices=read_number("definition", table, "choices"),
+        **texts,
+    )

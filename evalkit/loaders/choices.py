@@ -1,0 +1,201 @@
+"""The forms in which question files hold their choices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import TypeAlias
+
+from evalkit.loaders.records import Record
+
+LEADING_LABEL = re.compile(r"\s*[(\[]?([A-Za-z]|\d{1,2})[)\].:]\s*")
+"""A label as it stands before a choice: `(A) `, `A)`, `a.`, `1:`."""
+
+OPTIONS_HEADING = re.compile(r"\s*(options|choices|answer choices)\s*:\s*\Z", re.IGNORECASE)
+
+
+class FieldError(Exception):
+    """One field of one row can't be used."""
+
+    def __init__(self, field: str, value: object, remedy: str) -> None:
+        super().__init__(field, value, remedy)
+        self.field, self.value, self.remedy = field, value, remedy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundChoices:
+    """The choices of one row.
+
+    Args:
+        texts: in the order of the file.
+        labels: what the file calls them: its own labels, or letters.
+        right: positions of the right ones, where the form itself says so.
+        stem: the text before the first choice, where choices and question share one text.
+    """
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    right: tuple[int, ...] | None = None
+    stem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeparateColumns:
+    """One column a choice: `choices = ["A", "B", "C", "D"]`. Empty last columns hold no choice."""
+
+    columns: tuple[str, ...]
+
+    def find(self, record: Record) -> FoundChoices:
+        """Take the cells up to the last that is not empty."""
+        cells = [record.get(column) for column in self.columns]
+        while cells and (cells[-1] is None or cells[-1] == ""):
+            cells.pop()
+        texts = tuple(
+            text_of(column, cell) for column, cell in zip(self.columns, cells, strict=False)
+        )
+        return FoundChoices(texts=texts, labels=letters(len(texts)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListColumn:
+    """One column that holds a list: `choices = "options"`.
+
+    With `labelled`, each choice carries its own letter, `(A) 2` or `A)125`, which is taken off.
+    """
+
+    column: str
+    labelled: bool = False
+
+    def find(self, record: Record) -> FoundChoices:
+        """Take the items of the list."""
+        texts = text_list(self.column, record.get(self.column))
+        if self.labelled:
+            texts = tuple(self.take_label(text, i) for i, text in enumerate(texts))
+        return FoundChoices(texts=texts, labels=letters(len(texts)))
+
+    def take_label(self, text: str, position: int) -> str:
+        """Take the letter off a choice; it must be the one of its position."""
+        match = LEADING_LABEL.match(text)
+        expected = ascii_uppercase[position : position + 1]
+        if match is None or match[1].upper() != expected:
+            raise FieldError(self.column, text, f"expected a choice that begins with ({expected})")
+        return text[match.end() :]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParallelLists:
+    """Two lists side by side: `choices = { texts = "choices.text", labels = "choices.label" }`."""
+
+    texts: str
+    labels: str
+
+    def find(self, record: Record) -> FoundChoices:
+        """Take the items of both lists, which must be equally long."""
+        texts = text_list(self.texts, record.get(self.texts))
+        labels = text_list(self.labels, record.get(self.labels))
+        if len(texts) != len(labels) or len(set(labels)) != len(labels):
+            remedy = f"expected {len(texts)} different labels, one for each choice"
+            raise FieldError(self.labels, list(labels), remedy)
+        return FoundChoices(texts=texts, labels=labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetteredText:
+    """Choices inside one text: `choices = { lettered = "input" }` for `... (A) red (B) blue`."""
+
+    column: str
+
+    def find(self, record: Record) -> FoundChoices:
+        """Cut the text at (A), (B), (C), ...; what stands before is the question."""
+        text = text_of(self.column, record.get(self.column))
+        cuts = find_letters(text)
+        if len(cuts) < 2:
+            raise FieldError(self.column, text, "expected choices marked (A), (B), ... or A), B)")
+        ends = [start for start, _ in cuts[1:]] + [len(text)]
+        texts = tuple(text[cut[1] : end].strip() for cut, end in zip(cuts, ends, strict=True))
+        stem = OPTIONS_HEADING.sub("", text[: cuts[0][0]]).strip()
+        return FoundChoices(texts=texts, labels=letters(len(texts)), stem=stem or None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightAndWrong:
+    """The right text and the wrong ones: `choices = { right = "Best", wrong = ["Worse"] }`.
+
+    Such files give no order, so their definition must ask for a seeded one.
+
+    Args:
+        right: the column of the right answer.
+        wrong: the columns of wrong answers.
+        separator: what separates several wrong answers within one cell.
+    """
+
+    right: str
+    wrong: tuple[str, ...]
+    separator: str | None = None
+
+    def find(self, record: Record) -> FoundChoices:
+        """Put the right answer first and the wrong ones after it."""
+        texts = [text_of(self.right, record.get(self.right))]
+        for column in self.wrong:
+            cell = text_of(column, record.get(column))
+            parts = cell.split(self.separator) if self.separator else [cell]
+            texts += [part.strip() for part in parts if part.strip()]
+        return FoundChoices(texts=tuple(texts), labels=letters(len(texts)), right=(0,))
+
+
+ChoiceForm: TypeAlias = SeparateColumns | ListColumn | ParallelLists | LetteredText | RightAndWrong
+
+
+def letters(count: int) -> tuple[str, ...]:
+    """The first letters of the alphabet, at most 26.
+
+    Example:
+        >>> letters(3)
+        ('A', 'B', 'C')
+    """
+    return tuple(ascii_uppercase[:count])
+
+
+def find_letters(text: str) -> list[tuple[int, int]]:
+    """The spans of the marks (A), (B), ... or A), B), ... in a text, as far as the row goes on."""
+    for opening, closing in ((r"\(", r"\)"), (r"(?<!\w)", r"[).:]")):
+        cuts: list[tuple[int, int]] = []
+        for letter in ascii_uppercase:
+            start = cuts[-1][1] if cuts else 0
+            mark = re.compile(rf"{opening}{letter}{closing}\s*").search(text, start)
+            if mark is None:
+                break
+            cuts.append(mark.span())
+        if len(cuts) > 1:
+            return cuts
+    return []
+
+
+def text_of(field: str, value: object) -> str:
+    """A cell as text without the white space around it; numbers keep the form they are written in.
+
+    Raises:
+        FieldError: the value is missing, or no text or number, or can't be written as UTF-8.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise FieldError(field, value, "half of a surrogate pair; repair the escape") from None
+        return value.strip()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise FieldError(field, value, "expected text")
+
+
+def text_list(field: str, value: object) -> tuple[str, ...]:
+    """A list of texts.
+
+    Raises:
+        FieldError: the value is no list, or one of its items no text.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise FieldError(field, value, "expected a list of texts")
+    return tuple(text_of(field, item) for item in value)

@@ -1,0 +1,244 @@
+"""Which column means what, and a row turned into a question by it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from evalkit.errors import QuestionSetError, RowProblem
+from evalkit.loaders.choices import ChoiceForm, FieldError, FoundChoices, text_list, text_of
+from evalkit.loaders.records import Record, Row, shorten
+from evalkit.questions import (
+    MAX_CHOICES,
+    MIN_CHOICES,
+    Question,
+    QuestionSet,
+    digest_of,
+    shuffle_choices,
+)
+
+AnswerForm = Literal["letter", "index0", "index1", "text", "flags"]
+"""How a file names the right choice: its letter or label, its position counted from 0 or from 1,
+its text, or a list of 0 and 1 beside the choices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMap:
+    """Which columns of a file make up a question."""
+
+    stem: tuple[str, ...]
+    """Columns of the question's text; several, such as passage and question, are joined."""
+    choices: ChoiceForm
+    answer: str | None = None
+    """The column of the answer; None if the form of the choices says which is right."""
+    answer_is: AnswerForm = "letter"
+    id: str | None = None
+    group: str | None = None
+    cluster: str | None = None
+    example: str | None = None
+    """A column of true and false: marks worked examples, which are not asked."""
+    metadata: tuple[str, ...] = ()
+    shuffle_seed: int | None = None
+    """Show choices in an order drawn from this seed, for files whose order gives answers away."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRow:
+    """A row, the file it comes from, and the subject that the file's name gives."""
+
+    path: Path
+    row: Row
+    group: str | None = None
+
+
+def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionSet:
+    """Turn rows into questions, or list every row that can't be one.
+
+    Raises:
+        QuestionSetError: all bad rows of all files, each with its line, field, value and remedy.
+    """
+    questions: list[Question] = []
+    examples: list[Question] = []
+    problems: list[RowProblem] = []
+    places: dict[str, str] = {}
+    for placed in rows:
+        if isinstance(placed.row, RowProblem):
+            problems.append(placed.row)
+            continue
+        try:
+            question = build_question(placed.row, fields, placed.group)
+            if fields.id is None:
+                question = with_unique_id(question, places)
+            elif question.id in places:
+                raise FieldError(fields.id, question.id, f"stands already at {places[question.id]}")
+            is_example = fields.example is not None and is_marked(placed.row, fields.example)
+        except FieldError as error:
+            problems.append(as_problem(placed, error))
+            continue
+        places[question.id] = f"{placed.path}:{placed.row.line}"
+        (examples if is_example else questions).append(question)
+    if problems:
+        raise QuestionSetError(tuple(problems))
+    return QuestionSet(questions=tuple(questions), examples=tuple(examples))
+
+
+def as_problem(placed: PlacedRow, error: FieldError) -> RowProblem:
+    """Say where the field is that can't be used."""
+    assert isinstance(placed.row, Record)
+    return RowProblem(
+        path=placed.path,
+        line=placed.row.line,
+        field=error.field,
+        value=shorten(error.value),
+        remedy=error.remedy,
+    )
+
+
+def build_question(record: Record, fields: FieldMap, group: str | None = None) -> Question:
+    """Map one row to a question.
+
+    Raises:
+        FieldError: a field is missing or holds something that can't be right.
+    """
+    found = fields.choices.find(record)
+    check_choices(fields.choices, found)
+    stem = build_stem(record, fields, found)
+    right = found.right if fields.answer is None else find_right(record, fields, found)
+    if not right:
+        raise FieldError(fields.answer or "answer", None, "no choice is marked as right")
+    question = Question(
+        id=digest_of(stem, *found.texts)[:16] if fields.id is None else read_id(record, fields.id),
+        stem=stem,
+        choices=found.texts,
+        right=right,
+        group=read_optional(record, fields.group) or group,
+        cluster=read_optional(record, fields.cluster),
+        metadata={c: t for c in fields.metadata if (t := read_optional(record, c)) is not None},
+    )
+    if fields.shuffle_seed is None:
+        return question
+    return shuffle_choices(question, fields.shuffle_seed)
+
+
+def with_unique_id(question: Question, places: dict[str, str]) -> Question:
+    """Number the repetitions of a question that a set without ids holds more than once."""
+    number, unique = 1, question.id
+    while unique in places:
+        number += 1
+        unique = f"{question.id}-{number}"
+    return question if number == 1 else replace(question, id=unique)
+
+
+def check_choices(form: ChoiceForm, found: FoundChoices) -> None:
+    """Refuse too few or too many choices, and empty ones."""
+    field = choice_field(form)
+    if not MIN_CHOICES <= len(found.texts) <= MAX_CHOICES:
+        remedy = f"expected {MIN_CHOICES} to {MAX_CHOICES} choices"
+        raise FieldError(field, f"{len(found.texts)} choices", remedy)
+    for text, label in zip(found.texts, found.labels, strict=True):
+        if not text:
+            raise FieldError(field, list(found.texts), f"choice {label} is empty")
+
+
+def choice_field(form: ChoiceForm) -> str:
+    """The column or columns of the choices, for a message."""
+    names: list[str] = []
+    for attribute in ("columns", "column", "texts", "right"):
+        value = getattr(form, attribute, ())
+        names += [value] if isinstance(value, str) else value
+    return ", ".join(names)
+
+
+def build_stem(record: Record, fields: FieldMap, found: FoundChoices) -> str:
+    """Join the texts of the question, leaving out the columns that are empty in this row."""
+    if found.stem is not None and fields.stem == (choice_field(fields.choices),):
+        return found.stem
+    last = fields.stem[-1]
+    parts = [read_optional(record, column) for column in fields.stem[:-1]]
+    parts.append(text_of(last, record.get(last)))
+    if not parts[-1]:
+        raise FieldError(last, "", "the question has no text")
+    return "\n\n".join(part for part in parts if part)
+
+
+def read_id(record: Record, column: str) -> str:
+    """The set's own id of a question."""
+    text = text_of(column, record.get(column))
+    if not text:
+        raise FieldError(column, text, "expected an id")
+    return text
+
+
+def read_optional(record: Record, column: str | None) -> str | None:
+    """A text that may be missing."""
+    value = None if column is None else record.get(column)
+    return None if column is None or value is None else text_of(column, value) or None
+
+
+def is_marked(record: Record, column: str) -> bool:
+    """Whether a row is marked as a worked example."""
+    value = record.get(column)
+    marks = {True: True, False: False, None: False, "": False, "true": True, "false": False}
+    key = value.strip().lower() if isinstance(value, str) else value
+    if isinstance(key, bool | str | None) and key in marks:
+        return marks[key]
+    raise FieldError(column, value, "expected true or false")
+
+
+def find_right(record: Record, fields: FieldMap, found: FoundChoices) -> tuple[int, ...]:
+    """Positions of the right choices, from the answer column."""
+    assert fields.answer is not None
+    value = record.get(fields.answer)
+    if value is None or value == "":
+        raise FieldError(fields.answer, None, "the row has no answer")
+    if fields.answer_is == "flags":
+        return read_flags(fields.answer, value, found)
+    answers = value if isinstance(value, list) else [value]
+    places = {find_one(fields.answer, answer, fields.answer_is, found) for answer in answers}
+    return tuple(sorted(places))
+
+
+def find_one(field: str, value: object, form: AnswerForm, found: FoundChoices) -> int:
+    """Position of the choice that one answer names."""
+    text = text_of(field, value)
+    if form == "text":
+        return find_text(field, text, found)
+    if form == "letter":
+        return find_label(field, text, found)
+    first = 0 if form == "index0" else 1
+    last = first + len(found.texts) - 1
+    if not re.fullmatch(r"\d+", text) or not first <= int(text) <= last:
+        raise FieldError(field, value, f"expected a whole number from {first} to {last}")
+    return int(text) - first
+
+
+def find_label(field: str, text: str, found: FoundChoices) -> int:
+    """Position of the choice with this letter or label, brackets around it allowed."""
+    bare = text.strip("()[]. ")
+    exact = [i for i, label in enumerate(found.labels) if label == bare]
+    loose = [i for i, label in enumerate(found.labels) if label.upper() == bare.upper()]
+    for matches in (exact, loose):
+        if len(matches) == 1:
+            return matches[0]
+    raise FieldError(field, text, f"expected one of {', '.join(found.labels)}")
+
+
+def find_text(field: str, text: str, found: FoundChoices) -> int:
+    """Position of the choice with exactly this text."""
+    matches = [i for i, choice in enumerate(found.texts) if choice == text]
+    if len(matches) > 1:
+        raise FieldError(field, text, "two choices have this text; name the answer by its letter")
+    if not matches:
+        raise FieldError(field, text, f"expected the text of a choice: {shorten(found.texts)}")
+    return matches[0]
+
+
+def read_flags(field: str, value: object, found: FoundChoices) -> tuple[int, ...]:
+    """Positions of the ones in a list of 0 and 1."""
+    flags = text_list(field, value)
+    if len(flags) != len(found.texts) or any(flag not in ("0", "1") for flag in flags):
+        raise FieldError(field, value, f"expected {len(found.texts)} numbers, each 0 or 1")
+    return tuple(i for i, flag in enumerate(flags) if flag == "1")

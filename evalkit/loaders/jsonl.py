@@ -1,0 +1,47 @@
+"""JSON lines: one object a line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from evalkit.errors import RowProblem
+from evalkit.loaders.records import Record, Rows, read_text, shorten
+
+
+def read_jsonl(path: Path) -> Rows:
+    """Read one object a line; blank lines are passed over, a broken line is a problem.
+
+    Raises:
+        BenchmarkError: the file can't be read.
+    """
+    # Not splitlines(): it also cuts at U+2028 and others, which may stand inside a JSON string.
+    for line, text in enumerate(read_text(path).split("\n"), start=1):
+        if text.strip():
+            yield parse_row(path, line, text)
+
+
+def parse_row(path: Path, line: int, text: str) -> Record | RowProblem:
+    """Parse one line."""
+    try:
+        value = decode(text)
+    except ValueError as error:
+        remedy = f"not JSON: {error}"
+        return RowProblem(path=path, line=line, field="row", value=shorten(text), remedy=remedy)
+    return to_record(path, line, value)
+
+
+def to_record(path: Path, line: int, value: object) -> Record | RowProblem:
+    """Accept an object; anything else is a problem of its row."""
+    if isinstance(value, dict):
+        return Record(line, value)
+    remedy = "expected an object with named fields"
+    return RowProblem(path=path, line=line, field="row", value=shorten(value), remedy=remedy)
+
+
+def decode(text: str) -> object:
+    """Parse JSON, keeping numbers with a decimal point as the text that was written."""
+    try:
+        return json.loads(text, parse_float=str)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -1,0 +1,94 @@
+"""Where the rows of a question set come from: files, their format, how to read each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from evalkit.errors import BenchmarkError
+from evalkit.loaders.csv import read_csv
+from evalkit.loaders.fields import PlacedRow
+from evalkit.loaders.json import read_json
+from evalkit.loaders.jsonl import read_jsonl
+from evalkit.loaders.records import Rows
+
+FileFormat = Literal["csv", "jsonl", "json"]
+
+FORMATS: dict[str, FileFormat] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Files of one format.
+
+    Args:
+        files: patterns relative to the data folder, such as `data/test/*_test.csv`.
+        examples: patterns of files whose rows are worked examples, not asked.
+        folder: the set's usual folder within a collection of sets.
+        format: None: from the ending of each file.
+        columns: names of the columns of CSV files without header.
+        delimiter: what separates the cells of CSV files; None: found out.
+        records: the key of the list within JSON files that hold an object.
+        group_from_file: pattern for the name of a file without its ending, whose first group is
+            the subject of all its rows: `(.+)_test`.
+    """
+
+    files: tuple[str, ...]
+    examples: tuple[str, ...] = ()
+    folder: str | None = None
+    format: FileFormat | None = None
+    columns: tuple[str, ...] = ()
+    delimiter: str | None = None
+    records: str | None = None
+    group_from_file: str | None = None
+
+
+def read_rows(paths: Iterable[Path], source: Source) -> Iterator[PlacedRow]:
+    """Read the rows of all files, one after the other.
+
+    Raises:
+        BenchmarkError: a file can't be read at all.
+    """
+    for path in paths:
+        group = find_group(path, source.group_from_file)
+        for row in read_file(path, source):
+            yield PlacedRow(path, row, group)
+
+
+def read_file(path: Path, source: Source) -> Rows:
+    """Read the rows of one file by its format."""
+    match source.format or find_format(path):
+        case "csv":
+            return read_csv(path, columns=source.columns, delimiter=source.delimiter)
+        case "jsonl":
+            return read_jsonl(path)
+        case "json":
+            return read_json(path, records=source.records)
+
+
+def find_format(path: Path) -> FileFormat:
+    """The format that a file's ending stands for.
+
+    Raises:
+        BenchmarkError: evalkit doesn't read such files.
+    """
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        reason = f"unknown ending {path.suffix!r}; known are {', '.join(FORMATS)}"
+        raise BenchmarkError(reason, path=path) from None
+
+
+def find_group(path: Path, pattern: str | None) -> str | None:
+    """The subject that a file's name gives, with spaces for underscores."""
+    match = re.fullmatch(pattern, path.stem) if pattern else None
+    return match[1].replace("_", " ") if match else None

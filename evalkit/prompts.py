@@ -1,0 +1,226 @@
+"""What a model is shown: system text, worked examples as earlier turns, the question, a prefill."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from string import ascii_uppercase
+from typing import Any, Literal
+
+from evalkit.errors import PromptError
+from evalkit.questions import Question, digest_of, rank_by_seed
+
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+MAX_DIGIT_CHOICES = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptFormat:
+    """How questions of a benchmark are written out; every text can be set in its definition.
+
+    Example:
+        >>> PromptFormat(prefill="Answer: ")
+        Traceback (most recent call last):
+        ...
+        evalkit.errors.PromptError: a prefill may not end in white space: 'Answer: '
+    """
+
+    system: str = ""
+    """Goes before everything else, whatever the way of asking."""
+    template: str = "{stem}\n\n{choices}"
+    """The user's turn, with {stem}, {choices} and, where wanted, {group}."""
+    choice: str = "({label}) {text}"
+    """One line for each choice."""
+    labels: Literal["letters", "digits"] = "letters"
+    # No space before the label and an open bracket: the models that we know continue it with one
+    # token that is a bare letter, where after "Answer:" it may be " B", "**" or a line break.
+    prefill: str = "The answer is ("
+    """The start of the model's turn in the prefill way of asking."""
+    prefill_end: str = ")"
+    """What follows the label in the turns of worked examples."""
+    instruction: str = (
+        "Answer every multiple-choice question with the {label} of the right choice alone: "
+        "no words, no explanation."
+    )
+    """The system text of the instructed way of asking, with {label} for "letter" or "number"."""
+
+    def __post_init__(self) -> None:
+        check_prefill(self.prefill)
+        check_placeholders("template", self.template, need={"stem", "choices"}, may={"group"})
+        check_placeholders("choice", self.choice, need={"label", "text"})
+        check_placeholders("instruction", self.instruction, need=set(), may={"label"})
+        if self.labels not in ("letters", "digits"):
+            raise PromptError(f"labels = {self.labels!r}: expected 'letters' or 'digits'")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all texts, as 64 hexadecimal digits."""
+        return digest_of(*(str(getattr(self, f.name)) for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One worked example: what the user asks, and the label of the right choice."""
+
+    question: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A question written out, before a way of asking turns it into messages."""
+
+    format: PromptFormat
+    examples: tuple[Turn, ...]
+    question: str
+    labels: tuple[str, ...]
+    """The labels offered, one for each choice, in order."""
+
+
+def check_prefill(prefill: str) -> None:
+    """Refuse a prefill that every endpoint refuses.
+
+    Raises:
+        PromptError: it is empty or ends in white space.
+    """
+    if not prefill.strip():
+        raise PromptError("a prefill may not be empty; to ask without one use the way `instructed`")
+    if prefill != prefill.rstrip():
+        raise PromptError(f"a prefill may not end in white space: {prefill!r}")
+
+
+def check_placeholders(
+    name: str, text: str, *, need: set[str], may: set[str] | frozenset[str] = frozenset()
+) -> None:
+    """Refuse a text in which a placeholder is missing or unknown.
+
+    Raises:
+        PromptError: naming the text and the placeholder.
+    """
+    found = set(PLACEHOLDER.findall(text))
+    for missing in sorted(need - found):
+        raise PromptError(f"{name} = {text!r}: {{{missing}}} is missing")
+    for unknown in sorted(found - need - may):
+        allowed = ", ".join(f"{{{word}}}" for word in sorted(need | may))
+        raise PromptError(f"{name} = {text!r}: {{{unknown}}} is unknown; there are {allowed}")
+
+
+def fill(text: str, /, **values: str) -> str:
+    """Put values in place of placeholders, once: braces within a value stay as they are.
+
+    Example:
+        >>> fill("{stem}!", stem="Solve {x}")
+        'Solve {x}!'
+    """
+    return PLACEHOLDER.sub(lambda match: values[match[1]], text)
+
+
+def build_labels(count: int, style: Literal["letters", "digits"] = "letters") -> tuple[str, ...]:
+    """The labels of a question with so many choices.
+
+    Args:
+        count: how many choices, 2 to 26; at most 9 with digits, so that one token names each.
+        style: A, B, C, ... or 1, 2, 3, ...
+
+    Raises:
+        PromptError: too many choices for digits.
+
+    Example:
+        >>> build_labels(3), build_labels(3, "digits")
+        (('A', 'B', 'C'), ('1', '2', '3'))
+    """
+    if style == "letters":
+        return tuple(ascii_uppercase[:count])
+    if count > MAX_DIGIT_CHOICES:
+        raise PromptError(f"{count} choices: digits reach to 9; use labels = 'letters'")
+    return tuple(str(number) for number in range(1, count + 1))
+
+
+def build_prompt(
+    question: Question, form: PromptFormat, examples: Sequence[Question] = ()
+) -> Prompt:
+    """Write a question out.
+
+    Args:
+        question: the question to ask.
+        form: how to write it.
+        examples: worked examples, each with one right choice, shown in this order.
+    """
+    return Prompt(
+        format=form,
+        examples=tuple(
+            Turn(
+                question=render_question(example, form),
+                label=build_labels(len(example.choices), form.labels)[example.right[0]],
+            )
+            for example in examples
+        ),
+        question=render_question(question, form),
+        labels=build_labels(len(question.choices), form.labels),
+    )
+
+
+def render_question(question: Question, form: PromptFormat) -> str:
+    """The user's turn: stem and labelled choices."""
+    labels = build_labels(len(question.choices), form.labels)
+    lines = [
+        fill(form.choice, label=label, text=text)
+        for label, text in zip(labels, question.choices, strict=True)
+    ]
+    return fill(
+        form.template,
+        stem=question.stem,
+        choices="\n".join(lines),
+        group=question.group or "",
+    )
+
+
+def rank_examples(pool: Sequence[Question], seed: int) -> tuple[Question, ...]:
+    """Put a set's worked examples into the order in which they are drawn."""
+    return tuple(rank_by_seed((example for example in pool if example.has_one_answer), seed))
+
+
+def choose_examples(
+    question: Question, ranked: Sequence[Question], count: int
+) -> tuple[Question, ...]:
+    """Draw worked examples: of the question's own subject where there are some, never itself.
+
+    All questions of a subject get the same examples in the same order, so that prompts share
+    their beginning.
+
+    Args:
+        question: the question to be asked.
+        ranked: the set's examples as `rank_examples` ordered them.
+        count: how many to draw.
+
+    Raises:
+        PromptError: there are fewer than `count`.
+    """
+    usable = [example for example in ranked if not is_same(example, question)] if count else []
+    if len(usable) < count:
+        raise PromptError(f"{count} worked examples wanted, the set has {len(usable)}")
+    usable.sort(key=lambda example: example.group != question.group)
+    return tuple(usable[:count])
+
+
+def is_same(example: Question, question: Question) -> bool:
+    """Whether an example would give the question's answer away by being the question."""
+    return example.id == question.id or (
+        example.stem == question.stem and sorted(example.choices) == sorted(question.choices)
+    )
+
+
+def parse_prompt_format(table: dict[str, Any]) -> PromptFormat:
+    """Build a format from a TOML table; what the table leaves out keeps its default.
+
+    Raises:
+        PromptError: a key is unknown, or a value is no text.
+    """
+    known = [f.name for f in fields(PromptFormat)]
+    for key, value in table.items():
+        if key not in known:
+            raise PromptError(f"prompt has no setting {key!r}; there are {', '.join(known)}")
+        if not isinstance(value, str):
+            raise PromptError(f"prompt.{key} = {value!r}: expected a text")
+    return PromptFormat(**table)

@@ -1,0 +1,143 @@
+"""Questions as data: what is asked, what may be chosen, what is right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+MIN_CHOICES, MAX_CHOICES = 2, 26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One multiple-choice question.
+
+    Example:
+        >>> ant = Question(id="ant", stem="Latin for ant?", choices=("Apis", "Formica"), right=(1,))
+        >>> ant.right_texts
+        ('Formica',)
+    """
+
+    id: str
+    """Unique in its set: the set's own id, or a digest of the content."""
+    stem: str
+    """The question without its choices."""
+    choices: tuple[str, ...]
+    """Texts of 2 to 26 choices in the order in which they are shown, without letters."""
+    right: tuple[int, ...]
+    """Positions of the right choices, ascending, from 0; usually one."""
+    group: str | None = None
+    """What reports split by, such as the subject."""
+    cluster: str | None = None
+    """Names the passage or template that this question shares with others."""
+    order: tuple[int, ...] | None = None
+    """Where each choice stood in the source, if the order was changed."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Kept beside the question, never shown to a model."""
+
+    def __post_init__(self) -> None:
+        if not MIN_CHOICES <= len(self.choices) <= MAX_CHOICES:
+            raise ValueError(f"{self.id}: {len(self.choices)} choices, not 2 to 26")
+        if not self.right or any(not 0 <= i < len(self.choices) for i in self.right):
+            raise ValueError(f"{self.id}: right choices {self.right} of {len(self.choices)}")
+
+    @property
+    def has_one_answer(self) -> bool:
+        """Whether exactly one choice is right, so that a single letter can answer it."""
+        return len(self.right) == 1
+
+    @property
+    def right_texts(self) -> tuple[str, ...]:
+        """The texts of the right choices."""
+        return tuple(self.choices[i] for i in self.right)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicate:
+    """Two questions of a set with the same stem and the same choices, in whatever order."""
+
+    first: str
+    second: str
+    same_answer: bool
+    """False: the set contradicts itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionSet:
+    """Questions to ask, and worked examples that are not asked."""
+
+    questions: tuple[Question, ...]
+    examples: tuple[Question, ...] = ()
+
+    def sample(self, limit: int | None, seed: int) -> QuestionSet:
+        """Draw a random part of the questions, in the order of the set.
+
+        The same seed gives the same part whatever the order of the file, and a smaller limit
+        gives a part of a larger one's.
+
+        Args:
+            limit: how many questions, at least 1; None or more than there are: all of them.
+            seed: any integer.
+        """
+        if limit is None or limit >= len(self.questions):
+            return self
+        chosen = {q.id for q in rank_by_seed(self.questions, seed)[:limit]}
+        return replace(self, questions=tuple(q for q in self.questions if q.id in chosen))
+
+    def find_duplicates(self) -> tuple[Duplicate, ...]:
+        """Name every question that repeats an earlier one."""
+        seen: dict[tuple[str, tuple[str, ...]], Question] = {}
+        found = []
+        for question in self.questions:
+            earlier = seen.setdefault((question.stem, tuple(sorted(question.choices))), question)
+            if earlier is not question:
+                same = sorted(earlier.right_texts) == sorted(question.right_texts)
+                found.append(Duplicate(first=earlier.id, second=question.id, same_answer=same))
+        return tuple(found)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that a model is shown or judged by, as 64 hexadecimal digits."""
+        sha = hashlib.sha256()
+        for question in (*self.questions, *self.examples):
+            facts = [question.id, question.stem, question.choices, question.right, question.group]
+            sha.update(json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        return sha.hexdigest()
+
+
+def rank_by_seed(questions: Iterable[Question], seed: int) -> list[Question]:
+    """Put questions into a random order that depends on nothing but the seed and their ids."""
+    return sorted(questions, key=lambda q: digest_of(str(seed), q.id))
+
+
+def digest_of(*parts: str) -> str:
+    """SHA-256 of a list of texts, as 64 hexadecimal digits.
+
+    Example:
+        >>> digest_of("ab", "c") == digest_of("a", "bc")
+        False
+    """
+    text = json.dumps(parts, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def shuffle_choices(question: Question, seed: int) -> Question:
+    """Show the choices in a random order that depends on nothing but the seed and the question.
+
+    Some sets put the right choice first in every record, so that position gives it away.
+
+    Example:
+        >>> q = Question(id="x", stem="?", choices=("a", "b", "c"), right=(0,))
+        >>> sorted(shuffle_choices(q, 0).choices), shuffle_choices(q, 0).right_texts
+        (['a', 'b', 'c'], ('a',))
+    """
+    places = range(len(question.choices))
+    order = tuple(sorted(places, key=lambda i: digest_of(str(seed), question.id, str(i))))
+    return replace(
+        question,
+        choices=tuple(question.choices[i] for i in order),
+        right=tuple(sorted(order.index(i) for i in question.right)),
+        order=order,
+    )
