@@ -1,0 +1,1 @@
+"""What evalkit knows about models, and the models it brings along itself."""
