@@ -1,0 +1,1 @@
+"""The Messages API over HTTP; nothing outside this folder knows HTTP."""

@@ -1,0 +1,111 @@
+"""Where requests go, and with which key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from evalkit.errors import UsageError
+
+OFFICIAL_URL = "https://api.anthropic.com"
+API_VERSION = "2023-06-01"
+"""The later version, 2026-10-21, refuses `temperature` for every model."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An address that speaks the Messages API.
+
+    Example:
+        >>> Endpoint(base_url="http://127.0.0.1:8080/v1/", api_key="secret")
+        Endpoint(base_url='http://127.0.0.1:8080', version='2023-06-01', timeout_seconds=120.0)
+    """
+
+    base_url: str = OFFICIAL_URL
+    """Without `/v1`."""
+    api_key: str | None = field(default=None, repr=False)
+    """Sent as `x-api-key`."""
+    auth_token: str | None = field(default=None, repr=False)
+    """Sent as `Authorization: Bearer`, if there is no key."""
+    version: str = API_VERSION
+    """Sent as `anthropic-version`."""
+    timeout_seconds: float = 120.0
+    """How long one attempt may take."""
+
+    def __post_init__(self) -> None:
+        url = self.base_url.strip().rstrip("/")
+        url = url.removesuffix("/messages").removesuffix("/v1").rstrip("/")
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            example = "expected an address such as http://127.0.0.1:8080"
+            raise UsageError(f"base URL {self.base_url!r}: {example}")
+        if parts.username or parts.password:
+            raise UsageError("base URL: a key doesn't belong there; put it into ANTHROPIC_API_KEY")
+        if self.timeout_seconds <= 0:
+            raise UsageError(f"timeout {self.timeout_seconds:g} s: expected more than 0")
+        object.__setattr__(self, "base_url", url)
+
+    @property
+    def host(self) -> str:
+        """Host and port, for manifests and messages."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def is_official(self) -> bool:
+        """Whether this is the API that the catalogue of models describes."""
+        return self.base_url == OFFICIAL_URL
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
+    def headers(self) -> dict[str, str]:
+        """The headers of every request."""
+        headers = {"anthropic-version": self.version, "content-type": "application/json"}
+        if self.api_key:
+            headers["x-api-key"] = self.api_key
+        elif self.auth_token:
+            headers["authorization"] = f"Bearer {self.auth_token}"
+        return headers
+
+    def mask(self, text: str) -> str:
+        """A text without the key, which some servers repeat in their errors."""
+        for secret in (self.api_key, self.auth_token):
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+
+def endpoint_from_environment(
+    base_url: str | None = None,
+    *,
+    timeout_seconds: float = 120.0,
+    environment: Mapping[str, str] = os.environ,
+) -> Endpoint:
+    """The endpoint that arguments and environment name.
+
+    Reads ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN and ANTHROPIC_BASE_URL; empty ones count as unset.
+
+    Args:
+        base_url: beats the environment.
+        timeout_seconds: how long one attempt may take.
+        environment: where the variables are read from.
+
+    Raises:
+        UsageError: the official API is meant, but there is no key.
+    """
+    endpoint = Endpoint(
+        base_url=base_url or environment.get("ANTHROPIC_BASE_URL") or OFFICIAL_URL,
+        api_key=environment.get("ANTHROPIC_API_KEY") or None,
+        auth_token=environment.get("ANTHROPIC_AUTH_TOKEN") or None,
+        timeout_seconds=timeout_seconds,
+    )
+    if endpoint.is_official and not (endpoint.api_key or endpoint.auth_token):
+        raise UsageError(
+            "no key: set ANTHROPIC_API_KEY, or point --base-url at another server, "
+            "or use an embedded model such as local/smollm2-135m"
+        )
+    return endpoint

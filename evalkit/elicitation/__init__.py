@@ -1,0 +1,1 @@
+"""Ways of asking: one a module, each builds a request body and reads its reply."""

@@ -1,0 +1,55 @@
+"""Prefill: begin the model's turn with `The answer is (` and take the one token that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evalkit.answers import Answer, Outcome, answered_or
+from evalkit.elicitation.asking import Asking, assistant, system_field, user
+from evalkit.prompts import Prompt
+from evalkit.reading import read_choice
+from evalkit.responses import Response
+
+MAX_TOKENS = 1
+
+
+def build_body(prompt: Prompt, asking: Asking) -> dict[str, Any]:
+    """The body of a request; worked examples end as the answer is meant to end."""
+    form = prompt.format
+    messages = []
+    for turn in prompt.examples:
+        messages += [
+            user(turn.question),
+            assistant(f"{form.prefill}{turn.label}{form.prefill_end}"),
+        ]
+    messages += [user(prompt.question), assistant(form.prefill)]
+    return {
+        "model": asking.model,
+        "max_tokens": MAX_TOKENS,
+        **system_field(form.system),
+        "messages": messages,
+        **asking.sampling(),
+    }
+
+
+def read_answer(response: Response, prompt: Prompt, choices: Sequence[str]) -> Answer:
+    """Read what continues the prefill.
+
+    A reply cut at one token is what was asked for, so that `max_tokens` is no truncation here.
+    """
+    if response.stop_reason == "refusal":
+        return Answer(outcome=Outcome.REFUSED)
+    reply = strip_echo(response.text, prompt.format.prefill)
+    choice = read_choice(prompt.format.prefill + reply, prompt.labels, choices)
+    return answered_or(choice if reply.strip() else None, Outcome.UNPARSED)
+
+
+def strip_echo(text: str, prefill: str) -> str:
+    """Take one exact copy of the prefill off: llama.cpp and gateways to it repeat it.
+
+    Example:
+        >>> strip_echo("The answer is (C", "The answer is (")
+        'C'
+    """
+    return text.removeprefix(prefill)

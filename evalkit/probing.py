@@ -1,0 +1,109 @@
+"""Finding out how a model can be asked, with one request at most two or three."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from evalkit.api.retries import RetryPolicy, send_with_retries
+from evalkit.elicitation.asking import Asking
+from evalkit.elicitation.choose import (
+    build_probe,
+    choose_way,
+    continues_prefill,
+    refused_feature,
+    without,
+)
+from evalkit.errors import ApiError
+from evalkit.models.findings import Findings
+from evalkit.models.model import Capabilities
+from evalkit.requests import Way
+from evalkit.responses import Response
+from evalkit.targets import Target
+
+Send = Callable[[Mapping[str, Any]], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """How a model will be asked."""
+
+    way: Way
+    asking: Asking
+    reason: str
+    """Why this way, for the manifest."""
+    warning: str | None = None
+
+
+async def settle_way(
+    target: Target,
+    way: Way | Literal["auto"],
+    temperature: float | None,
+    *,
+    send: Send,
+    policy: RetryPolicy,
+    findings: Findings,
+) -> Settled:
+    """Decide how to ask, with a probe where neither catalogue nor memory knows the model.
+
+    Args:
+        target: the model and its endpoint.
+        way: the way asked for; "auto": prefill where the model takes it, else instructed.
+        temperature: what to send where the model takes it.
+        send: makes one attempt.
+        policy: when to try again.
+        findings: what earlier probes have shown; new findings are added.
+
+    Raises:
+        ApiError: the probe was refused for another reason than a feature.
+    """
+    known = findings.add_to(target.capabilities, target.model, target.host)
+    reason = "known" if known == target.capabilities else "found out before"
+    asking = Asking(model=target.wire_model, capabilities=known, temperature=temperature)
+    unsure_of_temperature = temperature is not None and known.temperature is None
+    if (way != "instructed" and known.prefill is None) or unsure_of_temperature:
+        capabilities = await probe(asking, way != "instructed", send, policy)
+        findings.remember(capabilities, target.model, target.host)
+        asking = replace(asking, capabilities=capabilities)
+        reason = "found out by a probe"
+    takes_prefill = asking.capabilities.prefill
+    if way == "auto":
+        settled = choose_way(asking.capabilities) or "instructed"
+        words = "takes a prefill" if takes_prefill else "takes no prefill"
+        return Settled(way=settled, asking=asking, reason=f"auto: {words} ({reason})")
+    warning = None
+    if way == "prefill" and takes_prefill is False:
+        warning = f"{target.model} takes no prefill ({reason}); --way auto would ask otherwise"
+    return Settled(way=way, asking=asking, reason="asked for", warning=warning)
+
+
+async def probe(
+    asking: Asking, with_prefill: bool, send: Send, policy: RetryPolicy
+) -> Capabilities:
+    """Ask one easy question, again without each feature that is refused.
+
+    Raises:
+        ApiError: the question was refused for another reason, or not answered.
+    """
+    while True:
+        body = build_probe(asking, with_prefill=with_prefill)
+        result, _ = await send_with_retries(lambda body=body: send(body), policy)  # type: ignore[misc]
+        if isinstance(result, Response):
+            break
+        feature = refused_feature(result)
+        if feature is None or getattr(asking.capabilities, feature) is False:
+            raise result
+        asking = replace(asking, capabilities=without(asking.capabilities, feature))
+        with_prefill = with_prefill and feature != "prefill"
+    found = asking.capabilities
+    if found.temperature is None and "temperature" in body:
+        found = replace(found, temperature=True)
+    if with_prefill:
+        found = replace(found, prefill=continues_prefill(result))
+    return found
+
+
+def refusal_text(error: ApiError, model: str) -> str:
+    """What to tell a user who asked for a prefill that a model refuses."""
+    return f"{model} takes no prefill; use --way auto or --way instructed ({error.message})"

@@ -1,0 +1,54 @@
+"""Requests to a model: a body, and an id that names it for good."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+Way = Literal["prefill", "instructed"]
+"""A way of asking: start the model's turn for it, or tell it in the system prompt."""
+
+WAYS: tuple[Way, ...] = get_args(Way)
+
+ID_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call to be made."""
+
+    id: str
+    """Digest of question id, sample index, way and body: the same question asked the same way
+    of the same model has the same id, in every process and on every machine."""
+    question_id: str
+    way: Way
+    body: Mapping[str, Any]
+    """The JSON body of POST /v1/messages."""
+    sample_index: int = 0
+
+
+def build_request(
+    question_id: str, way: Way, body: Mapping[str, Any], sample_index: int = 0
+) -> Request:
+    """Name a body.
+
+    Example:
+        >>> one = build_request("q1", "prefill", {"model": "m", "max_tokens": 1})
+        >>> one == build_request("q1", "prefill", {"max_tokens": 1, "model": "m"})
+        True
+        >>> one.id == build_request("q2", "prefill", one.body).id
+        False
+    """
+    facts = [question_id, sample_index, way, body]
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Request(
+        id=digest[:ID_LENGTH],
+        question_id=question_id,
+        way=way,
+        body=body,
+        sample_index=sample_index,
+    )
