@@ -1,0 +1,342 @@
+"""A benchmark asked of a model, from the questions to the scores."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from evalkit.api.client import MessagesClient
+from evalkit.api.endpoint import Endpoint
+from evalkit.api.retries import RetryPolicy
+from evalkit.benchmarks import Benchmark, load_benchmark
+from evalkit.elicitation.asking import Asking
+from evalkit.elicitation.choose import build_body, refused_feature, without
+from evalkit.errors import ApiError, BenchmarkError, UsageError
+from evalkit.models.findings import Findings, default_findings
+from evalkit.probing import Settled, refusal_text, settle_way
+from evalkit.progress import ProgressBar
+from evalkit.prompts import PromptFormat, build_prompt, choose_examples, rank_examples
+from evalkit.questions import Question, QuestionSet
+from evalkit.requests import WAYS, Request, Way, build_request
+from evalkit.results import Run, load_run
+from evalkit.runs.folder import RunFolder, create_run_folder
+from evalkit.runs.journal import JournalRow, JournalWriter
+from evalkit.runs.manifest import Identity, Manifest, find_git_commit
+from evalkit.runs.runner import RunnerSettings, run_requests
+from evalkit.scores import score_question, score_questions
+from evalkit.targets import Target, open_target
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What can be chosen about a run; all but `concurrency` and `retries` name the run.
+
+    Example:
+        >>> RunSettings(way="prefill", limit=100).seed
+        0
+    """
+
+    way: Way | Literal["auto"] = "auto"
+    """How to ask; "auto": prefill where the model takes it, else instructed."""
+    limit: int | None = None
+    """How many questions, drawn at random by the seed; None: all."""
+    seed: int = 0
+    shots: int = 0
+    """Worked examples before each question."""
+    temperature: float | None = 0.0
+    """Sent where the model takes it; None: the endpoint's own."""
+    prompt: PromptFormat | None = None
+    """None: the benchmark's."""
+    concurrency: int | None = None
+    """Requests in flight at once; None: 8, or 1 for an embedded model."""
+    retries: RetryPolicy = field(default_factory=RetryPolicy, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.way not in ("auto", *WAYS):
+            raise UsageError(f"way {self.way!r}: expected auto, {' or '.join(WAYS)}")
+        for name, least in (("limit", 1), ("shots", 0), ("concurrency", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageError(f"{name} {value}: expected at least {least}")
+        if self.temperature is not None and not 0 <= self.temperature <= 1:
+            raise UsageError(f"temperature {self.temperature:g}: expected 0 to 1")
+
+
+def run(
+    benchmark: str | Path | Benchmark,
+    model: str,
+    *,
+    settings: RunSettings | None = None,
+    endpoint: Endpoint | None = None,
+    results: Path | str = "results",
+    progress: bool = True,
+) -> Run:
+    """Ask a model the questions of a benchmark, or what is left of them, and score the replies.
+
+    The same call again goes on where an earlier one ended and asks nothing twice. Also callable
+    where an event loop is running already, as in a notebook.
+
+    Args:
+        benchmark: a name, a file, or what `load_benchmark` returned.
+        model: a model of the endpoint, or an embedded one such as `local/smollm2-135m`.
+        settings: way of asking, sample, worked examples and so on.
+        endpoint: None: what ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY name.
+        results: the folder in which the run's own folder lies.
+        progress: whether to show a progress bar on standard error.
+
+    Returns:
+        The run, complete or not: see `Run.is_complete`.
+
+    Raises:
+        EvalkitError: the questions, the model, the key or the folder can't be used.
+
+    Example:
+        >>> run("everyday", "local/smollm2-135m", settings=RunSettings(limit=10))  # doctest: +SKIP
+    """
+    job = run_async(
+        benchmark,
+        model,
+        settings=settings,
+        endpoint=endpoint,
+        results=results,
+        progress=progress,
+    )
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(job)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, job).result()
+
+
+async def run_async(
+    benchmark: str | Path | Benchmark,
+    model: str,
+    *,
+    settings: RunSettings | None = None,
+    endpoint: Endpoint | None = None,
+    results: Path | str = "results",
+    progress: bool = True,
+) -> Run:
+    """The same as `run`, to be awaited."""
+    if not isinstance(benchmark, Benchmark):
+        benchmark = await asyncio.to_thread(load_benchmark, benchmark)
+    say = print_to_stderr if progress else ignore
+    with open_target(model, endpoint, say=say) as target:
+        return await run_at_target(
+            benchmark,
+            target,
+            settings=settings or RunSettings(),
+            results=Path(results),
+            progress=progress,
+            say=say,
+        )
+
+
+def print_to_stderr(line: str) -> None:
+    """Print a line where it doesn't mix with results."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the one place that does
+
+
+def ignore(line: str) -> None:
+    """Take a line and do nothing."""
+
+
+async def run_at_target(
+    benchmark: Benchmark,
+    target: Target,
+    *,
+    settings: RunSettings,
+    results: Path,
+    progress: bool,
+    say: Say,
+    findings: Findings | None = None,
+) -> Run:
+    """Ask a model that is ready; see `run`."""
+    findings = findings or default_findings()
+    connections = settings.concurrency or target.concurrency
+    async with MessagesClient(target.endpoint, connections) as client:
+        while True:
+            settled = await settle_way(
+                target,
+                settings.way,
+                settings.temperature,
+                send=client.send,
+                policy=settings.retries,
+                findings=findings,
+            )
+            if settled.warning:
+                say(f"Warning: {settled.warning}")
+            job = plan_job(benchmark, target, settings, settled, say)
+            try:
+                return await ask_job(job, client, results, connections, settings, progress)
+            except ApiError as error:
+                # The catalogue or an earlier finding is out of date: learn, and start again.
+                feature = refused_feature(error)
+                known = settled.asking.capabilities
+                if feature is None or getattr(known, feature) is False:
+                    raise
+                findings.remember(without(known, feature), target.model, target.host)
+                if feature == "prefill" and settings.way == "prefill":
+                    raise type(error)(refusal_text(error, target.model)) from error
+                target = replace(target, capabilities=without(known, feature))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A run as it was decided on: what to ask, and how."""
+
+    manifest: Manifest
+    questions: tuple[Question, ...]
+    examples: tuple[Question, ...]
+    asking: Asking
+
+    @property
+    def label(self) -> str:
+        """What the progress bar says."""
+        identity = self.manifest.identity
+        return f"{identity.benchmark} {identity.model} {identity.way}"
+
+    def build_request(self, question: Question) -> Request:
+        """The request for one question."""
+        identity = self.manifest.identity
+        shown = choose_examples(question, self.examples, identity.shots)
+        prompt = build_prompt(question, self.manifest.prompt, shown)
+        return build_request(
+            question.id, identity.way, build_body(identity.way, prompt, self.asking)
+        )
+
+
+def plan_job(
+    benchmark: Benchmark, target: Target, settings: RunSettings, settled: Settled, say: Say
+) -> Job:
+    """Draw the sample and write the manifest.
+
+    Raises:
+        BenchmarkError: no question can be answered by one letter.
+        PromptError: the prompt can't be built.
+    """
+    sample = benchmark.question_set.sample(settings.limit, settings.seed)
+    questions = tuple(question for question in sample.questions if question.has_one_answer)
+    left_out = len(sample.questions) - len(questions)
+    if not questions:
+        raise BenchmarkError(f"{benchmark.name}: every question has several right choices")
+    if left_out:
+        say(
+            f"{benchmark.name}: {left_out} of {len(sample.questions)} questions have several "
+            "right choices and are left out: one letter can't answer them"
+        )
+    examples = benchmark.question_set.examples if settings.shots else ()
+    form = settings.prompt or benchmark.definition.prompt
+    job = Job(
+        manifest=Manifest(
+            identity=Identity(
+                benchmark=benchmark.name,
+                benchmark_version=benchmark.definition.version,
+                question_digest=QuestionSet(questions=questions, examples=examples).digest,
+                model=target.model,
+                model_digest=target.weights_digest,
+                endpoint=target.host,
+                way=settled.way,
+                prompt_digest=form.digest,
+                shots=settings.shots,
+                parameters={},
+                api_version=target.endpoint.version,
+                limit=settings.limit,
+                seed=settings.seed,
+            ),
+            prompt=form,
+            questions=len(questions),
+            left_out=left_out,
+            way_reason=settled.reason,
+            git_commit=find_git_commit(),
+        ),
+        questions=questions,
+        examples=rank_examples(examples, settings.seed),
+        asking=settled.asking,
+    )
+    body = job.build_request(questions[0]).body
+    return replace(job, manifest=with_parameters(job.manifest, body))
+
+
+def with_parameters(manifest: Manifest, body: Mapping[str, Any]) -> Manifest:
+    """Note the fields of a request body that are the same for all questions."""
+    varying = ("messages", "model", "system")
+    parameters = {key: value for key, value in body.items() if key not in varying}
+    return replace(manifest, identity=replace(manifest.identity, parameters=parameters))
+
+
+async def ask_job(
+    job: Job,
+    client: MessagesClient,
+    results: Path,
+    concurrency: int,
+    settings: RunSettings,
+    progress: bool,
+) -> Run:
+    """Ask what has no response yet, then write the summary."""
+    folder = create_run_folder(results, job.manifest, job.questions)
+    with folder.locked():
+        try:
+            await ask_missing(folder, job, client, concurrency, settings, progress)
+        except ApiError:
+            folder.discard_if_empty()
+            raise
+        run = load_run(folder.path)
+        folder.write_summary(run.to_dict())
+        return run
+
+
+async def ask_missing(
+    folder: RunFolder,
+    job: Job,
+    client: MessagesClient,
+    concurrency: int,
+    settings: RunSettings,
+    progress: bool,
+) -> None:
+    """Ask the questions that no row of the journal answers."""
+    journal = folder.read_journal()
+    answered = {row.request_id for row in journal.rows if row.is_response}
+    by_id = {question.id: question for question in job.questions}
+
+    def pending() -> Iterator[Request]:
+        for question in job.questions:
+            request = job.build_request(question)
+            if request.id not in answered:
+                yield request
+
+    def count(rows: Sequence[JournalRow]) -> None:
+        form = job.manifest.prompt
+        bar.add([score_question(by_id[row.question_id], row, form) for row in rows])
+
+    earlier = [row for row in journal.rows if row.request_id in answered]
+    scores = score_questions(
+        (by_id[row.question_id] for row in earlier if row.question_id in by_id),
+        earlier,
+        job.manifest.prompt,
+    )
+    bar = ProgressBar(job.label, len(job.questions), scores, shown=progress)
+    try:
+        async with JournalWriter(
+            folder.journal_path, good_bytes=journal.good_bytes, on_written=count
+        ) as writer:
+            await run_requests(
+                pending(),
+                lambda request: client.send(request.body),
+                writer.put,
+                RunnerSettings(
+                    concurrency=concurrency,
+                    policy=settings.retries,
+                    ends_run=lambda error: refused_feature(error) is not None,
+                ),
+            )
+    finally:
+        bar.close()

@@ -1,0 +1,216 @@
+"""A run read back from its folder: scores, summary, and one table row a response."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.prompts import build_labels
+from evalkit.responses import RequestFailure, Response
+from evalkit.runs.folder import open_run_folder
+from evalkit.runs.manifest import Manifest
+from evalkit.scores import Score, Summary, score_questions, summarize, summarize_groups
+from evalkit.stats.intervals import Interval
+from evalkit.version import __version__
+
+if TYPE_CHECKING:
+    import pandas
+
+USAGE_FIELDS = (
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+    "thinking_tokens",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, complete or not, read with today's reader."""
+
+    path: Path
+    """Its folder."""
+    manifest: Manifest
+    scores: tuple[Score, ...]
+    """One for each question, in the order of the set."""
+    garbled_lines: tuple[int, ...] = ()
+    """Lines of the journal that can't be read; their questions count as not asked."""
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The numbers over all questions."""
+        return summarize(self.scores)
+
+    @cached_property
+    def groups(self) -> tuple[Summary, ...]:
+        """The numbers of each subject."""
+        return summarize_groups(self.scores)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every question got a reply."""
+        return self.summary.is_complete
+
+    def models_served(self) -> tuple[str, ...]:
+        """The models that say they answered, most frequent first."""
+        names = Counter(
+            score.row.result.model
+            for score in self.scores
+            if score.row is not None and isinstance(score.row.result, Response)
+        )
+        return tuple(name for name, _ in names.most_common() if name is not None)
+
+    def usage(self) -> dict[str, int]:
+        """Tokens of all responses, by field, as far as the endpoint counted them."""
+        totals = dict.fromkeys(USAGE_FIELDS, 0)
+        for score in self.scores:
+            if score.row is not None and isinstance(score.row.result, Response):
+                for name in USAGE_FIELDS:
+                    totals[name] += getattr(score.row.result.usage, name) or 0
+        return totals
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts of `--json` and of summary.json; shares are fractions, undefined is None."""
+        identity = self.manifest.identity
+        return {
+            "run_id": identity.run_id,
+            "folder": str(self.path),
+            "benchmark": identity.benchmark,
+            "benchmark_version": identity.benchmark_version,
+            "model": identity.model,
+            "models_served": list(self.models_served()),
+            "endpoint": identity.endpoint,
+            "way": identity.way,
+            "way_reason": self.manifest.way_reason,
+            "shots": identity.shots,
+            "evalkit_version": __version__,
+            "complete": self.is_complete,
+            "left_out": self.manifest.left_out,
+            "garbled_lines": list(self.garbled_lines),
+            **summary_to_dict(self.summary),
+            "usage": self.usage(),
+            "groups": [{"group": s.name, **summary_to_dict(s)} for s in self.groups],
+        }
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row for each response or failure, in the order of the questions.
+
+        Returns:
+            Columns `question_id`, `group`, `benchmark`, `model`, `way`, `outcome`,
+            `choice` (label picked), `right` (label of the right choice), `correct` (missing where
+            no reply came), `text` (the reply), `stop_reason`, `model_served`, the token counts of
+            `usage`, `failure` (kind), `attempts`, `seconds`, `request_id` and `message_id` (both
+            the endpoint's).
+        """
+        import pandas
+
+        rows = [self._to_row(score) for score in self.scores if score.row is not None]
+        table = pandas.DataFrame(rows, columns=list(self._columns()))
+        types = dict.fromkeys((*USAGE_FIELDS, "attempts"), "Int64")
+        return table.astype({"correct": "boolean", **types})
+
+    @staticmethod
+    def _columns() -> tuple[str, ...]:
+        """The columns of `to_dataframe`, in order."""
+        front = "question_id group benchmark model way outcome choice right correct text"
+        middle = ("stop_reason", "model_served", *USAGE_FIELDS)
+        return (
+            *front.split(),
+            *middle,
+            *("failure", "attempts", "seconds", "request_id", "message_id"),
+        )
+
+    def _to_row(self, score: Score) -> dict[str, Any]:
+        """One response as a row of the table."""
+        row, question, identity = score.row, score.question, self.manifest.identity
+        assert row is not None
+        labels = build_labels(len(question.choices), self.manifest.prompt.labels)
+        choice = score.answer.choice
+        facts: dict[str, Any] = {
+            "question_id": question.id,
+            "group": question.group,
+            "benchmark": identity.benchmark,
+            "model": identity.model,
+            "way": row.way,
+            "outcome": score.answer.outcome.value,
+            "choice": None if choice is None else labels[choice],
+            "right": labels[question.right[0]],
+            "correct": score.correct,
+            "attempts": row.attempts,
+            "seconds": row.seconds,
+            "request_id": row.result.request_id,
+        }
+        if isinstance(row.result, RequestFailure):
+            return {**facts, "failure": row.result.kind}
+        return {
+            **facts,
+            "text": row.result.text,
+            "stop_reason": row.result.stop_reason,
+            "model_served": row.result.model,
+            "message_id": row.result.message_id,
+            **{name: getattr(row.result.usage, name) for name in USAGE_FIELDS},
+        }
+
+
+def load_run(path: Path | str) -> Run:
+    """Read a run's folder and score its replies anew; no model is asked.
+
+    Raises:
+        RunFormatError: it is no run folder, or its files can't be read.
+    """
+    folder = open_run_folder(Path(path))
+    journal = folder.read_journal()
+    return Run(
+        path=folder.path,
+        manifest=folder.manifest,
+        scores=score_questions(folder.questions, journal.rows, folder.manifest.prompt),
+        garbled_lines=journal.garbled_lines,
+    )
+
+
+def summary_to_dict(summary: Summary) -> dict[str, Any]:
+    """A summary as JSON."""
+    accuracy = summary.accuracy
+    return {
+        "questions": summary.questions,
+        "n": summary.replied,
+        "accuracy": None if accuracy is None else interval_to_dict(accuracy),
+        "chance": summary.chance,
+        "above_chance": summary.is_above_chance,
+        "chance_corrected": None
+        if accuracy is None
+        else {
+            "estimate": summary.correct_for_chance(accuracy.estimate),
+            "low": summary.correct_for_chance(accuracy.low),
+            "high": summary.correct_for_chance(accuracy.high),
+        },
+        "most_frequent_position": summary.most_frequent,
+        "outcomes": {
+            "correct": summary.correct,
+            "wrong": summary.wrong,
+            "unparsed": summary.unparsed,
+            "refused": summary.refused,
+            "truncated": summary.truncated,
+            "failed": summary.failed,
+            "not_asked": summary.not_asked,
+        },
+        "sensitivity": None if summary.sensitivity is None else list(summary.sensitivity),
+        "format_decides": summary.format_decides,
+        "if_missing_wrong_or_right": list(summary.missing),
+    }
+
+
+def interval_to_dict(interval: Interval) -> dict[str, Any]:
+    """An interval as JSON."""
+    return {
+        "estimate": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "n": interval.n,
+        "level": interval.level,
+        "method": interval.method,
+    }

@@ -1,0 +1,1 @@
+"""Run folders: the only writer of results/."""

@@ -1,0 +1,156 @@
+"""One run's folder: manifest, questions, journal, summary."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import RunError, RunFormatError, RunLockedError, RunMismatchError
+from evalkit.questions import Question
+from evalkit.runs.journal import Journal, read_journal
+from evalkit.runs.manifest import Manifest, parse_manifest
+
+MANIFEST, QUESTIONS, JOURNAL = "manifest.json", "questions.jsonl.gz", "responses.jsonl"
+SUMMARY, LOCK = "summary.json", ".lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """A folder that holds a run, complete or not."""
+
+    path: Path
+    manifest: Manifest
+    questions: tuple[Question, ...]
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the responses are."""
+        return self.path / JOURNAL
+
+    def read_journal(self) -> Journal:
+        """The responses so far."""
+        return read_journal(self.journal_path)
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write the derived file that comes last: its presence means that the run is done."""
+        write_whole(self.path / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+
+    def discard_if_empty(self) -> None:
+        """Take the folder away if there is no row in its journal."""
+        if self.read_journal().good_bytes == 0:
+            for name in (JOURNAL, QUESTIONS, MANIFEST):
+                (self.path / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing to this folder; a killed one's lock is gone.
+
+        Raises:
+            RunLockedError: another process has it.
+        """
+        import filelock
+
+        lock = filelock.FileLock(self.path / LOCK)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            raise RunLockedError(
+                f"another process is running {self.path}; wait for it, or end it"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def create_run_folder(
+    results: Path, manifest: Manifest, questions: tuple[Question, ...]
+) -> RunFolder:
+    """Create the folder of a run, or open it if the same run was begun before.
+
+    Args:
+        results: the folder of all runs.
+        manifest: what is to be run.
+        questions: the questions to ask, in order.
+
+    Raises:
+        RunMismatchError: the folder holds a run with other settings.
+        RunError: the folder can't be made or written.
+    """
+    path = results / manifest.identity.folder_name
+    if (path / MANIFEST).is_file():
+        found = open_run_folder(path)
+        if found.manifest.identity != manifest.identity:
+            raise RunMismatchError(f"{path} holds a run with other settings; move it away")
+        return found
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_whole(path / QUESTIONS, encode_questions(questions))
+        # The manifest comes last: a folder that has one is whole.
+        manifest_text = json.dumps(manifest.to_json(), indent=2, ensure_ascii=False)
+        write_whole(path / MANIFEST, f"{manifest_text}\n".encode())
+    except OSError as error:
+        raise RunError(f"{path} can't be written: {error.strerror}") from error
+    return RunFolder(path=path, manifest=manifest, questions=questions)
+
+
+def open_run_folder(path: Path) -> RunFolder:
+    """Open a folder that exists.
+
+    Raises:
+        RunFormatError: it is no run folder, or its files can't be read.
+    """
+    try:
+        manifest = parse_manifest(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
+        questions = decode_questions((path / QUESTIONS).read_bytes())
+    except FileNotFoundError as error:
+        name = Path(error.filename).name
+        raise RunFormatError(f"{path} is no run folder: it has no {name}") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise RunFormatError(f"{path} can't be read: {error}") from error
+    return RunFolder(path=path, manifest=manifest, questions=questions)
+
+
+def encode_questions(questions: tuple[Question, ...]) -> bytes:
+    """Questions as compressed JSON lines, the same bytes for the same questions."""
+    lines = []
+    for question in questions:
+        table = {k: v for k, v in asdict(question).items() if v is not None and k != "metadata"}
+        lines.append(json.dumps(table, ensure_ascii=False))
+    return gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0)
+
+
+def decode_questions(data: bytes) -> tuple[Question, ...]:
+    """Read what `encode_questions` wrote.
+
+    Raises:
+        ValueError: it was something else.
+    """
+    questions = []
+    for line in gzip.decompress(data).decode().split("\n")[:-1]:
+        table = json.loads(line)
+        lists = {k: tuple(v) for k, v in table.items() if isinstance(v, list)}
+        try:
+            questions.append(Question(**{**table, **lists}))
+        except TypeError as error:
+            raise ValueError(f"no question: {error}") from error
+    return tuple(questions)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is either there and complete, or not there."""
+    part = path.with_name(f"{path.name}.part{os.getpid()}")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,206 @@
+"""The journal of a run: one line a response, appended in groups, never changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from evalkit.errors import RunError
+from evalkit.requests import Way
+from evalkit.responses import RequestFailure, Response, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRow:
+    """What became of one request."""
+
+    request_id: str
+    """evalkit's id of the request; the endpoint's own is in the response."""
+    question_id: str
+    way: Way
+    result: Response | RequestFailure
+    sample_index: int = 0
+    attempts: int = 1
+    seconds: float = 0.0
+    """From the first attempt to the last reply, waits included."""
+    finished_at: float = 0.0
+    """Seconds since 1970."""
+
+    @property
+    def is_response(self) -> bool:
+        """Whether a message came back."""
+        return isinstance(self.result, Response)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """What could be read of a journal."""
+
+    rows: tuple[JournalRow, ...]
+    """The last row of each request; a response is never replaced by a failure."""
+    garbled_lines: tuple[int, ...] = ()
+    """Lines that can't be read, counted from 1; their questions are asked again."""
+    good_bytes: int = 0
+    """Where the next row belongs: behind a torn last line there is nothing to keep."""
+
+
+def encode_row(row: JournalRow) -> str:
+    """One line, without its line break."""
+    table: dict[str, Any] = {
+        "request": row.request_id,
+        "question": row.question_id,
+        "way": row.way,
+        "sample": row.sample_index,
+        "attempts": row.attempts,
+        "seconds": round(row.seconds, 4),
+        "finished_at": round(row.finished_at, 3),
+    }
+    table["response" if row.is_response else "failure"] = asdict(row.result)
+    return json.dumps(table, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_row(line: str) -> JournalRow:
+    """Read one line.
+
+    Raises:
+        ValueError: the line is no journal row.
+    """
+    try:
+        table = json.loads(line)
+        result: Response | RequestFailure
+        if "response" in table:
+            fields = table["response"]
+            result = Response(**{**fields, "usage": Usage(**fields["usage"])})
+        else:
+            result = RequestFailure(**table["failure"])
+        return JournalRow(
+            request_id=table["request"],
+            question_id=table["question"],
+            way=table["way"],
+            result=result,
+            sample_index=table["sample"],
+            attempts=table["attempts"],
+            seconds=table["seconds"],
+            finished_at=table["finished_at"],
+        )
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"no journal row: {error}") from error
+
+
+def read_journal(path: Path) -> Journal:
+    """Read a journal, whatever a crash left of it.
+
+    Raises:
+        RunError: the file is there but can't be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Journal(rows=())
+    except OSError as error:
+        raise RunError(f"{path} can't be read: {error.strerror}") from error
+    good_bytes = data.rfind(b"\n") + 1
+    rows: dict[str, JournalRow] = {}
+    garbled = []
+    for number, line in enumerate(data[:good_bytes].split(b"\n")[:-1], start=1):
+        try:
+            row = decode_row(line.decode())
+        except ValueError:
+            garbled.append(number)
+            continue
+        if row.is_response or not (row.request_id in rows and rows[row.request_id].is_response):
+            rows[row.request_id] = row
+    return Journal(rows=tuple(rows.values()), garbled_lines=tuple(garbled), good_bytes=good_bytes)
+
+
+class JournalWriter:
+    """Appends rows within `async with`; all that come in during one write go with the next.
+
+    A row is on disk before `on_written` hears of it. What has been put is written even if the
+    block is left by an error or by Ctrl-C.
+
+    Args:
+        path: the journal.
+        good_bytes: what stands behind this place is cut off.
+        on_written: called with each group, in the event loop.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        good_bytes: int,
+        on_written: Callable[[Sequence[JournalRow]], None],
+    ) -> None:
+        self.path, self.good_bytes, self.on_written = path, good_bytes, on_written
+        self._waiting: list[JournalRow] = []
+        self._arrived = asyncio.Event()
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        self._file = self._open()
+        self._writing = asyncio.create_task(self._write_groups())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        self._arrived.set()
+        try:
+            await asyncio.shield(self._writing)
+        finally:
+            self._file.close()
+
+    def put(self, row: JournalRow) -> None:
+        """Take a row.
+
+        Raises:
+            RunError: an earlier group could not be written.
+        """
+        if self._writing.done():
+            self._writing.result()
+        self._waiting.append(row)
+        self._arrived.set()
+
+    def _open(self) -> IO[bytes]:
+        """Open the journal for appending, without a torn last line.
+
+        Unbuffered: a write that fails must not be tried again when the file is closed.
+        """
+        try:
+            file = self.path.open("ab", buffering=0)
+            file.truncate(self.good_bytes)
+        except OSError as error:
+            raise RunError(f"{self.path} can't be written: {error.strerror}") from error
+        return file
+
+    async def _write_groups(self) -> None:
+        """Write whatever has come in, until there is no more to come."""
+        while not (self._closing and not self._waiting):
+            await self._arrived.wait()
+            self._arrived.clear()
+            rows, self._waiting = self._waiting, []
+            if rows:
+                await asyncio.to_thread(self._write, rows)
+                self.on_written(rows)
+
+    def _write(self, rows: Iterable[JournalRow]) -> None:
+        """Write one group and wait until the disk has it."""
+        data = memoryview("".join(f"{encode_row(row)}\n" for row in rows).encode())
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            text = f"{self.path} can't be written: {error.strerror}; the answers so far are kept"
+            raise RunError(text) from error

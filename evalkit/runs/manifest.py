@@ -1,0 +1,112 @@
+"""What a run is: everything that can change an answer, and what is good to know beside it."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from evalkit.errors import RunFormatError
+from evalkit.prompts import PromptFormat
+from evalkit.questions import digest_of
+from evalkit.requests import WAYS, Way
+from evalkit.version import __version__
+
+FORMAT = 1
+"""Version of the layout of run folders."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The settings that tell one run from another; the run id is their digest."""
+
+    benchmark: str
+    benchmark_version: str
+    question_digest: str
+    """SHA-256 over the questions asked, their right choices and the worked examples."""
+    model: str
+    """As it was asked for."""
+    endpoint: str
+    """Host and port; for an embedded model its engine."""
+    way: Way
+    prompt_digest: str
+    shots: int
+    parameters: Mapping[str, Any]
+    """Fields that all request bodies share, such as max_tokens and temperature."""
+    api_version: str
+    limit: int | None
+    seed: int
+    """Draws the sample and the worked examples."""
+    model_digest: str | None = None
+    """SHA-256 of an embedded model's weights."""
+
+    @property
+    def run_id(self) -> str:
+        """Twelve hexadecimal digits."""
+        return digest_of(json.dumps(asdict(self), sort_keys=True))[:12]
+
+    @property
+    def folder_name(self) -> str:
+        """A readable name of the run's folder, unique by the id at its end."""
+        words = (self.benchmark, self.model, self.way, self.run_id)
+        return "--".join(re.sub(r"[^A-Za-z0-9.]+", "-", word).strip("-.")[:60] for word in words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A run's identity with the circumstances of its start."""
+
+    identity: Identity
+    prompt: PromptFormat
+    questions: int
+    """How many are to be asked."""
+    left_out: int = 0
+    """Questions with several right choices, which one letter can't answer."""
+    way_reason: str = ""
+    """Why this way of asking: asked for, in the catalogue, or found out by a probe."""
+    evalkit_version: str = __version__
+    python_version: str = field(default_factory=platform.python_version)
+    git_commit: str | None = None
+    created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as it stands in manifest.json."""
+        return {"format": FORMAT, "run_id": self.identity.run_id, **asdict(self)}
+
+
+def parse_manifest(table: Any) -> Manifest:
+    """Read what `to_json` wrote.
+
+    Raises:
+        RunFormatError: another version of the format, or something that is no manifest.
+    """
+    if not isinstance(table, dict) or table.get("format") != FORMAT:
+        found = table.get("format") if isinstance(table, dict) else None
+        raise RunFormatError(
+            f"manifest.json has format {found!r}; evalkit {__version__} reads {FORMAT}"
+        )
+    rest = {k: v for k, v in table.items() if k not in ("format", "run_id", "identity", "prompt")}
+    try:
+        manifest = Manifest(
+            identity=Identity(**table["identity"]), prompt=PromptFormat(**table["prompt"]), **rest
+        )
+    except (KeyError, TypeError) as error:
+        raise RunFormatError(f"manifest.json is not complete: {error}") from error
+    if manifest.identity.way not in WAYS or manifest.identity.run_id != table.get("run_id"):
+        raise RunFormatError("manifest.json was changed: its settings don't give its run id")
+    return manifest
+
+
+def find_git_commit() -> str | None:
+    """The commit of the working directory's repository, marked if there are changes."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

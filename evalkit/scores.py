@@ -1,0 +1,171 @@
+"""Answers judged and counted: accuracy with its interval, and what stands behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from evalkit.answers import Answer, Outcome
+from evalkit.elicitation.choose import read_answer
+from evalkit.prompts import PromptFormat, build_prompt
+from evalkit.questions import Question
+from evalkit.responses import Response
+from evalkit.runs.journal import JournalRow
+from evalkit.stats.intervals import Interval, wilson_interval
+
+NO_ANSWER = (Outcome.FAILED, Outcome.NOT_ASKED)
+"""Missing data: they make a run incomplete, and are never counted as wrong."""
+
+UNREADABLE = (Outcome.UNPARSED, Outcome.REFUSED, Outcome.TRUNCATED)
+"""The model replied without naming a choice: not correct, and always shown beside the accuracy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One question with what came of it."""
+
+    question: Question
+    answer: Answer
+    row: JournalRow | None = None
+    """None: not asked."""
+
+    @property
+    def correct(self) -> bool | None:
+        """Whether the right choice was named; None if no reply came back."""
+        if self.answer.outcome in NO_ANSWER:
+            return None
+        return self.answer.choice in self.question.right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The numbers of a set of scores; all shares are fractions in [0, 1]."""
+
+    name: str
+    """What was counted: a group, or "all"."""
+    questions: int
+    correct: int
+    wrong: int
+    unparsed: int
+    refused: int
+    truncated: int
+    failed: int
+    not_asked: int
+    accuracy: Interval | None
+    """Correct among the questions that got a reply; None if none did."""
+    chance: float
+    """Accuracy of blind guessing: the mean of 1 / choices."""
+    most_frequent: float
+    """Accuracy of always picking the position that is right most often."""
+
+    @property
+    def replied(self) -> int:
+        """Questions that got a reply, the n of the accuracy."""
+        return self.questions - self.failed - self.not_asked
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every question got a reply."""
+        return self.replied == self.questions
+
+    @property
+    def sensitivity(self) -> tuple[float, float] | None:
+        """Accuracy if every unreadable reply were wrong, and if every one were right."""
+        if self.replied == 0:
+            return None
+        unreadable = self.unparsed + self.refused + self.truncated
+        return self.correct / self.replied, (self.correct + unreadable) / self.replied
+
+    @property
+    def missing(self) -> tuple[float, float]:
+        """Accuracy over all questions if every missing reply were wrong, and if right."""
+        absent = self.failed + self.not_asked
+        return self.correct / self.questions, (self.correct + absent) / self.questions
+
+    @property
+    def is_above_chance(self) -> bool | None:
+        """Whether the interval lies above the chance level; None if there is no interval."""
+        return None if self.accuracy is None else self.accuracy.low > self.chance
+
+    @property
+    def holds_chance(self) -> bool | None:
+        """Whether the accuracy can't be told from guessing; None if there is no interval."""
+        return None if self.accuracy is None else self.accuracy.contains(self.chance)
+
+    @property
+    def format_decides(self) -> bool:
+        """Whether unreadable replies leave more open than the sampling error does."""
+        if self.accuracy is None or self.sensitivity is None:
+            return False
+        low, high = self.sensitivity
+        return high - low > self.accuracy.high - self.accuracy.low
+
+    def correct_for_chance(self, share: float) -> float | None:
+        """Map an accuracy so that 0 is guessing and 1 is perfect; None where chance is 1.
+
+        Negative values are possible and are not clipped.
+        """
+        return None if self.chance >= 1 else (share - self.chance) / (1 - self.chance)
+
+
+def score_questions(
+    questions: Iterable[Question], rows: Iterable[JournalRow], form: PromptFormat
+) -> tuple[Score, ...]:
+    """Read every reply and judge it, in the order of the questions."""
+    by_question = {row.question_id: row for row in rows}
+    return tuple(
+        score_question(question, by_question.get(question.id), form) for question in questions
+    )
+
+
+def score_question(question: Question, row: JournalRow | None, form: PromptFormat) -> Score:
+    """Read one reply and judge it."""
+    if row is None:
+        return Score(question=question, answer=Answer(outcome=Outcome.NOT_ASKED))
+    if not isinstance(row.result, Response):
+        return Score(question=question, answer=Answer(outcome=Outcome.FAILED), row=row)
+    prompt = build_prompt(question, form)
+    answer = read_answer(row.way, row.result, prompt, question.choices)
+    return Score(question=question, answer=answer, row=row)
+
+
+def summarize(scores: Sequence[Score], name: str = "all") -> Summary:
+    """Count scores.
+
+    Args:
+        scores: at least one, each of another question.
+        name: what they have in common.
+
+    Raises:
+        ValueError: there are no scores.
+    """
+    if not scores:
+        raise ValueError("no scores to summarize")
+    outcomes = Counter(score.answer.outcome for score in scores)
+    correct = sum(score.correct is True for score in scores)
+    replied = len(scores) - sum(outcomes[outcome] for outcome in NO_ANSWER)
+    places = Counter(place for score in scores for place in score.question.right)
+    return Summary(
+        name=name,
+        questions=len(scores),
+        correct=correct,
+        wrong=outcomes[Outcome.ANSWERED] - correct,
+        unparsed=outcomes[Outcome.UNPARSED],
+        refused=outcomes[Outcome.REFUSED],
+        truncated=outcomes[Outcome.TRUNCATED],
+        failed=outcomes[Outcome.FAILED],
+        not_asked=outcomes[Outcome.NOT_ASKED],
+        accuracy=wilson_interval(correct, replied) if replied else None,
+        chance=sum(1 / len(score.question.choices) for score in scores) / len(scores),
+        most_frequent=places.most_common(1)[0][1] / len(scores),
+    )
+
+
+def summarize_groups(scores: Sequence[Score]) -> tuple[Summary, ...]:
+    """One summary for each group, by name; none if the questions have no groups."""
+    groups: dict[str, list[Score]] = {}
+    for score in scores:
+        if score.question.group is not None:
+            groups.setdefault(score.question.group, []).append(score)
+    return tuple(summarize(groups[name], name) for name in sorted(groups))
