@@ -1,0 +1,155 @@
+from .answers import Answer as Answer
+from .answers import Outcome as Outcome
+from .api.endpoint import (
+    Endpoint as Endpoint,
+)
+from .api.endpoint import (
+    endpoint_from_environment as endpoint_from_environment,
+)
+from .api.retries import RetryPolicy as RetryPolicy
+from .benchmarks import (
+    Benchmark as Benchmark,
+)
+from .benchmarks import (
+    Definition as Definition,
+)
+from .benchmarks import (
+    load_benchmark as load_benchmark,
+)
+from .errors import (
+    ApiError as ApiError,
+)
+from .errors import (
+    AuthenticationError as AuthenticationError,
+)
+from .errors import (
+    BenchmarkError as BenchmarkError,
+)
+from .errors import (
+    BillingError as BillingError,
+)
+from .errors import (
+    ConnectionFailedError as ConnectionFailedError,
+)
+from .errors import (
+    EvalkitError as EvalkitError,
+)
+from .errors import (
+    InvalidRequestError as InvalidRequestError,
+)
+from .errors import (
+    LocalModelError as LocalModelError,
+)
+from .errors import (
+    MissingExtraError as MissingExtraError,
+)
+from .errors import (
+    NotFoundError as NotFoundError,
+)
+from .errors import (
+    OverloadedError as OverloadedError,
+)
+from .errors import (
+    PromptError as PromptError,
+)
+from .errors import (
+    QuestionSetError as QuestionSetError,
+)
+from .errors import (
+    RateLimitError as RateLimitError,
+)
+from .errors import (
+    RowProblem as RowProblem,
+)
+from .errors import (
+    RunError as RunError,
+)
+from .errors import (
+    RunFormatError as RunFormatError,
+)
+from .errors import (
+    RunLockedError as RunLockedError,
+)
+from .errors import (
+    RunMismatchError as RunMismatchError,
+)
+from .errors import (
+    ServerError as ServerError,
+)
+from .errors import (
+    UnreadableResponseError as UnreadableResponseError,
+)
+from .errors import (
+    UsageError as UsageError,
+)
+from .evaluation import RunSettings as RunSettings
+from .evaluation import run as run
+from .evaluation import run_async as run_async
+from .prompts import PromptFormat as PromptFormat
+from .questions import Duplicate as Duplicate
+from .questions import Question as Question
+from .questions import QuestionSet as QuestionSet
+from .reading import read_choice as read_choice
+from .results import Run as Run
+from .results import load_run as load_run
+from .scores import Score as Score
+from .scores import Summary as Summary
+from .stats.intervals import (
+    Interval as Interval,
+)
+from .stats.intervals import (
+    mean_interval as mean_interval,
+)
+from .stats.intervals import (
+    wilson_interval as wilson_interval,
+)
+from .version import __version__ as __version__
+
+__all__ = [
+    "Answer",
+    "ApiError",
+    "AuthenticationError",
+    "Benchmark",
+    "BenchmarkError",
+    "BillingError",
+    "ConnectionFailedError",
+    "Definition",
+    "Duplicate",
+    "Endpoint",
+    "EvalkitError",
+    "Interval",
+    "InvalidRequestError",
+    "LocalModelError",
+    "MissingExtraError",
+    "NotFoundError",
+    "Outcome",
+    "OverloadedError",
+    "PromptError",
+    "PromptFormat",
+    "Question",
+    "QuestionSet",
+    "QuestionSetError",
+    "RateLimitError",
+    "RetryPolicy",
+    "RowProblem",
+    "Run",
+    "RunError",
+    "RunFormatError",
+    "RunLockedError",
+    "RunMismatchError",
+    "RunSettings",
+    "Score",
+    "ServerError",
+    "Summary",
+    "UnreadableResponseError",
+    "UsageError",
+    "__version__",
+    "endpoint_from_environment",
+    "load_benchmark",
+    "load_run",
+    "mean_interval",
+    "read_choice",
+    "run",
+    "run_async",
+    "wilson_interval",
+]

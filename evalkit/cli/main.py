@@ -1,0 +1,70 @@
+"""The command `evalkit`: finds the subcommand, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from evalkit.cli import list as list_command
+from evalkit.cli import models, run, score, show
+from evalkit.cli.exit_codes import INCOMPLETE, exit_code_of
+from evalkit.errors import EvalkitError
+from evalkit.version import __version__
+
+DESCRIPTION = "Multiple-choice evaluation of language models behind the Messages API."
+
+EXAMPLES = """examples:
+  evalkit list                                     what can be run
+  evalkit show everyday                            one question exactly as a model will see it
+  evalkit run everyday --model local/smollm2-135m --limit 50
+  evalkit run questions.csv --model claude-haiku-4-5 --model claude-opus-4-6
+  evalkit score results/*                          scores again from the answers on disk
+
+exit codes: 0 fine, 2 usage, 4 incomplete (the same command again goes on)
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="evalkit",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (run, show, score, list_command, models):
+        command.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: None: those of the process.
+
+    Returns:
+        The exit code.
+    """
+    args = build_parser().parse_args(arguments)
+    try:
+        code: int = args.execute(args)
+        sys.stdout.flush()
+    except EvalkitError as error:
+        print(f"evalkit: {error}", file=sys.stderr)
+        return exit_code_of(error)
+    except KeyboardInterrupt:
+        print(
+            "\nevalkit: interrupted; what was answered is kept, and the same command goes on",
+            file=sys.stderr,
+        )
+        return INCOMPLETE
+    except BrokenPipeError:
+        # The reader of our output is gone; the interpreter must not try to write the rest to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INCOMPLETE
+    return code

@@ -1,0 +1,169 @@
+"""`evalkit run`: every benchmark, model and way of asking, then the accuracy table."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.cli.exit_codes import FINE, INCOMPLETE
+from evalkit.cli.options import Commands, add_asking_options, new_parser, read_prompt
+
+if TYPE_CHECKING:
+    from evalkit.benchmarks import Benchmark
+    from evalkit.evaluation import RunSettings, Say
+    from evalkit.results import Run
+
+EXAMPLES = """  evalkit run everyday --model local/smollm2-135m --limit 50
+  evalkit run questions.csv --model claude-haiku-4-5
+  evalkit run mmlu --data ~/sets --model claude-haiku-4-5 --shots 5 --limit 1000
+  evalkit run facts --model m --base-url http://127.0.0.1:8080 --way prefill --way instructed
+
+The same command again asks only what is missing. The key is read from ANTHROPIC_API_KEY.
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = new_parser(commands, "run", "ask models the questions of benchmarks", EXAMPLES)
+    parser.add_argument(
+        "benchmarks",
+        nargs="+",
+        metavar="BENCHMARK",
+        help="a name that `evalkit list` shows, a definition (.toml), or a file of questions "
+        "(.csv, .tsv, .jsonl, .json)",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="M",
+        help="a model of the endpoint, or local/NAME, or local/PATH.gguf; may be given several "
+        "times",
+    )
+    add_asking_options(parser)
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="a random sample of N questions (default: all)"
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        metavar="C",
+        help="requests in flight at once (default: 8; 1 for an embedded model)",
+    )
+    parser.add_argument(
+        "--base-url",
+        metavar="URL",
+        help="the server to ask (default: ANTHROPIC_BASE_URL, else the official API)",
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=120.0, metavar="S", help="seconds for one attempt"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where runs land"
+    )
+    parser.add_argument("--json", action="store_true", help="print the facts as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no notes")
+    parser.set_defaults(execute=execute)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run every combination and print the table."""
+    import asyncio
+
+    from evalkit.benchmarks import load_benchmark
+    from evalkit.evaluation import ignore, print_to_stderr
+
+    say = ignore if args.quiet else print_to_stderr
+    settings = build_settings(args)
+    benchmarks = [load_benchmark(name, data_folder=args.data) for name in args.benchmarks]
+    for benchmark in benchmarks:
+        note_faults(benchmark, say)
+    runs: list[Run] = []
+    try:
+        asyncio.run(run_all(args, benchmarks, settings, runs, say))
+    finally:
+        print_runs(runs, as_json=args.json)
+    return FINE if all(run.is_complete for run in runs) else INCOMPLETE
+
+
+def build_settings(args: argparse.Namespace) -> list[RunSettings]:
+    """One set of settings for each way of asking."""
+    from evalkit.evaluation import RunSettings
+
+    prompt = read_prompt(args.prompt)
+    return [
+        RunSettings(
+            way=way,
+            limit=args.limit,
+            seed=args.seed,
+            shots=args.shots,
+            temperature=args.temperature,
+            prompt=prompt,
+            concurrency=args.concurrency,
+        )
+        for way in dict.fromkeys(args.way or ["auto"])
+    ]
+
+
+def note_faults(benchmark: Benchmark, say: Say) -> None:
+    """Say what is odd about a question set that can be used all the same."""
+    count, expected = len(benchmark.question_set.questions), benchmark.definition.questions
+    if expected is not None and count != expected:
+        say(f"{benchmark.name}: {count} questions on disk, the published set has {expected}")
+    duplicates = benchmark.question_set.find_duplicates()
+    if duplicates:
+        pairs = "; ".join(f"{d.first} and {d.second}" for d in duplicates[:3])
+        more = ", ..." if len(duplicates) > 3 else ""
+        say(f"{benchmark.name}: {len(duplicates)} questions repeat an earlier one: {pairs}{more}")
+    for duplicate in duplicates:
+        if not duplicate.same_answer:
+            say(f"{benchmark.name}: {duplicate.first} and {duplicate.second} contradict each other")
+
+
+async def run_all(
+    args: argparse.Namespace,
+    benchmarks: list[Benchmark],
+    settings: list[RunSettings],
+    runs: list[Run],
+    say: Say,
+) -> None:
+    """Run model after model, so that an embedded one is started once; collect what is done."""
+    from evalkit.api.endpoint import endpoint_from_environment
+    from evalkit.evaluation import run_at_target
+    from evalkit.models.local import is_local
+    from evalkit.targets import open_target
+
+    models = list(dict.fromkeys(args.model))
+    endpoint = None
+    if not all(is_local(model) for model in models):
+        endpoint = endpoint_from_environment(args.base_url, timeout_seconds=args.timeout)
+    for model in models:
+        with open_target(model, endpoint, say=say) as target:
+            for benchmark, chosen in itertools.product(benchmarks, settings):
+                run = await run_at_target(
+                    benchmark,
+                    target,
+                    settings=chosen,
+                    results=args.results,
+                    progress=not args.quiet,
+                    say=say,
+                )
+                if run.path not in [done.path for done in runs]:
+                    runs.append(run)
+
+
+def print_runs(runs: list[Run], *, as_json: bool) -> None:
+    """Print the table or the facts, and where the run folders are."""
+    if as_json:
+        print(json.dumps({"runs": [run.to_dict() for run in runs]}, indent=2))
+    elif runs:
+        from evalkit.reports.text import render_runs
+
+        sys.stderr.flush()
+        print(f"\n{render_runs(runs)}\n\nRun folders:")
+        for number, run in enumerate(runs, 1):
+            print(f"({number}) {run.path}")

@@ -1,0 +1,1 @@
+"""Scores shown to people: one output format a module."""

@@ -1,0 +1,173 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import shutil
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from evalkit.scores import Summary
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from evalkit.results import Run
+
+MIN_WIDTH = 100
+"""Columns of text that a table may take where the terminal has fewer, or is none."""
+
+COLUMNS_OF_RUNS = 4
+"""Runs side by side in the table of subjects."""
+
+OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "failed", "not_asked")
+
+
+def render_runs(runs: Sequence[Run]) -> str:
+    """Accuracies, the answers behind them, subjects, and what has to be said about them."""
+    tables = [build_accuracies(runs), build_outcomes(runs)]
+    if any(len(run.groups) > 1 for run in runs):
+        tables += [
+            build_groups(runs[start : start + COLUMNS_OF_RUNS], start + 1)
+            for start in range(0, len(runs), COLUMNS_OF_RUNS)
+        ]
+    notes = [f"({number}) {note}" for number, run in enumerate(runs, 1) for note in list_notes(run)]
+    return "\n".join(map(render_table, tables)) + "".join(f"\n{note}" for note in notes)
+
+
+def build_accuracies(runs: Sequence[Run]) -> Table:
+    """One row a run: accuracy, interval, n, chance."""
+    table = new_table(
+        "Accuracy in percent, with the 95 % Wilson interval",
+        left=("", "Benchmark", "Model", "Way"),
+        right=("n", "Accuracy", "Interval", "Chance"),
+    )
+    for number, run in enumerate(runs, 1):
+        identity, summary = run.manifest.identity, run.summary
+        table.add_row(
+            f"({number})",
+            clean(identity.benchmark),
+            clean(identity.model),
+            identity.way + (f", {identity.shots}-shot" if identity.shots else ""),
+            str(summary.replied),
+            percent(None if summary.accuracy is None else summary.accuracy.estimate),
+            render_interval(summary),
+            percent(summary.chance),
+        )
+    return table
+
+
+def build_outcomes(runs: Sequence[Run]) -> Table:
+    """One row a run: how often each outcome."""
+    table = new_table(
+        "What the answers were, and the accuracy if unreadable ones were all wrong or all right",
+        left=("",),
+        right=(*(name.replace("_", " ").capitalize() for name in OUTCOMES), "Bounds"),
+    )
+    for number, run in enumerate(runs, 1):
+        counts = [str(getattr(run.summary, name)) for name in OUTCOMES]
+        bounds = run.summary.sensitivity
+        words = "-" if bounds is None else f"{percent(bounds[0])} to {percent(bounds[1])}"
+        table.add_row(f"({number})", *counts, words)
+    return table
+
+
+def build_groups(runs: Sequence[Run], first: int) -> Table:
+    """One row a subject: each run's accuracy, interval and n."""
+    names = sorted({group.name for run in runs for group in run.groups})
+    table = new_table(
+        f"By subject: accuracy [interval] n; about 1 in 20 of these {len(names) * len(runs)} "
+        "intervals misses",
+        left=("Subject",),
+        right=tuple(f"({number})" for number in range(first, first + len(runs))),
+    )
+    for name in names:
+        cells = []
+        for run in runs:
+            group = next((group for group in run.groups if group.name == name), None)
+            cells.append("-" if group is None else render_group(group))
+        table.add_row(clean(name), *cells)
+    return table
+
+
+def render_group(group: Summary) -> str:
+    """A subject's accuracy in one cell; whole percents, since n is small."""
+    if group.accuracy is None:
+        return "- 0"
+    low, high = (f"{100 * bound:.0f}" for bound in (group.accuracy.low, group.accuracy.high))
+    return f"{100 * group.accuracy.estimate:.0f} [{low}, {high}] {group.replied}"
+
+
+def list_notes(run: Run) -> Iterable[str]:
+    """Everything that a reader must know before using a number."""
+    summary, identity = run.summary, run.manifest.identity
+    if summary.holds_chance:
+        chance = percent(summary.chance)
+        yield f"can't be told from chance: the interval holds {chance} %"
+    elif summary.is_above_chance is False:
+        yield "below chance: look at the replies before using this number"
+    if summary.format_decides:
+        yield "the answer format decides the score: the bounds are wider than the interval"
+    if not summary.is_complete:
+        low, high = summary.missing
+        absent = summary.failed + summary.not_asked
+        yield (
+            f"incomplete: {absent} of {summary.questions} questions have no reply; over all of "
+            f"them the accuracy is between {percent(low)} and {percent(high)} %"
+        )
+    if run.manifest.left_out:
+        yield f"{run.manifest.left_out} questions with several right choices are left out"
+    if run.garbled_lines:
+        lines = ", ".join(map(str, itertools.islice(run.garbled_lines, 10)))
+        yield f"journal lines that can't be read, asked again by the next run: {lines}"
+    served = run.models_served()
+    if served and not identity.model.startswith("local/") and served != (identity.model,):
+        yield f"{clean(identity.model)} was asked for, {clean(', '.join(served))} answered"
+
+
+def render_interval(summary: Summary) -> str:
+    """The interval in brackets."""
+    if summary.accuracy is None:
+        return "-"
+    return f"[{percent(summary.accuracy.low)}, {percent(summary.accuracy.high)}]"
+
+
+def percent(share: float | None) -> str:
+    """A fraction as a percentage with one decimal.
+
+    Example:
+        >>> percent(0.875), percent(None)
+        ('87.5', '-')
+    """
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def clean(text: str) -> str:
+    """Untrusted text without control characters, which could write over the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def new_table(title: str, *, left: Sequence[str], right: Sequence[str]) -> Table:
+    """An empty table; numbers stand to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(caption=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in left:
+        table.add_column(name, justify="left", overflow="fold")
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def render_table(table: Table) -> str:
+    """A table below its title, wide enough for its numbers even where the terminal is not."""
+    from rich.console import Console
+
+    title, table.caption = table.caption, None
+    file = io.StringIO()
+    width = max(MIN_WIDTH, shutil.get_terminal_size().columns)
+    Console(file=file, width=width, color_system=None, markup=False).print(table)
+    lines = [line.rstrip() for line in file.getvalue().strip("\n").splitlines()]
+    return "\n".join([str(title), *lines] if title else lines) + "\n"
