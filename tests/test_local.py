@@ -21,6 +21,7 @@ import pytest
 
 from evalkit.errors import LocalModelError, MissingExtraError, UsageError
 from evalkit.models import engine_process
+from evalkit.models.fetching import fetch_weights
 from evalkit.models.local import (
     LocalServer,
     free_cores,
@@ -29,7 +30,7 @@ from evalkit.models.local import (
     local_model_names,
     serve_local_model,
 )
-from evalkit.models.weights import fetch_weights, load_weights_table, weights_folder
+from evalkit.models.weights import load_weights_table, weights_folder
 
 ROOT = Path(__file__).parents[1]
 TINY = "local/smollm2-135m"

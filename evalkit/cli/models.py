@@ -24,7 +24,8 @@ def add_parser(commands: Commands) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Fetch the weights that are not on disk, and say where all of them are."""
     from evalkit.evaluation import print_to_stderr
-    from evalkit.models.weights import fetch_weights, weights_folder
+    from evalkit.models.fetching import fetch_weights
+    from evalkit.models.weights import weights_folder
 
     for name in args.names:
         path = fetch_weights(name.removeprefix("local/"), weights_folder(), say=print_to_stderr)

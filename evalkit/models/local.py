@@ -20,9 +20,9 @@ from typing import Self
 
 from evalkit.errors import LocalModelError, MissingExtraError, UsageError
 from evalkit.models import engine_process
+from evalkit.models.fetching import fetch_weights
 from evalkit.models.weights import (
     Weights,
-    fetch_weights,
     find_weights,
     load_weights_table,
     render_bytes,
