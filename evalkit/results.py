@@ -113,6 +113,30 @@ class Run:
         types = dict.fromkeys((*USAGE_FIELDS, "attempts"), "Int64")
         return table.astype({"correct": "boolean", **types})
 
+    def confusion(self) -> pandas.DataFrame:
+        """Right label against picked label, which shows a model's liking for a position.
+
+        Returns:
+            Counts of the questions whose reply names a choice: one row for each right label, one
+            column for each label picked.
+        """
+        import pandas
+        from sklearn.metrics import confusion_matrix
+
+        answered = self.to_dataframe().dropna(subset=["choice"])
+        most = max(len(score.question.choices) for score in self.scores)
+        labels = list(build_labels(most, self.manifest.prompt.labels))
+        counts = (
+            confusion_matrix(answered["right"], answered["choice"], labels=labels)
+            if len(answered)
+            else 0
+        )
+        return pandas.DataFrame(
+            counts,
+            index=pandas.Index(labels, name="right"),
+            columns=pandas.Index(labels, name="picked"),
+        )
+
     @staticmethod
     def _columns() -> tuple[str, ...]:
         """The columns of `to_dataframe`, in order."""
