@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import BenchmarkError, PromptError
+from evalkit.errors import BenchmarkError, PromptError, QuestionSetError, RowProblem
 from evalkit.loaders.definition import (
     DefinitionError,
     check_keys,
@@ -22,7 +22,7 @@ from evalkit.loaders.fields import FieldMap, build_question_set
 from evalkit.loaders.guess import guess_fields
 from evalkit.loaders.source import FORMATS, Source, read_rows
 from evalkit.prompts import PromptFormat, parse_prompt_format
-from evalkit.questions import QuestionSet
+from evalkit.questions import MIN_CHOICES, QuestionSet
 
 TEXT_KEYS = ("name", "title", "version", "licence", "homepage", "citation", "note")
 OTHER_KEYS = ("questions", "choices", "source", "columns", "prompt")
@@ -59,7 +59,11 @@ class Definition:
         if data_folder is not None:
             folders += [data_folder, data_folder / (self.source.folder or self.name)]
         for folder in folders:
-            found = {path for pattern in patterns for path in folder.glob(pattern)}
+            try:
+                found = {path for pattern in patterns for path in folder.glob(pattern)}
+            except (ValueError, NotImplementedError, IndexError, OSError) as error:
+                reason = f"source: {list(patterns)} are no patterns relative to a folder: {error}"
+                raise BenchmarkError(reason, path=self.path) from error
             if found:
                 return tuple(sorted(found))
         return ()
@@ -106,17 +110,35 @@ def load_benchmark(name: str | Path, *, data_folder: Path | None = None) -> Benc
     paths = definition.find_files(definition.source.files, data_folder)
     if not paths:
         raise BenchmarkError(missing_files(definition, data_folder), path=definition.path)
-    questions = build_question_set(read_rows(paths, definition.source), definition.fields)
-    if definition.source.examples:
-        example_paths = definition.find_files(definition.source.examples, data_folder)
-        rows = read_rows(example_paths, definition.source)
-        examples = build_question_set(rows, definition.fields).questions
-        questions = QuestionSet(
-            questions=questions.questions, examples=(*questions.examples, *examples)
-        )
+    example_paths = definition.find_files(definition.source.examples, data_folder)
+    questions = read_questions(definition, paths, example_paths)
     if not questions.questions:
         raise BenchmarkError("there is no question in it", path=paths[0])
     return Benchmark(definition=definition, question_set=questions)
+
+
+def read_questions(
+    definition: Definition, paths: tuple[Path, ...], example_paths: tuple[Path, ...]
+) -> QuestionSet:
+    """Read the questions of some files, and the worked examples of others.
+
+    Raises:
+        BenchmarkError: a file can't be read.
+        QuestionSetError: rows can't be used; those of all files are listed.
+    """
+    problems: list[RowProblem] = []
+    sets: list[QuestionSet] = []
+    for files in (paths, example_paths):
+        try:
+            sets.append(build_question_set(read_rows(files, definition.source), definition.fields))
+        except QuestionSetError as error:
+            problems += error.problems
+    if problems:
+        raise QuestionSetError(tuple(problems))
+    asked, shown = sets
+    return QuestionSet(
+        questions=asked.questions, examples=(*asked.examples, *shown.questions, *shown.examples)
+    )
 
 
 def missing_files(definition: Definition, data_folder: Path | None) -> str:
@@ -158,12 +180,12 @@ def find_definition(name: str | Path) -> Path:
     """
     path = Path(name)
     if path.suffix == ".toml" or path.suffix.lower() in FORMATS:
-        if path.is_file():
+        if is_file(path):
             return path
         raise BenchmarkError("no such file", path=path)
     for folder in definition_folders():
         candidate = folder / f"{name}.toml"
-        if candidate.is_file():
+        if is_file(candidate):
             return candidate
     names = [found.stem for found in list_definitions()]
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4) or names
@@ -171,6 +193,14 @@ def find_definition(name: str | Path) -> Path:
         f"no benchmark {str(name)!r}; near it: {', '.join(near)}. `evalkit list` shows all; "
         "files of your own end in .csv, .tsv, .jsonl, .json or .toml"
     )
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def definition_folders() -> tuple[Path, ...]:
@@ -197,7 +227,8 @@ def parse_definition(path: Path) -> Definition:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    # ValueError: no UTF-8, no TOML, or a number of 5,000 digits.
+    except (OSError, ValueError, RecursionError) as error:
         raise BenchmarkError(f"can't be read: {error}", path=path) from error
     try:
         return build_definition(path, table)
@@ -225,7 +256,7 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
         source=parse_source(table.get("source", {})),
         fields=parse_fields(table.get("columns", {})),
         prompt=parse_prompt_format(table.get("prompt", {})),
-        questions=read_number("definition", table, "questions"),
-        choices=read_number("definition", table, "choices"),
+        questions=read_number("definition", table, "questions", least=1),
+        choices=read_number("definition", table, "choices", least=MIN_CHOICES),
         **texts,
     )

@@ -50,6 +50,8 @@ class PromptFormat:
         check_placeholders("template", self.template, need={"stem", "choices"}, may={"group"})
         check_placeholders("choice", self.choice, need={"label", "text"})
         check_placeholders("instruction", self.instruction, need=set(), may={"label"})
+        for name in ("system", "prefill", "prefill_end"):
+            check_literal(name, getattr(self, name))
         if self.labels not in ("letters", "digits"):
             raise PromptError(f"labels = {self.labels!r}: expected 'letters' or 'digits'")
 
@@ -104,6 +106,17 @@ def check_placeholders(
     for unknown in sorted(found - need - may):
         allowed = ", ".join(f"{{{word}}}" for word in sorted(need | may))
         raise PromptError(f"{name} = {text!r}: {{{unknown}}} is unknown; there are {allowed}")
+
+
+def check_literal(name: str, text: str) -> None:
+    """Refuse a placeholder in a text that is sent as it stands; other braces are no placeholder.
+
+    Raises:
+        PromptError: naming the text and the placeholder.
+    """
+    for word in PLACEHOLDER.findall(text):
+        if word in ("stem", "choices", "group", "label", "text"):
+            raise PromptError(f"{name} = {text!r}: {{{word}}} is not filled in here; leave it out")
 
 
 def fill(text: str, /, **values: str) -> str:
@@ -192,14 +205,17 @@ def choose_examples(
     Args:
         question: the question to be asked.
         ranked: the set's examples as `rank_examples` ordered them.
-        count: how many to draw.
+        count: how many to draw, at least 0.
 
     Raises:
         PromptError: there are fewer than `count`.
     """
     usable = [example for example in ranked if not is_same(example, question)] if count else []
-    if len(usable) < count:
-        raise PromptError(f"{count} worked examples wanted, the set has {len(usable)}")
+    if not 0 <= count <= len(usable):
+        raise PromptError(
+            f"{count} worked examples wanted, the set has {len(usable)} for question {question.id};"
+            " a definition names them by source.examples or columns.example"
+        )
     usable.sort(key=lambda example: example.group != question.group)
     return tuple(usable[:count])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -34,13 +35,14 @@ class Question:
     """Names the passage or template that this question shares with others."""
     order: tuple[int, ...] | None = None
     """Where each choice stood in the source, if the order was changed."""
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Kept beside the question, never shown to a model."""
 
     def __post_init__(self) -> None:
         if not MIN_CHOICES <= len(self.choices) <= MAX_CHOICES:
             raise ValueError(f"{self.id}: {len(self.choices)} choices, not 2 to 26")
-        if not self.right or any(not 0 <= i < len(self.choices) for i in self.right):
+        known = [i for i in range(len(self.choices)) if i in self.right]
+        if not self.right or list(self.right) != known:
             raise ValueError(f"{self.id}: right choices {self.right} of {len(self.choices)}")
 
     @property
@@ -71,6 +73,11 @@ class QuestionSet:
     questions: tuple[Question, ...]
     examples: tuple[Question, ...] = ()
 
+    def __post_init__(self) -> None:
+        [(most, count)] = Counter(q.id for q in self.questions).most_common(1) or [("", 0)]
+        if count > 1:
+            raise ValueError(f"{most}: {count} questions have this id")
+
     def sample(self, limit: int | None, seed: int) -> QuestionSet:
         """Draw a random part of the questions, in the order of the set.
 
@@ -80,7 +87,12 @@ class QuestionSet:
         Args:
             limit: how many questions, at least 1; None or more than there are: all of them.
             seed: any integer.
+
+        Raises:
+            ValueError: the limit is less than 1.
         """
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit {limit}: expected at least 1")
         if limit is None or limit >= len(self.questions):
             return self
         chosen = {q.id for q in rank_by_seed(self.questions, seed)[:limit]}
@@ -101,8 +113,8 @@ class QuestionSet:
     def digest(self) -> str:
         """SHA-256 of all that a model is shown or judged by, as 64 hexadecimal digits."""
         sha = hashlib.sha256()
-        for question in (*self.questions, *self.examples):
-            facts = [question.id, question.stem, question.choices, question.right, question.group]
+        for questions in (self.questions, self.examples):
+            facts = [[q.id, q.stem, q.choices, q.right, q.group] for q in questions]
             sha.update(json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         return sha.hexdigest()
 
@@ -135,9 +147,10 @@ def shuffle_choices(question: Question, seed: int) -> Question:
     """
     places = range(len(question.choices))
     order = tuple(sorted(places, key=lambda i: digest_of(str(seed), question.id, str(i))))
+    source = question.order or tuple(places)
     return replace(
         question,
         choices=tuple(question.choices[i] for i in order),
         right=tuple(sorted(order.index(i) for i in question.right)),
-        order=order,
+        order=tuple(source[i] for i in order),
     )

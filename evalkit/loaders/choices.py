@@ -5,13 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from string import ascii_uppercase
 from typing import TypeAlias
 
 from evalkit.loaders.records import Record
 
-LEADING_LABEL = re.compile(r"\s*[(\[]?([A-Za-z]|\d{1,2})[)\].:]\s*")
-"""A label as it stands before a choice: `(A) `, `A)`, `a.`, `1:`."""
+LEADING_LABEL = re.compile(r"\s*[(\[]?([A-Za-z])[)\].:]\s*")
+"""A letter as it stands before a choice: `(A) `, `A)`, `a.`; no number, for `1.5` is a choice."""
+
+MARKS = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        r"^[ \t]*\(([A-Z])\)",
+        r"^[ \t]*([A-Z])[).:]",
+        r"(?<!\w)\(([A-Z])\)",
+        r"(?<![\w(])([A-Z])[).:]",
+    )
+)
+"""Letters as they stand before choices within one text. Those that begin a line are looked for
+first: the question may itself speak of (A)."""
 
 OPTIONS_HEADING = re.compile(r"\s*(options|choices|answer choices)\s*:\s*\Z", re.IGNORECASE)
 
@@ -50,7 +63,7 @@ class SeparateColumns:
     def find(self, record: Record) -> FoundChoices:
         """Take the cells up to the last that is not empty."""
         cells = [record.get(column) for column in self.columns]
-        while cells and (cells[-1] is None or cells[-1] == ""):
+        while cells and is_empty(cells[-1]):
             cells.pop()
         texts = tuple(
             text_of(column, cell) for column, cell in zip(self.columns, cells, strict=False)
@@ -71,14 +84,14 @@ class ListColumn:
     def find(self, record: Record) -> FoundChoices:
         """Take the items of the list."""
         texts = text_list(self.column, record.get(self.column))
-        if self.labelled:
+        if self.labelled and len(texts) <= len(ascii_uppercase):
             texts = tuple(self.take_label(text, i) for i, text in enumerate(texts))
         return FoundChoices(texts=texts, labels=letters(len(texts)))
 
     def take_label(self, text: str, position: int) -> str:
         """Take the letter off a choice; it must be the one of its position."""
         match = LEADING_LABEL.match(text)
-        expected = ascii_uppercase[position : position + 1]
+        expected = ascii_uppercase[position]
         if match is None or match[1].upper() != expected:
             raise FieldError(self.column, text, f"expected a choice that begins with ({expected})")
         return text[match.end() :]
@@ -111,12 +124,13 @@ class LetteredText:
         """Cut the text at (A), (B), (C), ...; what stands before is the question."""
         text = text_of(self.column, record.get(self.column))
         cuts = find_letters(text)
-        if len(cuts) < 2:
-            raise FieldError(self.column, text, "expected choices marked (A), (B), ... or A), B)")
+        if not cuts:
+            remedy = "expected choices marked (A), (B), ... or A), B), ... in order, each mark once"
+            raise FieldError(self.column, text, remedy)
         ends = [start for start, _ in cuts[1:]] + [len(text)]
         texts = tuple(text[cut[1] : end].strip() for cut, end in zip(cuts, ends, strict=True))
         stem = OPTIONS_HEADING.sub("", text[: cuts[0][0]]).strip()
-        return FoundChoices(texts=texts, labels=letters(len(texts)), stem=stem or None)
+        return FoundChoices(texts=texts, labels=letters(len(texts)), stem=stem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,18 +173,22 @@ def letters(count: int) -> tuple[str, ...]:
 
 
 def find_letters(text: str) -> list[tuple[int, int]]:
-    """The spans of the marks (A), (B), ... or A), B), ... in a text, as far as the row goes on."""
-    for opening, closing in ((r"\(", r"\)"), (r"(?<!\w)", r"[).:]")):
-        cuts: list[tuple[int, int]] = []
-        for letter in ascii_uppercase:
-            start = cuts[-1][1] if cuts else 0
-            mark = re.compile(rf"{opening}{letter}{closing}\s*").search(text, start)
-            if mark is None:
-                break
-            cuts.append(mark.span())
-        if len(cuts) > 1:
-            return cuts
+    """The spans of the marks (A), (B), ... or A), B), ... in a text.
+
+    None if a mark is missing or stands there twice: what is choice and what is question can't be
+    told then.
+    """
+    for pattern in MARKS:
+        marks = list(dropwhile(lambda mark: mark[1] != "A", pattern.finditer(text)))
+        found = "".join(mark[1] for mark in marks)
+        if len(found) > 1 and ascii_uppercase.startswith(found):
+            return [mark.span() for mark in marks]
     return []
+
+
+def is_empty(value: object) -> bool:
+    """Whether a cell holds nothing that could be seen."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def text_of(field: str, value: object) -> str:

@@ -5,19 +5,37 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import sys
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from evalkit.errors import BenchmarkError, RowProblem
+from evalkit.errors import BenchmarkError, QuestionSetError, RowProblem
 from evalkit.loaders.records import Record, Rows, read_text, shorten
 
-Cells = tuple[int, list[str]]
-"""The line on which a row starts, and its cells: a quoted cell may hold line breaks."""
+LARGEST_CELL = 2**31 - 1
+"""Characters; more than any file has, and no more than every platform's C long holds."""
+
+QUOTED = re.compile(r'"[^"]*"')
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One row, split.
+
+    Args:
+        line: where it starts: a quoted cell may hold line breaks.
+        texts: its cells, as many as there are.
+    """
+
+    line: int
+    texts: tuple[str, ...]
 
 
 def read_csv(path: Path, *, columns: tuple[str, ...] = (), delimiter: str | None = None) -> Rows:
     """Read a table as text: no cell becomes a number or a missing value.
+
+    Rows of nothing but blank cells, which spreadsheets write below a table, are passed over.
 
     Args:
         path: the file.
@@ -30,54 +48,71 @@ def read_csv(path: Path, *, columns: tuple[str, ...] = (), delimiter: str | None
     rows = split_rows(path, delimiter)
     if not columns:
         columns = read_header(path, rows)
-    for line, cells in rows:
-        if len(cells) == len(columns):
-            yield Record(line, dict(zip(columns, cells, strict=True)))
-        elif any(cell.strip() for cell in cells):
-            remedy = f"{len(cells)} cells where {len(columns)} are expected: check the quotes"
-            yield RowProblem(
-                path=path, line=line, field="row", value=shorten(cells[0]), remedy=remedy
-            )
+    for row in rows:
+        if isinstance(row, RowProblem):
+            yield row
+        elif any(text.strip() for text in row.texts):
+            yield to_record(path, row, columns)
 
 
-def split_rows(path: Path, delimiter: str | None) -> Iterator[Cells]:
-    """Split a file into cells; rows that are wholly blank lines are passed over."""
-    csv.field_size_limit(sys.maxsize)
+def to_record(path: Path, row: Cells, columns: tuple[str, ...]) -> Record | RowProblem:
+    """Name the cells of a row."""
+    if len(row.texts) == len(columns):
+        return Record(row.line, dict(zip(columns, row.texts, strict=True)))
+    remedy = f"{len(row.texts)} cells where {len(columns)} are expected: check the quotes"
+    value = shorten(list(row.texts))
+    return RowProblem(path=path, line=row.line, field="row", value=value, remedy=remedy)
+
+
+def split_rows(path: Path, delimiter: str | None) -> Iterator[Cells | RowProblem]:
+    """Split a file into cells; blank lines are passed over.
+
+    A quote that is never closed would swallow the rows below it, so that it is a problem.
+    """
+    csv.field_size_limit(LARGEST_CELL)
     text = read_text(path)
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter or guess_delimiter(path, text)
-    )
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, delimiter=delimiter or guess_delimiter(path, text), strict=True)
     start = 1
-    try:
-        for cells in reader:
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            value = shorten(lines[start - 1].strip())
+            remedy = f"{error}: close each quote, and write a quote within quotes twice"
+            yield RowProblem(path=path, line=start, field="row", value=value, remedy=remedy)
+        else:
             if cells:
-                yield start, cells
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise BenchmarkError(f"not a table: {error}", path=path, line=start) from error
+                yield Cells(start, tuple(cells))
+        start = reader.line_num + 1
 
 
 def guess_delimiter(path: Path, text: str) -> str:
     """A tab in .tsv files; else the one of comma, semicolon and tab most frequent in line one."""
-    if path.suffix == ".tsv":
+    if path.suffix.lower() == ".tsv":
         return "\t"
-    first = text.partition("\n")[0]
+    first, _, _ = QUOTED.sub("", text.lstrip()).partition("\n")
     return max((",", ";", "\t"), key=first.count)
 
 
-def read_header(path: Path, rows: Iterator[Cells]) -> tuple[str, ...]:
-    """Take the first row as the names of the columns."""
-    _, cells = next(rows, (1, []))
-    names = tuple(cell.strip() for cell in cells)
-    if not names:
+def read_header(path: Path, rows: Iterator[Cells | RowProblem]) -> tuple[str, ...]:
+    """Take the first row as the names of the columns; columns without a name may be several."""
+    first = next(rows, None)
+    if first is None:
         raise BenchmarkError("the file is empty", path=path)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    if isinstance(first, RowProblem):
+        raise QuestionSetError((first,))
+    names = tuple(text.strip() for text in first.texts)
+    twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         reason = f"the header names {shorten(twice[0])} more than once; rename one"
-        raise BenchmarkError(reason, path=path, line=1)
+        raise BenchmarkError(reason, path=path, line=first.line)
     return names
 
 
-def read_first_rows(path: Path, count: int) -> list[list[str]]:
+def read_first_rows(path: Path, count: int) -> list[tuple[str, ...]]:
     """The cells of the first rows, to see what kind of table this is."""
-    return [cells for _, cells in itertools.islice(split_rows(path, None), count)]
+    rows = itertools.islice(split_rows(path, None), count)
+    return [row.texts for row in rows if isinstance(row, Cells)]

@@ -15,6 +15,7 @@ from evalkit.loaders.choices import (
     SeparateColumns,
 )
 from evalkit.loaders.fields import AnswerForm, FieldMap
+from evalkit.loaders.records import shorten
 from evalkit.loaders.source import FileFormat, Source
 
 Table = Mapping[str, Any]
@@ -49,7 +50,13 @@ def parse_source(table: Table) -> Source:
         raise DefinitionError('source.files is missing; for example files = ["questions.csv"]')
     pattern = values["group_from_file"]
     if pattern is not None and count_groups(pattern) != 1:
-        raise DefinitionError(f"source.group_from_file = {pattern!r}: needs one pair of brackets")
+        raise DefinitionError(
+            f"source.group_from_file = {shorten(pattern)}: needs one pair of brackets"
+        )
+    delimiter = values["delimiter"]
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise DefinitionError(f"source.delimiter = {delimiter!r}: expected one character")
+    check_different("source.columns", values["columns"])
     return Source(**values)
 
 
@@ -61,8 +68,8 @@ def count_groups(pattern: str) -> int:
     """
     try:
         return re.compile(pattern).groups
-    except re.error as error:
-        raise DefinitionError(f"source.group_from_file = {pattern!r}: {error}") from error
+    except (re.error, OverflowError, RecursionError) as error:
+        raise DefinitionError(f"source.group_from_file = {shorten(pattern)}: {error}") from error
 
 
 def parse_fields(table: Table) -> FieldMap:
@@ -86,6 +93,8 @@ def parse_fields(table: Table) -> FieldMap:
         raise DefinitionError('columns.stem is missing; for example stem = "question"')
     if values["answer"] is None and not isinstance(form, RightAndWrong):
         raise DefinitionError('columns.answer is missing; for example answer = "answer"')
+    if values["answer"] is not None and isinstance(form, RightAndWrong):
+        raise DefinitionError("columns.answer is one too many: columns.choices says what is right")
     if isinstance(form, RightAndWrong) and values["shuffle_seed"] is None:
         raise DefinitionError("columns.shuffle_seed is missing: the right choice would come first")
     return FieldMap(choices=form, **values)
@@ -100,22 +109,26 @@ def parse_choice_form(value: Any) -> ChoiceForm:
     match value:
         case str():
             return ListColumn(column=value)
-        case [_, *_]:
-            return SeparateColumns(columns=read_texts("columns", {"choices": value}, "choices"))
-        case {"list": str(column), **rest} if set(rest) <= {"labelled"}:
-            return ListColumn(column=column, labelled=rest.get("labelled") is True)
+        case [_, _, *_]:
+            columns = read_texts("columns", {"choices": value}, "choices")
+            check_different("columns.choices", columns)
+            return SeparateColumns(columns=columns)
+        case {"list": str(column), **rest} if not rest:
+            return ListColumn(column=column)
+        case {"list": str(column), "labelled": bool(labelled), **rest} if not rest:
+            return ListColumn(column=column, labelled=labelled)
         case {"texts": str(texts), "labels": str(labels), **rest} if not rest:
             return ParallelLists(texts=texts, labels=labels)
         case {"lettered": str(column), **rest} if not rest:
             return LetteredText(column=column)
-        case {"right": str(right), "wrong": [_, *_] as wrong, **rest} if set(rest) <= {"separator"}:
+        case {"right": str(right), "wrong": [_, *_], **rest} if set(rest) <= {"separator"}:
             return RightAndWrong(
                 right=right,
-                wrong=tuple(map(str, wrong)),
+                wrong=read_texts("columns.choices", value, "wrong"),
                 separator=read_text("columns.choices", value, "separator"),
             )
     forms = "\n  ".join(CHOICE_FORMS)
-    raise DefinitionError(f"columns.choices = {value!r}: expected one of\n  {forms}")
+    raise DefinitionError(f"columns.choices = {shorten(value)}: expected one of\n  {forms}")
 
 
 def check_keys(name: str, table: Table, known: Mapping[str, object]) -> None:
@@ -125,12 +138,19 @@ def check_keys(name: str, table: Table, known: Mapping[str, object]) -> None:
             raise DefinitionError(f"{name} has no key {key!r}; there are {', '.join(known)}")
 
 
+def check_different(name: str, texts: tuple[str, ...]) -> None:
+    """Refuse a list that names one column twice."""
+    for text in texts:
+        if texts.count(text) > 1:
+            raise DefinitionError(f"{name} names {text!r} more than once")
+
+
 def read_text(name: str, table: Table, key: str) -> str | None:
     """A text or nothing."""
     value = table.get(key)
     if value is None or isinstance(value, str):
         return value
-    raise DefinitionError(f"{name}.{key} = {value!r}: expected a text")
+    raise DefinitionError(f"{name}.{key} = {shorten(value)}: expected a text")
 
 
 def read_texts(name: str, table: Table, key: str) -> tuple[str, ...]:
@@ -139,15 +159,19 @@ def read_texts(name: str, table: Table, key: str) -> tuple[str, ...]:
     texts = [value] if isinstance(value, str) else value
     if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
         return tuple(texts)
-    raise DefinitionError(f"{name}.{key} = {value!r}: expected a list of texts")
+    raise DefinitionError(f"{name}.{key} = {shorten(value)}: expected a list of texts")
 
 
-def read_number(name: str, table: Table, key: str) -> int | None:
+def read_number(name: str, table: Table, key: str, *, least: int | None = None) -> int | None:
     """A whole number or nothing."""
     value = table.get(key)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise DefinitionError(f"{name}.{key} = {value!r}: expected a whole number")
+    if value is None:
+        return None
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if is_number and (least is None or value >= least):
+        return int(value)
+    expected = "a whole number" if least is None else f"a whole number, at least {least}"
+    raise DefinitionError(f"{name}.{key} = {shorten(value)}: expected {expected}")
 
 
 def read_one_of(name: str, table: Table, key: str, allowed: tuple[str, ...]) -> str | None:
@@ -155,4 +179,4 @@ def read_one_of(name: str, table: Table, key: str, allowed: tuple[str, ...]) -> 
     value = read_text(name, table, key)
     if value is None or value in allowed:
         return value
-    raise DefinitionError(f"{name}.{key} = {value!r}: expected one of {', '.join(allowed)}")
+    raise DefinitionError(f"{name}.{key} = {shorten(value)}: expected one of {', '.join(allowed)}")

@@ -6,10 +6,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from evalkit.errors import QuestionSetError, RowProblem
-from evalkit.loaders.choices import ChoiceForm, FieldError, FoundChoices, text_list, text_of
+from evalkit.loaders.choices import (
+    ChoiceForm,
+    FieldError,
+    FoundChoices,
+    LetteredText,
+    is_empty,
+    text_of,
+)
 from evalkit.loaders.records import Record, Row, shorten
 from evalkit.questions import (
     MAX_CHOICES,
@@ -19,6 +26,9 @@ from evalkit.questions import (
     digest_of,
     shuffle_choices,
 )
+
+BRACKETS = "()[]. "
+"""What may stand around the letter of an answer."""
 
 AnswerForm = Literal["letter", "index0", "index1", "text", "flags"]
 """How a file names the right choice: its letter or label, its position counted from 0 or from 1,
@@ -73,7 +83,8 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
             if fields.id is None:
                 question = with_unique_id(question, places)
             elif question.id in places:
-                raise FieldError(fields.id, question.id, f"stands already at {places[question.id]}")
+                remedy = f"stands already at {places[question.id]}; give each row its own"
+                raise FieldError(fields.id, question.id, remedy)
             is_example = fields.example is not None and is_marked(placed.row, fields.example)
         except FieldError as error:
             problems.append(as_problem(placed, error))
@@ -106,14 +117,11 @@ def build_question(record: Record, fields: FieldMap, group: str | None = None) -
     found = fields.choices.find(record)
     check_choices(fields.choices, found)
     stem = build_stem(record, fields, found)
-    right = found.right if fields.answer is None else find_right(record, fields, found)
-    if not right:
-        raise FieldError(fields.answer or "answer", None, "no choice is marked as right")
     question = Question(
         id=digest_of(stem, *found.texts)[:16] if fields.id is None else read_id(record, fields.id),
         stem=stem,
         choices=found.texts,
-        right=right,
+        right=find_right(record, fields, found),
         group=read_optional(record, fields.group) or group,
         cluster=read_optional(record, fields.cluster),
         metadata={c: t for c in fields.metadata if (t := read_optional(record, c)) is not None},
@@ -136,8 +144,8 @@ def check_choices(form: ChoiceForm, found: FoundChoices) -> None:
     """Refuse too few or too many choices, and empty ones."""
     field = choice_field(form)
     if not MIN_CHOICES <= len(found.texts) <= MAX_CHOICES:
-        remedy = f"expected {MIN_CHOICES} to {MAX_CHOICES} choices"
-        raise FieldError(field, f"{len(found.texts)} choices", remedy)
+        remedy = f"expected {MIN_CHOICES} to {MAX_CHOICES} choices, found {len(found.texts)}"
+        raise FieldError(field, list(found.texts), remedy)
     for text, label in zip(found.texts, found.labels, strict=True):
         if not text:
             raise FieldError(field, list(found.texts), f"choice {label} is empty")
@@ -154,13 +162,13 @@ def choice_field(form: ChoiceForm) -> str:
 
 def build_stem(record: Record, fields: FieldMap, found: FoundChoices) -> str:
     """Join the texts of the question, leaving out the columns that are empty in this row."""
-    if found.stem is not None and fields.stem == (choice_field(fields.choices),):
-        return found.stem
-    last = fields.stem[-1]
-    parts = [read_optional(record, column) for column in fields.stem[:-1]]
-    parts.append(text_of(last, record.get(last)))
+    shared = fields.choices.column if isinstance(fields.choices, LetteredText) else None
+    parts = [
+        found.stem if column == shared else read_optional(record, column) for column in fields.stem
+    ]
     if not parts[-1]:
-        raise FieldError(last, "", "the question has no text")
+        last = fields.stem[-1]
+        raise FieldError(last, record.get(last), "the question has no text")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -189,15 +197,20 @@ def is_marked(record: Record, column: str) -> bool:
 
 
 def find_right(record: Record, fields: FieldMap, found: FoundChoices) -> tuple[int, ...]:
-    """Positions of the right choices, from the answer column."""
-    assert fields.answer is not None
+    """Positions of the right choices, from the answer column if there is one."""
+    if fields.answer is None:
+        assert found.right
+        return found.right
     value = record.get(fields.answer)
-    if value is None or value == "":
-        raise FieldError(fields.answer, None, "the row has no answer")
+    if is_empty(value):
+        raise FieldError(fields.answer, value, "the row has no answer")
     if fields.answer_is == "flags":
-        return read_flags(fields.answer, value, found)
-    answers = value if isinstance(value, list) else [value]
-    places = {find_one(fields.answer, answer, fields.answer_is, found) for answer in answers}
+        places = read_flags(fields.answer, value, found)
+    else:
+        answers = value if isinstance(value, list) else [value]
+        places = {find_one(fields.answer, answer, fields.answer_is, found) for answer in answers}
+    if not places:
+        raise FieldError(fields.answer, value, "no choice is marked as right")
     return tuple(sorted(places))
 
 
@@ -210,16 +223,17 @@ def find_one(field: str, value: object, form: AnswerForm, found: FoundChoices) -
         return find_label(field, text, found)
     first = 0 if form == "index0" else 1
     last = first + len(found.texts) - 1
-    if not re.fullmatch(r"\d+", text) or not first <= int(text) <= last:
+    if not re.fullmatch(r"\d{1,2}", text) or not first <= int(text) <= last:
         raise FieldError(field, value, f"expected a whole number from {first} to {last}")
     return int(text) - first
 
 
 def find_label(field: str, text: str, found: FoundChoices) -> int:
     """Position of the choice with this letter or label, brackets around it allowed."""
-    bare = text.strip("()[]. ")
-    exact = [i for i, label in enumerate(found.labels) if label == bare]
-    loose = [i for i, label in enumerate(found.labels) if label.upper() == bare.upper()]
+    bare = text.strip(BRACKETS)
+    labels = [label.strip(BRACKETS) for label in found.labels]
+    exact = [i for i, label in enumerate(labels) if label == bare]
+    loose = [i for i, label in enumerate(labels) if label.upper() == bare.upper()]
     for matches in (exact, loose):
         if len(matches) == 1:
             return matches[0]
@@ -236,9 +250,17 @@ def find_text(field: str, text: str, found: FoundChoices) -> int:
     return matches[0]
 
 
-def read_flags(field: str, value: object, found: FoundChoices) -> tuple[int, ...]:
+def read_flags(field: str, value: object, found: FoundChoices) -> set[int]:
     """Positions of the ones in a list of 0 and 1."""
-    flags = text_list(field, value)
-    if len(flags) != len(found.texts) or any(flag not in ("0", "1") for flag in flags):
+    if not are_flags(value, found):
         raise FieldError(field, value, f"expected {len(found.texts)} numbers, each 0 or 1")
-    return tuple(i for i, flag in enumerate(flags) if flag == "1")
+    return {i for i, flag in enumerate(value) if flag in (1, "1")}
+
+
+def are_flags(value: object, found: FoundChoices) -> TypeGuard[list[object]]:
+    """Whether a value is a list of 0 and 1, one for each choice; JSON's true and false will do."""
+    return (
+        isinstance(value, list)
+        and len(value) == len(found.texts)
+        and all(flag in (0, 1, "0", "1") for flag in value)
+    )

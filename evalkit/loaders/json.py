@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from evalkit.errors import BenchmarkError
 from evalkit.loaders.jsonl import decode, read_jsonl, to_record
-from evalkit.loaders.records import Rows, read_text
+from evalkit.loaders.records import Row, Rows, read_text, shorten
 
 DECODER = json.JSONDecoder(parse_float=str)
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -29,60 +29,86 @@ def read_json(path: Path, *, records: str | None = None) -> Rows:
         BenchmarkError: the file can't be read, is not JSON, or has no list there.
     """
     text = read_text(path)
-    start = find_list(path, text, records)
-    if start is None:
-        check_lines(path, text)
+    start = skip_space(text, 0)
+    if records is not None:
+        yield from read_list(path, text, find_list(path, text, start, records))
+    elif text[start : start + 1] == "[":
+        end = yield from read_list(path, text, start)
+        rest = text[end:].strip()
+        if rest:
+            reason = f"not JSON: {shorten(rest)} after the end of the list; one list a file"
+            raise BenchmarkError(reason, path=path, line=line_of(text, end))
+    else:
+        check_lines(path, text[start:])
         yield from read_jsonl(path)
-        return
-    for line, value in list_items(path, text, start):
-        yield to_record(path, line, value)
 
 
 def check_lines(path: Path, text: str) -> None:
     """Tell JSON lines from one object spread over many lines."""
+    if not text:
+        raise BenchmarkError("the file is empty", path=path)
     try:
-        decode(text.lstrip().partition("\n")[0])
+        decode(text.partition("\n")[0])
     except ValueError as error:
         reason = f"neither a list nor JSON lines ({error}); name the key of the list as `records`"
         raise BenchmarkError(reason, path=path) from error
 
 
-def find_list(path: Path, text: str, records: str | None) -> int | None:
-    """Where the list of records opens; None: the file is no list."""
-    if records is None:
-        start = skip_space(text, 0)
-        return start if text[start : start + 1] == "[" else None
-    match = re.search(rf"{re.escape(json.dumps(records))}\s*:\s*\[", text)
-    if match is None:
-        raise BenchmarkError(f"no list under the key {records!r}", path=path)
-    return match.end() - 1
-
-
-def list_items(path: Path, text: str, start: int) -> Iterator[tuple[int, object]]:
-    """Decode the list that opens at `start` item by item: (line on which the item starts, item)."""
+def find_list(path: Path, text: str, start: int, records: str) -> int:
+    """Where the list under a key of the object at `start` opens."""
+    keys: list[object] = []
+    mark = text[start : start + 1]
     position = skip_space(text, start + 1)
-    line, counted = 1, 0
+    while mark in ("{", ",") and text[position : position + 1] == '"':
+        key, position = decode_at(path, text, position)
+        position = skip_space(text, skip_space(text, position) + 1)
+        if key == records and text[position : position + 1] == "[":
+            return position
+        keys.append(key)
+        position = skip_space(text, decode_at(path, text, position)[1])
+        mark = text[position : position + 1]
+        position = skip_space(text, position + 1)
+    reason = f"no list under the key {records!r}; the keys are {shorten(keys)}"
+    raise BenchmarkError(reason, path=path)
+
+
+def read_list(path: Path, text: str, start: int) -> Generator[Row, None, int]:
+    """Read the list that opens at `start` item by item; return where it ends."""
+    position = skip_space(text, start + 1)
     if text[position : position + 1] == "]":
-        return
+        return position + 1
+    line, counted = 1, 0
     while True:
         line += text.count("\n", counted, position)
         counted = position
-        try:
-            value, end = DECODER.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            raise BenchmarkError(f"not JSON: {error}", path=path, line=line) from error
-        yield line, value
+        value, end = decode_at(path, text, position)
+        yield to_record(path, line, value)
         end = skip_space(text, end)
         if text[end : end + 1] == "]":
-            return
+            return end + 1
         if text[end : end + 1] != ",":
-            line += text.count("\n", counted, end)
             reason = "not JSON: expected ',' or ']' after a record; is the file cut off?"
-            raise BenchmarkError(reason, path=path, line=line)
+            raise BenchmarkError(reason, path=path, line=line_of(text, end))
         position = skip_space(text, end + 1)
+
+
+def decode_at(path: Path, text: str, position: int) -> tuple[object, int]:
+    """Decode the value that stands at a position, and say where it ends."""
+    try:
+        return DECODER.raw_decode(text, position)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        line = line_of(text, position)
+        raise BenchmarkError(f"not JSON: {reason}", path=path, line=line) from error
+
+
+def line_of(text: str, position: int) -> int:
+    """The line on which a position is, counted from 1."""
+    return text.count("\n", 0, position) + 1
 
 
 def skip_space(text: str, position: int) -> int:
     """The position of the next character that is no white space."""
     match = SPACE.match(text, position)
-    return match.end() if match else position
+    assert match is not None
+    return match.end()

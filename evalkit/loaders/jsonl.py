@@ -40,8 +40,14 @@ def to_record(path: Path, line: int, value: object) -> Record | RowProblem:
 
 
 def decode(text: str) -> object:
-    """Parse JSON, keeping numbers with a decimal point as the text that was written."""
+    """Parse JSON, keeping numbers with a decimal point as the text that was written.
+
+    Raises:
+        ValueError: saying what is wrong, and in which column of the line.
+    """
     try:
         return json.loads(text, parse_float=str)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg.removesuffix(' at')} at column {error.colno}") from error
     except RecursionError:
         raise ValueError("nested too deeply") from None

@@ -49,7 +49,10 @@ def shorten(value: object) -> str:
         >>> shorten([1, 2]), shorten(None)
         ('[1, 2]', 'missing')
     """
-    text = "missing" if value is None else repr(value)
+    try:
+        text = "missing" if value is None else repr(value)
+    except (RecursionError, ValueError):  # nested too deeply, or a number of 5,000 digits
+        text = f"{type(value).__name__} too large to show"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
 
 

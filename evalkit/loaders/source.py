@@ -66,13 +66,10 @@ def read_rows(paths: Iterable[Path], source: Source) -> Iterator[PlacedRow]:
 
 def read_file(path: Path, source: Source) -> Rows:
     """Read the rows of one file by its format."""
-    match source.format or find_format(path):
-        case "csv":
-            return read_csv(path, columns=source.columns, delimiter=source.delimiter)
-        case "jsonl":
-            return read_jsonl(path)
-        case "json":
-            return read_json(path, records=source.records)
+    form = source.format or find_format(path)
+    if form == "csv":
+        return read_csv(path, columns=source.columns, delimiter=source.delimiter)
+    return read_jsonl(path) if form == "jsonl" else read_json(path, records=source.records)
 
 
 def find_format(path: Path) -> FileFormat:
@@ -89,6 +86,15 @@ def find_format(path: Path) -> FileFormat:
 
 
 def find_group(path: Path, pattern: str | None) -> str | None:
-    """The subject that a file's name gives, with spaces for underscores."""
-    match = re.fullmatch(pattern, path.stem) if pattern else None
-    return match[1].replace("_", " ") if match else None
+    """The subject that a file's name gives, with spaces for underscores.
+
+    Raises:
+        BenchmarkError: there is a pattern that the name doesn't match.
+    """
+    if pattern is None:
+        return None
+    match = re.fullmatch(pattern, path.stem)
+    if match is None or not match[1]:
+        reason = f"its name holds no subject by group_from_file = {pattern!r}; change the pattern"
+        raise BenchmarkError(reason, path=path)
+    return match[1].replace("_", " ")

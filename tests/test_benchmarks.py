@@ -1,0 +1,470 @@
+"""A benchmark is found by name or file, read by its definition, and refused with a remedy."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.benchmarks import (
+    Definition,
+    build_definition,
+    find_definition,
+    list_definitions,
+    load_benchmark,
+    load_definition,
+    parse_definition,
+)
+from evalkit.errors import BenchmarkError, PromptError, QuestionSetError
+from evalkit.loaders.definition import DefinitionError
+from evalkit.prompts import PromptFormat
+from evalkit.questions import Question
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = sorted((ROOT / "benchmarks").glob("*.toml"), key=lambda path: path.stem)
+WITH_QUESTIONS = ("everyday", "facts")
+
+HEAD = 'version = "1"\n'
+COLUMNS = '[columns]\nstem = "question"\nchoices = ["A", "B"]\nanswer = "answer"\n'
+WHOLE = f'{HEAD}[source]\nfiles = "q.csv"\n{COLUMNS}'
+ROWS = "question,A,B,answer\nWhich?,red,blue,B\n"
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def define(folder: Path, source: str = 'files = ["q.csv"]', *, head: str = HEAD) -> Path:
+    return write(folder / "mine.toml", f"{head}[source]\n{source}\n{COLUMNS}")
+
+
+def stems(questions: tuple[Question, ...]) -> list[str]:
+    return [question.stem for question in questions]
+
+
+# Finding it
+
+
+@pytest.mark.parametrize("name", WITH_QUESTIONS)
+def test_a_shipped_benchmark_is_found_by_its_name_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert load_benchmark(name).name == name
+
+
+def test_a_definition_of_ones_own_hides_the_shipped_one_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = define(tmp_path / "benchmarks")
+    own.rename(own.with_name("everyday.toml"))
+    write(tmp_path / "benchmarks" / "q.csv", ROWS)
+    monkeypatch.chdir(tmp_path)
+
+    assert stems(load_benchmark("everyday").question_set.questions) == ["Which?"]
+    assert Path("benchmarks/everyday.toml") in list(list_definitions())
+    assert [path.stem for path in list_definitions()] == [path.stem for path in SHIPPED]
+
+
+def test_a_definition_is_found_by_its_path(tmp_path: Path) -> None:
+    path = define(tmp_path)
+    write(tmp_path / "q.csv", ROWS)
+    benchmark = load_benchmark(str(path))
+
+    assert benchmark.name == "mine"
+    assert benchmark.definition == load_definition(path)
+    assert stems(benchmark.question_set.questions) == ["Which?"]
+
+
+def test_a_question_file_is_a_benchmark_of_its_name_without_version(tmp_path: Path) -> None:
+    definition = load_benchmark(write(tmp_path / "quiz.csv", ROWS)).definition
+
+    assert (definition.name, definition.version) == ("quiz", "unversioned")
+    assert definition.prompt == PromptFormat()
+    assert definition.chance is None
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        (
+            "everday",
+            "no benchmark 'everday'; near it: everyday. `evalkit list` shows all; files of",
+        ),
+        ("MMLU", "no benchmark 'MMLU'; near it: "),
+        ("quiz.xlsx", "files of your own end in .csv, .tsv, .jsonl, .json or .toml"),
+        ("zzz", "no benchmark 'zzz'; near it: agieval-gaokao-physics, agieval-lsat-ar"),
+        ("", "no benchmark ''; near it: "),
+        ("x" * 5000, "near it: "),
+        ("x" * 5000 + ".csv", "x.csv: no such file"),
+        ("quiz.csv", "quiz.csv: no such file"),
+        ("quiz.toml", "quiz.toml: no such file"),
+        ("quiz.JSON", "quiz.JSON: no such file"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_name_that_is_not_known_is_refused_with_the_nearest_ones(
+    name: str, complaint: str
+) -> None:
+    with pytest.raises(BenchmarkError) as caught:
+        find_definition(name)
+
+    assert complaint in str(caught.value)
+
+
+# Finding its files
+
+
+@pytest.mark.parametrize(
+    ("places", "found"),
+    [
+        (["here", "data", "data/sets", "data/mine"], "here"),
+        (["data", "data/sets", "data/mine"], "data"),
+        (["data/sets", "data/mine"], "data/sets"),
+    ],
+)
+def test_files_lie_beside_the_definition_or_in_the_data_folder_or_in_the_sets_own(
+    tmp_path: Path, places: list[str], found: str
+) -> None:
+    path = define(tmp_path / "here", 'files = ["part/*.csv"]\nfolder = "sets"')
+    for place in places:
+        write(tmp_path / place / "part" / "q.csv", ROWS)
+    definition = parse_definition(path)
+
+    assert definition.find_files(definition.source.files, tmp_path / "data") == (
+        tmp_path / found / "part" / "q.csv",
+    )
+
+
+def test_a_sets_usual_folder_is_that_of_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "data" / "mine" / "q.csv", ROWS)
+
+    assert load_benchmark(define(tmp_path), data_folder=tmp_path / "data").question_set.questions
+
+
+def test_files_of_several_patterns_are_read_once_each_in_the_order_of_their_names(
+    tmp_path: Path,
+) -> None:
+    for name in "bca":
+        write(tmp_path / f"{name}.csv", ROWS.replace("Which", f"Which {name}"))
+    benchmark = load_benchmark(define(tmp_path, 'files = ["b.csv", "*.csv", "c.csv"]'))
+
+    assert stems(benchmark.question_set.questions) == ["Which a?", "Which b?", "Which c?"]
+
+
+@pytest.mark.parametrize(
+    ("data_folder", "text"),
+    [
+        (None, "name the folder that holds it with --data or EVALKIT_DATA"),
+        (Path("nowhere"), "nothing matches below nowhere"),
+    ],
+)
+def test_missing_files_are_named_with_their_origin_and_the_remedy(
+    tmp_path: Path, data_folder: Path | None, text: str
+) -> None:
+    path = define(tmp_path, head=f'{HEAD}homepage = "https://example.org"\n')
+
+    with pytest.raises(BenchmarkError) as caught:
+        load_benchmark(path, data_folder=data_folder)
+
+    assert str(caught.value) == (
+        f"{path}: mine needs q.csv (from https://example.org), which is not shipped: {text}"
+    )
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", ".", "/sets/*.csv", "**x/q.csv", "x" * 5000], ids=lambda pattern: pattern[:9]
+)
+def test_a_pattern_that_no_folder_can_be_searched_for_is_refused(
+    tmp_path: Path, pattern: str
+) -> None:
+    path = define(tmp_path, f'files = ["{pattern}"]')
+
+    with pytest.raises(BenchmarkError) as caught:
+        load_benchmark(path)
+
+    assert str(caught.value).startswith(f"{path}: source: [{pattern!r}] are no patterns relative t")
+
+
+# Reading it
+
+
+def test_every_key_of_a_definition_is_read(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "full.toml",
+        """
+        name = "own name"
+        title = "Title"
+        version = "2.1"
+        licence = "MIT"
+        homepage = "https://example.org"
+        citation = "Someone 2024"
+        note = "Note"
+        questions = 10
+        choices = 4
+
+        [source]
+        files = ["q.csv"]
+
+        [columns]
+        stem = "question"
+        choices = "choices"
+        answer = "answer"
+
+        [prompt]
+        system = "Hello."
+        """,
+    )
+    definition = parse_definition(path)
+
+    assert definition == Definition(
+        name="own name",
+        title="Title",
+        version="2.1",
+        licence="MIT",
+        homepage="https://example.org",
+        citation="Someone 2024",
+        note="Note",
+        questions=10,
+        choices=4,
+        path=path,
+        source=definition.source,
+        fields=definition.fields,
+        prompt=PromptFormat(system="Hello."),
+    )
+    assert definition.chance == 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", 'version is missing; for example version = "1"'),
+        ('version = ""', "version is missing"),
+        ("version = 1", "definition.version = 1: expected a text"),
+        ('version = "1"', 'source.files is missing; for example files = ["questions.csv"]'),
+        (f'{HEAD}tilte = "x"', "the definition has no key 'tilte'; there are name, title, version"),
+        (f"choices = 0\n{WHOLE}", "definition.choices = 0: expected a whole number, at least 2"),
+        (f"choices = 1\n{WHOLE}", "definition.choices = 1: expected a whole number, at least 2"),
+        (
+            f"questions = -1\n{WHOLE}",
+            "definition.questions = -1: expected a whole number, at least 1",
+        ),
+        (
+            f'questions = "9"\n{WHOLE}',
+            "definition.questions = '9': expected a whole number, at least",
+        ),
+        (f'{HEAD}source = "q.csv"', "source: expected a table, [source]"),
+        (f"{HEAD}prompt = []", "prompt: expected a table, [prompt]"),
+        (f'{HEAD}[source]\nfiles = ["q"]\n[columns]\n', "columns.choices = missing: expected one "),
+        (f'{HEAD}[prompt]\nprefill = "( "\n', "source.files is missing"),
+        ("version", "can't be read: Expected '=' after a key"),
+        ("x = " + "[" * 5000 + "]" * 5000, "can't be read: "),
+        ("x = " + "1" * 5000, "can't be read: Exceeds the limit (4300 digits)"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_definition_that_cannot_be_used_is_refused_with_its_file_and_key(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    path = write(tmp_path / "mine.toml", text)
+
+    with pytest.raises(BenchmarkError) as caught:
+        parse_definition(path)
+
+    assert str(caught.value).startswith(f"{path}: {complaint}")
+
+
+def test_a_prompt_that_cannot_be_used_is_refused_with_the_file(tmp_path: Path) -> None:
+    path = define(tmp_path)
+    path.write_text(path.read_text() + '[prompt]\nprefill = "Answer: "\n')
+
+    with pytest.raises(BenchmarkError) as caught:
+        parse_definition(path)
+
+    assert str(caught.value) == f"{path}: a prefill may not end in white space: 'Answer: '"
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", "version = '1' # ü".encode("latin-1")])
+def test_a_definition_in_another_encoding_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(data)
+
+    with pytest.raises(BenchmarkError, match=r"mine\.toml: can't be read: 'utf-8' codec can't"):
+        parse_definition(path)
+
+
+# Reading its questions
+
+
+def test_rows_of_example_files_are_shown_and_not_asked(tmp_path: Path) -> None:
+    write(tmp_path / "q.csv", ROWS)
+    write(tmp_path / "dev.csv", ROWS.replace("Which", "Which example"))
+    found = load_benchmark(define(tmp_path, 'files = "q.csv"\nexamples = "dev.csv"')).question_set
+
+    assert stems(found.questions) == ["Which?"]
+    assert stems(found.examples) == ["Which example?"]
+
+
+def test_questions_and_examples_may_number_their_rows_alike(tmp_path: Path) -> None:
+    path = define(tmp_path, 'files = "q.csv"\nexamples = "dev.csv"')
+    path.write_text(path.read_text() + 'id = "id"\nexample = "example"\n')
+    marked = "question,A,B,answer,id,example\nQ1?,x,y,A,1,\nQ2?,x,y,A,2,true\n"
+    write(tmp_path / "q.csv", marked)
+    write(tmp_path / "dev.csv", marked.replace("Q", "E"))
+    found = load_benchmark(path).question_set
+
+    assert stems(found.questions) == ["Q1?"]
+    assert stems(found.examples) == ["Q2?", "E1?", "E2?"]
+
+
+def test_bad_rows_of_all_files_are_refused_in_one_pass(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", ROWS + "Which?,red,blue,C\n")
+    write(tmp_path / "b.csv", ROWS + '"two\nlines",red,blue,D\n,red,blue,A\n')
+    write(tmp_path / "dev.csv", ROWS + "Which?,red,,B\nWhich?,red\n")
+    path = define(tmp_path, 'files = ["a.csv", "b.csv"]\nexamples = ["dev.csv"]')
+
+    with pytest.raises(QuestionSetError) as caught:
+        load_benchmark(path)
+
+    assert str(caught.value) == (
+        "5 rows can't be used:\n"
+        f"  {tmp_path / 'a.csv'}:3: answer = 'C': expected one of A, B\n"
+        f"  {tmp_path / 'b.csv'}:3: answer = 'D': expected one of A, B\n"
+        f"  {tmp_path / 'b.csv'}:5: question = '': the question has no text\n"
+        f"  {tmp_path / 'dev.csv'}:3: A, B = ['red']: expected 2 to 26 choices, found 1\n"
+        f"  {tmp_path / 'dev.csv'}:4: row = ['Which?', 'red']: 2 cells where 4 are expected: "
+        "check the quotes"
+    )
+
+
+def test_an_id_may_not_stand_in_two_files_of_questions(tmp_path: Path) -> None:
+    path = define(tmp_path, 'files = ["a.csv", "b.csv"]')
+    path.write_text(path.read_text() + 'id = "id"\n')
+    for name in "ab":
+        write(tmp_path / f"{name}.csv", "question,A,B,answer,id\nWhich?,red,blue,A,1\n")
+
+    with pytest.raises(QuestionSetError) as caught:
+        load_benchmark(path)
+
+    [problem] = caught.value.problems
+    assert (problem.path.name, problem.line, problem.value) == ("b.csv", 2, "'1'")
+    assert problem.remedy == f"stands already at {tmp_path / 'a.csv'}:2; give each row its own"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("q.csv", "question,A,B,answer,example\nWhich?,red,blue,A,true\n"), ("q.json", "[]")],
+)
+def test_a_set_without_a_question_to_ask_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    path = define(tmp_path, f'files = "{name}"')
+    path.write_text(path.read_text() + 'example = "example"\n')
+    write(tmp_path / name, text)
+
+    with pytest.raises(BenchmarkError, match=rf"{re.escape(name)}: there is no question in it$"):
+        load_benchmark(path)
+
+
+# What is shipped
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_definition_says_what_it_is_and_may_be_used_for(path: Path) -> None:
+    definition = parse_definition(path)
+
+    assert definition.name == path.stem
+    assert definition.title
+    assert definition.version
+    assert definition.licence
+    assert definition.name in WITH_QUESTIONS or (definition.homepage and definition.citation)
+
+
+def test_ten_or_more_definitions_are_shipped() -> None:
+    assert len(SHIPPED) >= 10
+    assert [path.stem for path in list_definitions()] == [path.stem for path in SHIPPED]
+
+
+@pytest.mark.parametrize(
+    ("name", "questions", "examples", "subjects"),
+    [("everyday", 300, 20, 10), ("facts", 2000, 0, 10)],
+)
+def test_a_shipped_set_is_large_balanced_and_without_repetition(
+    name: str, questions: int, examples: int, subjects: int
+) -> None:
+    benchmark = load_benchmark(name)
+    found = benchmark.question_set
+    answers = Counter(question.right for question in found.questions)
+
+    assert len(found.questions) >= questions
+    assert len(found.examples) == examples
+    assert len({question.group for question in found.questions} - {None}) >= subjects
+    assert {len(q.choices) for q in found.questions} == {benchmark.definition.choices} == {4}
+    assert max(answers.values()) - min(answers.values()) <= 1
+    assert len(answers) == 4
+    assert found.find_duplicates() == ()
+
+
+def test_everyday_asks_what_its_definition_says_and_has_examples_for_each_subject() -> None:
+    benchmark = load_benchmark("everyday")
+    found = benchmark.question_set
+
+    assert len(found.questions) == benchmark.definition.questions == 300
+    assert {q.group for q in found.examples} == {q.group for q in found.questions}
+
+
+@pytest.mark.parametrize("name", WITH_QUESTIONS)
+def test_a_shipped_set_is_what_its_file_says(name: str) -> None:
+    raw = (ROOT / "benchmarks" / f"{name}.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in raw.splitlines()]
+    found = load_benchmark(name).question_set
+
+    by_id = {question.id: question for question in (*found.questions, *found.examples)}
+    assert list(by_id) != []
+    assert sorted(by_id) == sorted(row["id"] for row in rows)
+    for row in rows:
+        question = by_id[row["id"]]
+        assert (question.stem, list(question.choices)) == (row["question"], row["choices"])
+        assert question.right == ("ABCD".index(row["answer"]),)
+        assert question.group == row["subject"]
+
+
+# Any definition at all
+
+SECTIONS = st.dictionaries(
+    st.sampled_from(["files", "stem", "choices", "answer", "prefill", "template", "x"]),
+    st.text(max_size=8) | st.integers() | st.lists(st.text(max_size=3), max_size=3),
+    max_size=4,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["name", "version", "questions", "choices", "source", "columns", "prompt"]),
+        SECTIONS | st.text(max_size=3) | st.integers(-1, 5) | st.booleans() | st.none(),
+    )
+)
+def test_any_table_is_a_definition_or_an_error_of_ours(table: dict[str, Any]) -> None:
+    try:
+        definition = build_definition(Path("any.toml"), table)
+    except (DefinitionError, PromptError) as error:
+        assert str(error)
+    else:
+        assert definition.chance is None or 0 < definition.chance <= 0.5
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_definition_or_a_benchmark_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = write(tmp_path_factory.getbasetemp() / "any.toml", f"{HEAD}{text}")
+
+    with pytest.raises(BenchmarkError):
+        parse_definition(path)

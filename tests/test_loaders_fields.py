@@ -1,0 +1,446 @@
+"""Rows become questions by a map of columns; those that can't are all named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.errors import QuestionSetError, RowProblem
+from evalkit.loaders.choices import (
+    ChoiceForm,
+    LetteredText,
+    ListColumn,
+    ParallelLists,
+    RightAndWrong,
+    SeparateColumns,
+)
+from evalkit.loaders.fields import AnswerForm, FieldMap, PlacedRow, build_question_set
+from evalkit.loaders.records import Record, Row
+from evalkit.questions import Question, QuestionSet, shuffle_choices
+
+PATH = Path("q.jsonl")
+PLAIN = FieldMap(stem=("question",), choices=ListColumn(column="choices"), answer="answer")
+ROW = {"question": "Which?", "choices": ["red", "blue", "green"], "answer": "B"}
+
+
+def mapping(**changes: Any) -> FieldMap:
+    facts: dict[str, Any] = {"stem": ("question",), "choices": PLAIN.choices, "answer": "answer"}
+    return FieldMap(**facts | changes)
+
+
+def build(fields: FieldMap, *rows: dict[str, Any], group: str | None = None) -> QuestionSet:
+    """The questions of some rows, on lines 1, 2, 3, ..."""
+    placed = (PlacedRow(PATH, Record(line, row), group) for line, row in enumerate(rows, 1))
+    return build_question_set(placed, fields)
+
+
+def build_one(fields: FieldMap, group: str | None = None, **changes: Any) -> Question:
+    return build(fields, ROW | changes, group=group).questions[0]
+
+
+def refusals(fields: FieldMap, *rows: dict[str, Any]) -> list[str]:
+    """`line: field = value: remedy` of each bad row."""
+    with pytest.raises(QuestionSetError) as caught:
+        build(fields, *rows)
+    return [str(problem).removeprefix(f"{PATH}:") for problem in caught.value.problems]
+
+
+def refusal(fields: FieldMap, **changes: Any) -> str:
+    [text] = refusals(fields, ROW | changes)
+    return text.removeprefix("1: ")
+
+
+# The forms of choices and answers
+
+
+@pytest.mark.parametrize(
+    ("choices", "row"),
+    [
+        (SeparateColumns(columns=("A", "B", "C")), {"A": "red", "B": "blue", "C": "green"}),
+        (ListColumn(column="choices"), {"choices": ["red", "blue", "green"]}),
+        (
+            ListColumn(column="choices", labelled=True),
+            {"choices": ["(A) red", "(B) blue", "(C) green"]},
+        ),
+        (
+            ParallelLists(texts="choices.text", labels="choices.label"),
+            {"choices": {"text": ["red", "blue", "green"], "label": ["A", "B", "C"]}},
+        ),
+        (LetteredText(column="choices"), {"choices": "A) red B) blue C) green"}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("answer_is", "answer"),
+    [
+        ("letter", "B"),
+        ("letter", "b"),
+        ("letter", "(B)"),
+        ("letter", " B. "),
+        ("letter", ["B"]),
+        ("index0", 1),
+        ("index0", "1"),
+        ("index0", " 01 "),
+        ("index1", 2),
+        ("index1", "2"),
+        ("text", "blue"),
+        ("text", " blue\n"),
+        ("flags", [0, 1, 0]),
+        ("flags", ["0", "1", "0"]),
+        ("flags", [False, True, False]),
+    ],
+    ids=str,
+)
+def test_every_form_of_choices_goes_with_every_form_of_answer(
+    choices: ChoiceForm, row: dict[str, Any], answer_is: AnswerForm, answer: object
+) -> None:
+    fields = mapping(choices=choices, answer_is=answer_is)
+    [question] = build(fields, {"question": "Which?", "answer": answer, **row}).questions
+
+    assert question.choices == ("red", "blue", "green")
+    assert question.right == (1,)
+
+
+@pytest.mark.parametrize(
+    ("answer_is", "answer", "right"),
+    [
+        ("letter", ["C", "A"], (0, 2)),
+        ("letter", ["A", "a"], (0,)),
+        ("index0", [2, 0], (0, 2)),
+        ("index1", ["3", 1], (0, 2)),
+        ("text", ["green", "red"], (0, 2)),
+        ("flags", [1, 0, 1], (0, 2)),
+    ],
+)
+def test_several_right_choices_come_in_ascending_order(
+    answer_is: AnswerForm, answer: object, right: tuple[int, ...]
+) -> None:
+    assert build_one(mapping(answer_is=answer_is), answer=answer).right == right
+
+
+@pytest.mark.parametrize(
+    ("labels", "answer", "right"),
+    [
+        (["1", "2", "3"], "2", 1),
+        (["1", "2", "3"], 2, 1),
+        (["(A)", "(B)", "(C)"], "(B)", 1),
+        (["(A)", "(B)", "(C)"], "b", 1),
+        (["C", "B", "A"], "C", 0),
+        (["a", "A", "b"], "A", 1),
+        (["yes", "no", "maybe"], "No", 1),
+    ],
+)
+def test_a_files_own_labels_name_the_answer(labels: list[str], answer: object, right: int) -> None:
+    fields = mapping(choices=ParallelLists(texts="texts", labels="labels"))
+    question = build_one(fields, texts=ROW["choices"], labels=labels, answer=answer)
+
+    assert question.right == (right,)
+
+
+def test_a_right_and_several_wrong_texts_are_shown_in_a_seeded_order() -> None:
+    choices = RightAndWrong(right="best", wrong=("worse",), separator="; ")
+    fields = mapping(choices=choices, answer=None, shuffle_seed=3)
+    rows = [{"question": f"Q{i}?", "best": "red", "worse": "blue; green"} for i in range(60)]
+    questions = build(fields, *rows).questions
+
+    assert {question.right_texts for question in questions} == {("red",)}
+    assert {question.right for question in questions} == {(0,), (1,), (2,)}
+
+
+@pytest.mark.parametrize("count", [2, 3, 10, 26])
+def test_a_question_may_have_2_to_26_choices(count: int) -> None:
+    choices = [f"choice {i}" for i in range(count)]
+
+    assert build_one(PLAIN, choices=choices, answer=ascii_uppercase[count - 1]).right == (
+        count - 1,
+    )
+
+
+def test_each_question_may_have_another_number_of_choices() -> None:
+    rows = [
+        {"question": f"Q{count}?", "answer": "B", **dict.fromkeys("ABCDE"[:count], str(count))}
+        for count in (2, 5, 3)
+    ]
+    questions = build(mapping(choices=SeparateColumns(columns=tuple("ABCDE"))), *rows).questions
+
+    assert [len(question.choices) for question in questions] == [2, 5, 3]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("answer_is", "answer", "text"),
+    [
+        ("letter", "D", "answer = 'D': expected one of A, B, C"),
+        ("letter", "AB", "answer = 'AB': expected one of A, B, C"),
+        ("letter", 1, "answer = '1': expected one of A, B, C"),
+        ("letter", "blue", "answer = 'blue': expected one of A, B, C"),
+        ("letter", "()", "answer = '()': expected one of A, B, C"),
+        ("letter", None, "answer = missing: the row has no answer"),
+        ("letter", " ", "answer = ' ': the row has no answer"),
+        ("letter", [], "answer = []: no choice is marked as right"),
+        ("letter", True, "answer = True: expected text"),
+        ("letter", {"a": 1}, "answer = {'a': 1}: expected text"),
+        ("index0", 3, "answer = 3: expected a whole number from 0 to 2"),
+        ("index0", -1, "answer = -1: expected a whole number from 0 to 2"),
+        ("index0", "1.0", "answer = '1.0': expected a whole number from 0 to 2"),
+        ("index0", "B", "answer = 'B': expected a whole number from 0 to 2"),
+        ("index0", "²", "answer = '²': expected a whole number from 0 to 2"),
+        ("index0", "1" * 5000, f"answer = '{'1' * 56}...: expected a whole number from 0 to 2"),
+        ("index1", 0, "answer = 0: expected a whole number from 1 to 3"),
+        ("index1", 4, "answer = 4: expected a whole number from 1 to 3"),
+        (
+            "text",
+            "Blue",
+            "answer = 'Blue': expected the text of a choice: ('red', 'blue', 'green')",
+        ),
+        ("flags", [0, 0, 0], "answer = [0, 0, 0]: no choice is marked as right"),
+        ("flags", [0, 1], "answer = [0, 1]: expected 3 numbers, each 0 or 1"),
+        ("flags", [0, 2, 0], "answer = [0, 2, 0]: expected 3 numbers, each 0 or 1"),
+        ("flags", "010", "answer = '010': expected 3 numbers, each 0 or 1"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_an_answer_that_names_no_choice_is_refused_with_what_would_be_right(
+    answer_is: AnswerForm, answer: object, text: str
+) -> None:
+    assert refusal(mapping(answer_is=answer_is), answer=answer) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"question": ""}, "question = '': the question has no text"),
+        ({"question": " \n"}, r"question = ' \n': the question has no text"),
+        ({"question": None}, "question = missing: the question has no text"),
+        ({"question": ["Which?"]}, "question = ['Which?']: expected text"),
+        ({"choices": None}, "choices = missing: expected a list of texts"),
+        ({"choices": []}, "choices = []: expected 2 to 26 choices, found 0"),
+        ({"choices": ["red"]}, "choices = ['red']: expected 2 to 26 choices, found 1"),
+        ({"choices": ["red", " "]}, "choices = ['red', '']: choice B is empty"),
+        ({"choices": ["red", None]}, "choices = missing: expected text"),
+    ],
+    ids=str,
+)
+def test_a_row_without_question_or_choices_is_refused(changes: dict[str, Any], text: str) -> None:
+    assert refusal(PLAIN, **changes) == text
+
+
+def test_27_choices_are_too_many() -> None:
+    assert refusal(PLAIN, choices=["x"] * 27).endswith("...: expected 2 to 26 choices, found 27")
+
+
+def test_an_answer_by_a_text_that_two_choices_have_is_refused() -> None:
+    expected = "answer = 'red': two choices have this text; name the answer by its letter"
+
+    assert refusal(mapping(answer_is="text"), choices=["red", "red"], answer="red") == expected
+
+
+def test_a_gap_between_separate_columns_names_all_of_them() -> None:
+    fields = mapping(choices=SeparateColumns(columns=("A", "B", "C")))
+    row = {"question": "Which?", "A": "red", "B": "", "C": "green", "answer": "A"}
+
+    assert refusals(fields, row) == ["1: A, B, C = ['red', '', 'green']: choice B is empty"]
+
+
+def test_all_bad_rows_are_named_in_one_pass_with_those_that_could_not_be_parsed() -> None:
+    torn = RowProblem(path=PATH, line=2, field="row", value="'{'", remedy="not JSON")
+    rows: list[Row] = [
+        Record(1, ROW | {"answer": "E"}),
+        torn,
+        Record(3, ROW),
+        Record(4, ROW | {"question": ""}),
+        Record(5, ROW | {"choices": ["red"]}),
+    ]
+
+    with pytest.raises(QuestionSetError) as caught:
+        build_question_set((PlacedRow(PATH, row) for row in rows), PLAIN)
+
+    assert caught.value.problems[1] is torn
+    assert [(problem.line, problem.field) for problem in caught.value.problems] == [
+        (1, "answer"),
+        (2, "row"),
+        (4, "question"),
+        (5, "choices"),
+    ]
+
+
+# The question's text
+
+
+@pytest.mark.parametrize(
+    ("passage", "stem"),
+    [("A passage.", "A passage.\n\nWhich?"), ("", "Which?"), (None, "Which?"), (7, "7\n\nWhich?")],
+)
+def test_a_passage_stands_before_the_question_where_there_is_one(
+    passage: object, stem: str
+) -> None:
+    fields = mapping(stem=("passage", "question"))
+
+    assert build_one(fields, passage=passage).stem == stem
+
+
+@pytest.mark.parametrize(
+    ("stem", "expected"),
+    [
+        (("input",), "Which?"),
+        (("passage", "input"), "A passage.\n\nWhich?"),
+        (("input", "passage"), "Which?\n\nA passage."),
+        (("passage",), "A passage."),
+    ],
+)
+def test_choices_that_share_a_text_with_the_question_are_not_shown_twice(
+    stem: tuple[str, ...], expected: str
+) -> None:
+    fields = mapping(stem=stem, choices=LetteredText(column="input"))
+    text = "Which?\nOptions:\n(A) red\n(B) blue"
+
+    assert build_one(fields, input=text, passage="A passage.").stem == expected
+
+
+def test_choices_alone_are_no_question() -> None:
+    fields = mapping(stem=("input",), choices=LetteredText(column="input"))
+    text = r"input = '(A) red\n(B) blue': the question has no text"
+
+    assert refusal(fields, input="(A) red\n(B) blue") == text
+
+
+# Everything beside it
+
+
+def test_subject_cluster_and_metadata_are_kept_beside_the_question() -> None:
+    fields = mapping(group="subject", cluster="passage", metadata=("rationale", "nothing"))
+    question = build_one(fields, subject=" colours ", passage="p1", rationale="It is.", other="x")
+
+    assert (question.group, question.cluster) == ("colours", "p1")
+    assert question.metadata == {"rationale": "It is."}
+    assert question.stem == "Which?"
+
+
+@pytest.mark.parametrize(
+    ("row", "group"), [({"subject": "own"}, "own"), ({"subject": ""}, "file"), ({}, "file")]
+)
+def test_a_rows_own_subject_wins_over_that_of_the_files_name(
+    row: dict[str, Any], group: str
+) -> None:
+    assert build_one(mapping(group="subject"), group="file", **row).group == group
+
+
+@pytest.mark.parametrize(
+    ("value", "is_example"),
+    [
+        (True, True),
+        ("true", True),
+        (" TRUE ", True),
+        (False, False),
+        ("False", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_marked_row_is_a_worked_example_and_not_asked(value: object, is_example: bool) -> None:
+    found = build(mapping(example="example"), ROW | {"example": value})
+
+    assert (len(found.examples), len(found.questions)) == ((1, 0) if is_example else (0, 1))
+
+
+@pytest.mark.parametrize("value", ["yes", 1, ["true"], 0.0], ids=str)
+def test_a_mark_that_is_neither_true_nor_false_is_refused(value: object) -> None:
+    assert refusal(mapping(example="ex"), ex=value) == f"ex = {value!r}: expected true or false"
+
+
+def test_choices_are_shuffled_by_the_seed_of_the_definition() -> None:
+    plain, shuffled = build_one(PLAIN), build_one(mapping(shuffle_seed=5))
+
+    assert shuffled == shuffle_choices(plain, 5)
+    assert shuffled.right_texts == ("blue",)
+
+
+# Ids
+
+
+def test_without_ids_a_question_is_named_by_its_text_and_choices_alone() -> None:
+    base = build_one(PLAIN)
+
+    assert len(bytes.fromhex(base.id)) == 8
+    assert build_one(PLAIN, answer="C").id == base.id
+    assert build_one(mapping(group="subject", shuffle_seed=1), subject="x").id == base.id
+    assert build_one(PLAIN, question="Which one?").id != base.id
+    assert build_one(PLAIN, choices=["red", "green", "blue"]).id != base.id
+
+
+def test_without_ids_repetitions_are_numbered_and_found_as_duplicates() -> None:
+    found = build(PLAIN, ROW, ROW | {"answer": "C"}, ROW)
+    first = found.questions[0].id
+
+    assert [question.id for question in found.questions] == [first, f"{first}-2", f"{first}-3"]
+    assert [(d.second, d.same_answer) for d in found.find_duplicates()] == [
+        (f"{first}-2", False),
+        (f"{first}-3", True),
+    ]
+
+
+@pytest.mark.parametrize(("value", "name"), [("q1", "q1"), (" q1 ", "q1"), (7, "7"), (0, "0")])
+def test_a_sets_own_ids_are_kept(value: object, name: str) -> None:
+    assert build_one(mapping(id="id"), id=value).id == name
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"id": ""}, "id = '': expected an id"),
+        ({"id": None}, "id = missing: expected text"),
+        ({}, "id = missing: expected text"),
+        ({"id": True}, "id = True: expected text"),
+    ],
+    ids=str,
+)
+def test_a_row_without_id_is_refused_where_the_set_has_ids(row: dict[str, Any], text: str) -> None:
+    assert refusal(mapping(id="id"), **row) == text
+
+
+def test_an_id_that_stands_there_twice_is_a_problem_of_the_later_row() -> None:
+    rows = [ROW | {"id": name} for name in ("a", "b", "a", "a")]
+
+    assert refusals(mapping(id="id"), *rows) == [
+        "3: id = 'a': stands already at q.jsonl:1; give each row its own",
+        "4: id = 'a': stands already at q.jsonl:1; give each row its own",
+    ]
+
+
+# Any row at all
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 5) | st.text(max_size=4) | st.sampled_from("ABC"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=6,
+)
+FORMS: list[ChoiceForm] = [
+    SeparateColumns(columns=("A", "B", "C")),
+    ListColumn(column="A"),
+    ListColumn(column="A", labelled=True),
+    ParallelLists(texts="A", labels="B"),
+    LetteredText(column="A"),
+]
+ANSWER_FORMS: list[AnswerForm] = ["letter", "index0", "index1", "text", "flags"]
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(["A", "B", "C", "question", "answer"], VALUES)
+    ),
+    st.sampled_from(FORMS),
+    st.sampled_from(ANSWER_FORMS),
+)
+def test_any_row_is_a_question_or_a_problem(
+    row: dict[str, Any], choices: ChoiceForm, answer_is: AnswerForm
+) -> None:
+    try:
+        build(mapping(choices=choices, answer_is=answer_is, id="C"), row)
+    except QuestionSetError as error:
+        assert len(error.problems) == 1
