@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +15,10 @@ from evalkit.api.endpoint import Endpoint
 from evalkit.api.retries import RetryPolicy
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.elicitation.asking import Asking
-from evalkit.elicitation.choose import build_body, refused_feature, without
+from evalkit.elicitation.choose import Feature, build_body, refused_feature, without
 from evalkit.errors import ApiError, BenchmarkError, UsageError
 from evalkit.models.findings import Findings, default_findings
-from evalkit.probing import Settled, refusal_text, settle_way
+from evalkit.probing import Settled, no_prefill, settle_way
 from evalkit.progress import ProgressBar
 from evalkit.prompts import PromptFormat, build_prompt, choose_examples, rank_examples
 from evalkit.questions import Question, QuestionSet
@@ -28,7 +28,7 @@ from evalkit.runs.folder import RunFolder, create_run_folder
 from evalkit.runs.journal import JournalRow, JournalWriter
 from evalkit.runs.manifest import Identity, Manifest, find_git_commit
 from evalkit.runs.runner import RunnerSettings, run_requests
-from evalkit.scores import score_question, score_questions
+from evalkit.scores import Score, score_question
 from evalkit.targets import Target, open_target
 
 Say = Callable[[str], None]
@@ -112,8 +112,25 @@ def run(
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(job)
+    return run_in_thread(job)
+
+
+def run_in_thread(job: Coroutine[Any, Any, Run]) -> Run:
+    """Run beside the event loop of this thread; an interrupt here ends the job there."""
+    tasks: list[asyncio.Task[Run]] = []
+
+    async def start() -> Run:
+        tasks.append(asyncio.create_task(job))
+        return await tasks[0]
+
     with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, job).result()
+        running = pool.submit(asyncio.run, start())
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            for task in tasks:
+                task.get_loop().call_soon_threadsafe(task.cancel)
+            raise
 
 
 async def run_async(
@@ -176,17 +193,21 @@ async def run_at_target(
                 say(f"Warning: {settled.warning}")
             job = plan_job(benchmark, target, settings, settled, say)
             try:
-                return await ask_job(job, client, results, connections, settings, progress)
+                run = await ask_job(job, client, results, connections, settings, progress)
+                break
             except ApiError as error:
-                # The catalogue or an earlier finding is out of date: learn, and start again.
                 feature = refused_feature(error)
-                known = settled.asking.capabilities
-                if feature is None or getattr(known, feature) is False:
+                if feature is None or feature not in job.features:
                     raise
-                findings.remember(without(known, feature), target.model, target.host)
-                if feature == "prefill" and settings.way == "prefill":
-                    raise type(error)(refusal_text(error, target.model)) from error
-                target = replace(target, capabilities=without(known, feature))
+                # The catalogue or an earlier finding is out of date: learn, and start again.
+                known = without(settled.asking.capabilities, feature)
+                findings.remember(known, target.model, target.host)
+                if feature == settings.way:
+                    raise no_prefill(error, target.model) from error
+                say(f"{target.model} takes no {feature} ({error.message}); asking without it")
+    for failure in run.failures():
+        say(f"{failure.count} failed: {failure.message}")
+    return run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +224,16 @@ class Job:
         """What the progress bar says."""
         identity = self.manifest.identity
         return f"{identity.benchmark} {identity.model} {identity.way}"
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features sent that a model may refuse."""
+        identity = self.manifest.identity
+        sent: dict[Feature, bool] = {
+            "prefill": identity.way == "prefill",
+            "temperature": "temperature" in identity.parameters,
+        }
+        return tuple(feature for feature, is_sent in sent.items() if is_sent)
 
     def build_request(self, question: Question) -> Request:
         """The request for one question."""
@@ -290,7 +321,8 @@ async def ask_job(
             folder.discard_if_empty()
             raise
         run = load_run(folder.path)
-        folder.write_summary(run.to_dict())
+        if run.is_complete:
+            folder.write_summary(run.to_dict())
         return run
 
 
@@ -305,28 +337,28 @@ async def ask_missing(
     """Ask the questions that no row of the journal answers."""
     journal = folder.read_journal()
     answered = {row.request_id for row in journal.rows if row.is_response}
+    failed = {row.question_id for row in journal.rows if not row.is_response}
     by_id = {question.id: question for question in job.questions}
 
     def pending() -> Iterator[Request]:
-        for question in job.questions:
+        # What failed before comes last: it may fail for ever, and must not end the run before the
+        # others have had their turn.
+        for question in sorted(job.questions, key=lambda question: question.id in failed):
             request = job.build_request(question)
             if request.id not in answered:
                 yield request
 
-    def count(rows: Sequence[JournalRow]) -> None:
+    def score(rows: Iterable[JournalRow]) -> list[Score]:
         form = job.manifest.prompt
-        bar.add([score_question(by_id[row.question_id], row, form) for row in rows])
+        return [score_question(by_id[row.question_id], row, form) for row in rows]
 
-    earlier = [row for row in journal.rows if row.request_id in answered]
-    scores = score_questions(
-        (by_id[row.question_id] for row in earlier if row.question_id in by_id),
-        earlier,
-        job.manifest.prompt,
-    )
-    bar = ProgressBar(job.label, len(job.questions), scores, shown=progress)
+    earlier = score(row for row in journal.rows if row.is_response and row.question_id in by_id)
+    bar = ProgressBar(job.label, len(job.questions), earlier, shown=progress)
     try:
         async with JournalWriter(
-            folder.journal_path, good_bytes=journal.good_bytes, on_written=count
+            folder.journal_path,
+            good_bytes=journal.good_bytes,
+            on_written=lambda rows: bar.add(score(rows)),
         ) as writer:
             await run_requests(
                 pending(),
@@ -335,7 +367,8 @@ async def ask_missing(
                 RunnerSettings(
                     concurrency=concurrency,
                     policy=settings.retries,
-                    ends_run=lambda error: refused_feature(error) is not None,
+                    ends_run=lambda error: refused_feature(error) in job.features,
+                    answered_before=bool(answered),
                 ),
             )
     finally:

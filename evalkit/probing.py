@@ -10,12 +10,11 @@ from evalkit.api.retries import RetryPolicy, send_with_retries
 from evalkit.elicitation.asking import Asking
 from evalkit.elicitation.choose import (
     build_probe,
-    choose_way,
     continues_prefill,
     refused_feature,
     without,
 )
-from evalkit.errors import ApiError
+from evalkit.errors import ApiError, InvalidRequestError
 from evalkit.models.findings import Findings
 from evalkit.models.model import Capabilities
 from evalkit.requests import Way
@@ -63,29 +62,31 @@ async def settle_way(
     asking = Asking(model=target.wire_model, capabilities=known, temperature=temperature)
     unsure_of_temperature = temperature is not None and known.temperature is None
     if (way != "instructed" and known.prefill is None) or unsure_of_temperature:
-        capabilities = await probe(asking, way != "instructed", send, policy)
-        findings.remember(capabilities, target.model, target.host)
-        asking = replace(asking, capabilities=capabilities)
+        known = await probe(asking, way, send, policy)
+        findings.remember(known, target.model, target.host)
+        asking = replace(asking, capabilities=known)
         reason = "found out by a probe"
-    takes_prefill = asking.capabilities.prefill
     if way == "auto":
-        settled = choose_way(asking.capabilities) or "instructed"
-        words = "takes a prefill" if takes_prefill else "takes no prefill"
+        words = "takes a prefill" if known.prefill else "takes no prefill"
+        settled: Way = "prefill" if known.prefill else "instructed"
         return Settled(way=settled, asking=asking, reason=f"auto: {words} ({reason})")
     warning = None
-    if way == "prefill" and takes_prefill is False:
+    # What the catalogue says of the official API, the API will say itself.
+    if way == "prefill" and known.prefill is False and reason != "known":
         warning = f"{target.model} takes no prefill ({reason}); --way auto would ask otherwise"
     return Settled(way=way, asking=asking, reason="asked for", warning=warning)
 
 
 async def probe(
-    asking: Asking, with_prefill: bool, send: Send, policy: RetryPolicy
+    asking: Asking, way: Way | Literal["auto"], send: Send, policy: RetryPolicy
 ) -> Capabilities:
     """Ask one easy question, again without each feature that is refused.
 
     Raises:
-        ApiError: the question was refused for another reason, or not answered.
+        ApiError: the question was refused for another reason, or not answered, or a prefill is
+            refused that was asked for.
     """
+    with_prefill = way != "instructed"
     while True:
         body = build_probe(asking, with_prefill=with_prefill)
         result, _ = await send_with_retries(lambda body=body: send(body), policy)  # type: ignore[misc]
@@ -94,6 +95,8 @@ async def probe(
         feature = refused_feature(result)
         if feature is None or getattr(asking.capabilities, feature) is False:
             raise result
+        if feature == way:
+            raise no_prefill(result, asking.model)
         asking = replace(asking, capabilities=without(asking.capabilities, feature))
         with_prefill = with_prefill and feature != "prefill"
     found = asking.capabilities
@@ -104,6 +107,7 @@ async def probe(
     return found
 
 
-def refusal_text(error: ApiError, model: str) -> str:
-    """What to tell a user who asked for a prefill that a model refuses."""
-    return f"{model} takes no prefill; use --way auto or --way instructed ({error.message})"
+def no_prefill(error: ApiError, model: str) -> InvalidRequestError:
+    """The error for a user who asked for a prefill that a model refuses."""
+    text = f"{model} takes no prefill; use --way auto or --way instructed ({error.message})"
+    return InvalidRequestError(text, status=error.status, request_id=error.request_id)

@@ -27,21 +27,26 @@ class ProgressBar:
 
         self.correct = self.replied = self.failed = 0
         self.bar: tqdm[Any] = tqdm(
-            total=total, desc=label, unit="q", disable=not shown, dynamic_ncols=True, leave=True
+            total=total,
+            initial=len(earlier),
+            desc=label,
+            unit="q",
+            disable=not shown,
+            dynamic_ncols=True,
         )
-        self.add(earlier, count_for_rate=False)
+        self._count(earlier)
 
-    def add(self, scores: Sequence[Score], *, count_for_rate: bool = True) -> None:
+    def add(self, scores: Sequence[Score]) -> None:
         """Count results that are on disk."""
+        self._count(scores)
+        self.bar.update(len(scores))
+
+    def _count(self, scores: Sequence[Score]) -> None:
         for score in scores:
             self.replied += score.answer.outcome not in NO_ANSWER
             self.correct += score.correct is True
             self.failed += score.answer.outcome is Outcome.FAILED
-        if count_for_rate:
-            self.bar.set_postfix_str(self.describe(), refresh=False)
-            self.bar.update(len(scores))
-        else:
-            self.bar.initial = self.bar.n = len(scores)
+        self.bar.set_postfix_str(self.describe(), refresh=False)
 
     def describe(self) -> str:
         """Accuracy so far, and what has failed."""

@@ -114,8 +114,10 @@ def as_text(value: object) -> str | None:
 
 
 def as_count(value: object) -> int | None:
-    """A whole number that is not negative, or None."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A whole number that is not negative and fits a table's column, or None."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value < 2**63 else None
 
 
 def describe_failure(error: ApiError) -> RequestFailure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,16 @@ USAGE_FIELDS = (
     "output_tokens",
     "thinking_tokens",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A reason for which requests got no message, after all their retries."""
+
+    kind: str
+    """One word, such as "rate_limit"."""
+    message: str
+    count: int
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,18 @@ class Run:
                     totals[name] += getattr(score.row.result.usage, name) or 0
         return totals
 
+    def failures(self) -> tuple[Failure, ...]:
+        """Why requests failed, most frequent first."""
+        reasons = Counter(
+            (score.row.result.kind, score.row.result.message)
+            for score in self.scores
+            if score.row is not None and isinstance(score.row.result, RequestFailure)
+        )
+        return tuple(
+            Failure(kind=kind, message=message, count=count)
+            for (kind, message), count in reasons.most_common()
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The facts of `--json` and of summary.json; shares are fractions, undefined is None."""
         identity = self.manifest.identity
@@ -91,6 +113,7 @@ class Run:
             "complete": self.is_complete,
             "left_out": self.manifest.left_out,
             "garbled_lines": list(self.garbled_lines),
+            "failures": [asdict(failure) for failure in self.failures()],
             **summary_to_dict(self.summary),
             "usage": self.usage(),
             "groups": [{"group": s.name, **summary_to_dict(s)} for s in self.groups],
@@ -104,38 +127,16 @@ class Run:
             `choice` (label picked), `right` (label of the right choice), `correct` (missing where
             no reply came), `text` (the reply), `stop_reason`, `model_served`, the token counts of
             `usage`, `failure` (kind), `attempts`, `seconds`, `request_id` and `message_id` (both
-            the endpoint's).
+            the endpoint's). Texts are `string`, counts `Int64`, `correct` is `boolean`, `seconds`
+            `float64`; what is missing is NA.
         """
         import pandas
 
         rows = [self._to_row(score) for score in self.scores if score.row is not None]
-        table = pandas.DataFrame(rows, columns=list(self._columns()))
-        types = dict.fromkeys((*USAGE_FIELDS, "attempts"), "Int64")
-        return table.astype({"correct": "boolean", **types})
-
-    def confusion(self) -> pandas.DataFrame:
-        """Right label against picked label, which shows a model's liking for a position.
-
-        Returns:
-            Counts of the questions whose reply names a choice: one row for each right label, one
-            column for each label picked.
-        """
-        import pandas
-        from sklearn.metrics import confusion_matrix
-
-        answered = self.to_dataframe().dropna(subset=["choice"])
-        most = max(len(score.question.choices) for score in self.scores)
-        labels = list(build_labels(most, self.manifest.prompt.labels))
-        counts = (
-            confusion_matrix(answered["right"], answered["choice"], labels=labels)
-            if len(answered)
-            else 0
-        )
-        return pandas.DataFrame(
-            counts,
-            index=pandas.Index(labels, name="right"),
-            columns=pandas.Index(labels, name="picked"),
-        )
+        types = dict.fromkeys(self._columns(), "string")
+        types |= dict.fromkeys((*USAGE_FIELDS, "attempts"), "Int64")
+        types |= {"correct": "boolean", "seconds": "float64"}
+        return pandas.DataFrame(rows, columns=list(types), dtype=object).astype(types)
 
     @staticmethod
     def _columns() -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from evalkit.api.endpoint import Endpoint, endpoint_from_environment
+from evalkit.errors import UsageError
 from evalkit.models.local import is_local, serve_local_model
 from evalkit.models.model import EMBEDDED, Capabilities, find_capabilities
 
@@ -43,9 +44,11 @@ def open_target(
         say: takes a line of progress.
 
     Raises:
-        UsageError: there is no key for the official API.
+        UsageError: the name can't be one, or there is no key for the official API.
         LocalModelError: an embedded model's weights or engine can't be had.
     """
+    if not model.strip() or not model.isprintable():
+        raise UsageError(f"model {model!r}: expected a name such as claude-haiku-4-5")
     if is_local(model):
         with serve_local_model(model, say=say) as server:
             yield Target(

@@ -71,6 +71,7 @@ def test_wrong_row_is_refused(change: dict[str, object]) -> None:
 
 
 def test_weights_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("EVALKIT_CACHE_DIR")
     assert weights_folder().parts[-2:] == ("evalkit", "weights")
     monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path))
     assert weights_folder() == tmp_path / "weights"
@@ -82,6 +83,5 @@ def test_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_half_a_file_copied_by_hand_does_not_count(tmp_path: Path) -> None:
-
     (tmp_path / TINY.file_name).write_bytes(b"half")
     assert find_weights("tiny", tmp_path, table=TABLE) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from types import TracebackType
@@ -20,8 +21,9 @@ from evalkit.errors import (
     RateLimitError,
     ServerError,
     UnreadableResponseError,
+    UsageError,
 )
-from evalkit.responses import Response, parse_response
+from evalkit.responses import Response, as_text, parse_response
 from evalkit.version import __version__
 
 if TYPE_CHECKING:
@@ -49,33 +51,37 @@ class MessagesClient:
     Args:
         endpoint: where requests go.
         connections: how many may be open at once.
+        connect_seconds: how long opening one may take.
     """
 
-    def __init__(self, endpoint: Endpoint, connections: int) -> None:
+    def __init__(
+        self, endpoint: Endpoint, connections: int, *, connect_seconds: float = CONNECT_SECONDS
+    ) -> None:
         self.endpoint = endpoint
         self.connections = connections
+        self.connect_seconds = connect_seconds
         self._http: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
         import httpx
 
-        self._http = httpx.AsyncClient(
-            base_url=self.endpoint.base_url,
-            headers={**self.endpoint.headers(), "user-agent": f"evalkit/{__version__}"},
-            timeout=httpx.Timeout(
-                self.endpoint.timeout_seconds,
-                connect=min(CONNECT_SECONDS, self.endpoint.timeout_seconds),
-            ),
-            limits=httpx.Limits(
-                max_connections=self.connections, max_keepalive_connections=self.connections
-            ),
-            # Loading certificates takes longer than a short run; plain HTTP has no use for them.
-            verify=self.endpoint.base_url.startswith("https:"),
-            # A proxy of the environment has no business with a server on this machine.
-            trust_env=not self.endpoint.is_loopback,
-            # A redirect would carry `x-api-key` to another host.
-            follow_redirects=False,
-        )
+        try:
+            self._http = httpx.AsyncClient(
+                base_url=self.endpoint.base_url,
+                headers={**self.endpoint.headers(), "user-agent": f"evalkit/{__version__}"},
+                timeout=httpx.Timeout(None, connect=self.connect_seconds),
+                limits=httpx.Limits(
+                    max_connections=self.connections, max_keepalive_connections=self.connections
+                ),
+                # Loading certificates takes longer than a short run; plain HTTP needs none.
+                verify=self.endpoint.base_url.startswith("https:"),
+                # A proxy of the environment has no business with a server on this machine.
+                trust_env=not self.endpoint.is_loopback,
+                # A redirect would carry `x-api-key` to another host.
+                follow_redirects=False,
+            )
+        except httpx.InvalidURL as error:
+            raise UsageError(f"base URL {self.endpoint.base_url!r}: {error}") from error
         return self
 
     async def __aexit__(
@@ -100,14 +106,14 @@ class MessagesClient:
 
         assert self._http is not None, "use `async with`"
         try:
-            reply = await self._http.post("/v1/messages", content=json.dumps(body).encode())
-        except httpx.HTTPError as error:
+            # httpx's own limits are for each read: a server that trickles would never reach them.
+            async with asyncio.timeout(self.endpoint.timeout_seconds):
+                reply = await self._http.post("/v1/messages", content=json.dumps(body).encode())
+        except (httpx.HTTPError, TimeoutError) as error:
             raise ConnectionFailedError(self.describe(error)) from error
-        except httpx.InvalidURL as error:
-            raise ConnectionFailedError(f"{self.endpoint.base_url}: {error}") from error
         request_id = reply.headers.get("request-id")
         if reply.status_code != 200:
-            raise self.build_error(reply)
+            raise self.build_error(reply, body.get("model"))
         try:
             decoded = json.loads(reply.content)
         except (ValueError, RecursionError) as error:
@@ -116,28 +122,31 @@ class MessagesClient:
             raise UnreadableResponseError(message, status=200, request_id=request_id) from error
         return parse_response(decoded, request_id)
 
-    def describe(self, error: httpx.HTTPError) -> str:
+    def describe(self, error: Exception) -> str:
         """What kept a response from arriving, with the host it was expected from."""
         import httpx
 
         host = self.endpoint.host
         match error:
-            case httpx.ConnectTimeout():
-                return f"{host} does not take a connection within {CONNECT_SECONDS:g} s"
-            case httpx.TimeoutException():
+            case TimeoutError():
                 return f"{host} does not answer within {self.endpoint.timeout_seconds:g} s"
+            case httpx.ConnectTimeout():
+                return f"{host} does not take a connection within {self.connect_seconds:g} s"
             case httpx.ConnectError():
                 return f"no connection to {host}: {error}"
             case _:
-                return f"{host} broke the connection off: {error or type(error).__name__}"
+                return f"{host} broke the connection off: {str(error) or type(error).__name__}"
 
-    def build_error(self, reply: httpx.Response) -> ApiError:
+    def build_error(self, reply: httpx.Response, model: object) -> ApiError:
         """The error that a response with another status than 200 stands for."""
         details = parse_error_body(reply.content)
         kind = classify(reply.status_code, details)
-        message = details["message"] or describe_body(reply)
+        # The key goes before the cut, which could leave a part of it.
+        words = self.endpoint.mask(details["message"] or describe_body(reply))
+        message = " ".join(words.split())[:SHOWN_CHARACTERS]
+        lead = self.explain(kind, model)
         return kind(
-            self.endpoint.mask(f"{message[:SHOWN_CHARACTERS]} (status {reply.status_code})"),
+            f"{lead}{message} (status {reply.status_code})",
             status=reply.status_code,
             error_type=details["type"],
             error_code=details["error_code"],
@@ -145,6 +154,16 @@ class MessagesClient:
             retry_after_seconds=parse_retry_after(reply.headers),
             should_retry={"true": True, "false": False}.get(reply.headers.get("x-should-retry")),
         )
+
+    def explain(self, kind: type[ApiError], model: object) -> str:
+        """What to look at first, where the endpoint's own words leave it open."""
+        if kind is NotFoundError:
+            return f"{self.endpoint.host} has no model {model!r}, or no Messages API: "
+        if kind is not AuthenticationError:
+            return ""
+        if self.endpoint.api_key or self.endpoint.auth_token:
+            return f"{self.endpoint.host} does not accept the key: "
+        return f"{self.endpoint.host} wants a key, and ANTHROPIC_API_KEY is not set: "
 
 
 def classify(status: int, details: Mapping[str, str | None]) -> type[ApiError]:
@@ -173,7 +192,7 @@ def parse_error_body(content: bytes) -> dict[str, str | None]:
         "error_code": details.get("error_code") if isinstance(details, dict) else None,
         "request_id": outer.get("request_id"),
     }
-    return {name: value if isinstance(value, str) else None for name, value in found.items()}
+    return {name: as_text(value) for name, value in found.items()}
 
 
 def describe_body(reply: httpx.Response) -> str:

@@ -13,6 +13,8 @@ OFFICIAL_URL = "https://api.anthropic.com"
 API_VERSION = "2023-06-01"
 """The later version, 2026-10-21, refuses `temperature` for every model."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SHORTEST_SECRET = 8
+"""Shorter keys are dummies such as `ollama`; masking them would garble messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +38,16 @@ class Endpoint:
     """How long one attempt may take."""
 
     def __post_init__(self) -> None:
-        url = self.base_url.strip().rstrip("/")
-        url = url.removesuffix("/messages").removesuffix("/v1").rstrip("/")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            example = "expected an address such as http://127.0.0.1:8080"
-            raise UsageError(f"base URL {self.base_url!r}: {example}")
-        if parts.username or parts.password:
-            raise UsageError("base URL: a key doesn't belong there; put it into ANTHROPIC_API_KEY")
-        if self.timeout_seconds <= 0:
+        object.__setattr__(self, "base_url", normalize_url(self.base_url))
+        object.__setattr__(self, "api_key", check_key(self.api_key))
+        object.__setattr__(self, "auth_token", check_key(self.auth_token))
+        if not self.timeout_seconds > 0:
             raise UsageError(f"timeout {self.timeout_seconds:g} s: expected more than 0")
-        object.__setattr__(self, "base_url", url)
 
     @property
     def host(self) -> str:
-        """Host and port, for manifests and messages."""
-        return urlsplit(self.base_url).netloc
+        """Host, port and path, for manifests and messages."""
+        return self.base_url.partition("://")[2]
 
     @property
     def is_official(self) -> bool:
@@ -75,8 +71,43 @@ class Endpoint:
     def mask(self, text: str) -> str:
         """A text without the key, which some servers repeat in their errors."""
         for secret in (self.api_key, self.auth_token):
-            text = text.replace(secret, "***") if secret else text
+            if secret and len(secret) >= SHORTEST_SECRET:
+                text = text.replace(secret, "***")
         return text
+
+
+def normalize_url(text: str) -> str:
+    """A base URL without `/v1`, its scheme and host in lower case.
+
+    Raises:
+        UsageError: it is no address, or holds what may be a secret; that is not repeated.
+    """
+    if "@" in text:
+        raise UsageError("base URL: a key doesn't belong there; put it into ANTHROPIC_API_KEY")
+    expected = "expected an address such as http://127.0.0.1:8080"
+    try:
+        parts = urlsplit(text.strip())
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise UsageError(f"base URL {text!r}: {expected} ({error})") from error
+    if parts.query or parts.fragment:
+        raise UsageError(f"base URL: what follows `?` or `#` can't be sent; {expected}")
+    if not is_address:
+        raise UsageError(f"base URL {text!r}: {expected}")
+    path = parts.path.rstrip("/").removesuffix("/messages").removesuffix("/v1").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+
+
+def check_key(key: str | None) -> str | None:
+    """A key without the white space around it, which files and copying add; None if none is left.
+
+    Raises:
+        UsageError: no header can carry it; HTTP libraries would repeat it in their errors.
+    """
+    key = (key or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError("the key holds characters that no key has; set it anew")
+    return key or None
 
 
 def endpoint_from_environment(
@@ -99,8 +130,8 @@ def endpoint_from_environment(
     """
     endpoint = Endpoint(
         base_url=base_url or environment.get("ANTHROPIC_BASE_URL") or OFFICIAL_URL,
-        api_key=environment.get("ANTHROPIC_API_KEY") or None,
-        auth_token=environment.get("ANTHROPIC_AUTH_TOKEN") or None,
+        api_key=environment.get("ANTHROPIC_API_KEY"),
+        auth_token=environment.get("ANTHROPIC_AUTH_TOKEN"),
         timeout_seconds=timeout_seconds,
     )
     if endpoint.is_official and not (endpoint.api_key or endpoint.auth_token):

@@ -71,11 +71,11 @@ def continues_prefill(response: Response) -> bool:
 
 
 def refused_feature(error: ApiError) -> Feature | None:
-    """The feature that an error says the model does not take.
+    """The feature that an error says the model does not take, whether or not it was sent.
 
     Messages may change, so only the feature's name and the status are relied on. A prefill that
-    breaks a rule, such as one that ends in white space, is not told apart here: `Prompt` refuses
-    it before it is sent.
+    breaks a rule, such as one that ends in white space, is not told apart here: `PromptFormat`
+    refuses it before it is sent.
     """
     if error.status not in (400, 422):
         return None

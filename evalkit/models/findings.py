@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evalkit.models.model import Capabilities
@@ -19,11 +20,13 @@ class Findings:
     """A file of findings; one that is missing, broken or can't be written is as good as empty."""
 
     path: Path
+    learned: dict[str, object] = field(default_factory=dict)
+    """What this process found out; it counts even where the file can't be written."""
 
     def add_to(self, capabilities: Capabilities, model: str, host: str) -> Capabilities:
         """Fill what the catalogue leaves open with what was found out before."""
-        entry = self._read().get(f"{model} at {host}")
-        if not isinstance(entry, dict) or time.time() - entry.get("at", 0) > LIFETIME_SECONDS:
+        entry = self._entries().get(f"{model} at {host}")
+        if not isinstance(entry, dict) or not is_fresh(entry.get("at")):
             return capabilities
         prefill, temperature = entry.get("prefill"), entry.get("temperature")
         return replace(
@@ -34,27 +37,32 @@ class Findings:
 
     def remember(self, capabilities: Capabilities, model: str, host: str) -> None:
         """Keep what a probe or an error has shown."""
-        entry = {
+        self.learned[f"{model} at {host}"] = {
             "prefill": capabilities.prefill,
             "temperature": capabilities.temperature,
             "at": time.time(),
         }
-        entries = {**self._read(), f"{model} at {host}": entry}
         part = self.path.with_name(f"{self.path.name}.part{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+            part.write_text(json.dumps(self._entries(), indent=1), encoding="utf-8")
             part.replace(self.path)
         except OSError:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
 
-    def _read(self) -> dict[str, object]:
-        """All entries."""
+    def _entries(self) -> dict[str, object]:
+        """All entries of the file, and what this process knows better."""
         try:
             entries = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {}
-        return entries if isinstance(entries, dict) else {}
+            entries = {}
+        return {**(entries if isinstance(entries, dict) else {}), **self.learned}
+
+
+def is_fresh(at: object) -> bool:
+    """Whether an entry of that time, in seconds since 1970, still counts."""
+    return isinstance(at, int | float) and time.time() - at <= LIFETIME_SECONDS
 
 
 def default_findings() -> Findings:

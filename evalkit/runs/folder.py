@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,10 @@ class RunFolder:
     def discard_if_empty(self) -> None:
         """Take the folder away if there is no row in its journal."""
         if self.read_journal().good_bytes == 0:
-            for name in (JOURNAL, QUESTIONS, MANIFEST):
+            for name in (JOURNAL, QUESTIONS, MANIFEST, LOCK):
                 (self.path / name).unlink(missing_ok=True)
+            with suppress(OSError):  # somebody put a file of their own there
+                self.path.rmdir()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -53,6 +56,7 @@ class RunFolder:
 
         Raises:
             RunLockedError: another process has it.
+            RunError: the folder can't be written.
         """
         import filelock
 
@@ -63,6 +67,8 @@ class RunFolder:
             raise RunLockedError(
                 f"another process is running {self.path}; wait for it, or end it"
             ) from None
+        except OSError as error:
+            raise RunError(f"{self.path} can't be written: {error.strerror}") from error
         try:
             yield
         finally:
@@ -91,12 +97,12 @@ def create_run_folder(
         return found
     try:
         path.mkdir(parents=True, exist_ok=True)
-        write_whole(path / QUESTIONS, encode_questions(questions))
-        # The manifest comes last: a folder that has one is whole.
-        manifest_text = json.dumps(manifest.to_json(), indent=2, ensure_ascii=False)
-        write_whole(path / MANIFEST, f"{manifest_text}\n".encode())
     except OSError as error:
-        raise RunError(f"{path} can't be written: {error.strerror}") from error
+        raise RunError(f"{path} can't be made: {error.strerror}") from error
+    write_whole(path / QUESTIONS, encode_questions(questions))
+    # The manifest comes last: a folder that has one is whole.
+    manifest_text = json.dumps(manifest.to_json(), indent=2, ensure_ascii=False)
+    write_whole(path / MANIFEST, f"{manifest_text}\n".encode())
     return RunFolder(path=path, manifest=manifest, questions=questions)
 
 
@@ -112,8 +118,13 @@ def open_run_folder(path: Path) -> RunFolder:
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise RunFormatError(f"{path} is no run folder: it has no {name}") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise RunFormatError(f"{path} can't be read: {error}") from error
+    if len(questions) != manifest.questions:
+        raise RunFormatError(
+            f"{path} can't be read: {QUESTIONS} has {len(questions)} questions, "
+            f"the manifest says {manifest.questions}"
+        )
     return RunFolder(path=path, manifest=manifest, questions=questions)
 
 
@@ -122,8 +133,8 @@ def encode_questions(questions: tuple[Question, ...]) -> bytes:
     lines = []
     for question in questions:
         table = {k: v for k, v in asdict(question).items() if v is not None and k != "metadata"}
-        lines.append(json.dumps(table, ensure_ascii=False))
-    return gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0)
+        lines.append(f"{json.dumps(table, ensure_ascii=False)}\n")
+    return gzip.compress("".join(lines).encode(), mtime=0)
 
 
 def decode_questions(data: bytes) -> tuple[Question, ...]:
@@ -135,16 +146,20 @@ def decode_questions(data: bytes) -> tuple[Question, ...]:
     questions = []
     for line in gzip.decompress(data).decode().split("\n")[:-1]:
         table = json.loads(line)
-        lists = {k: tuple(v) for k, v in table.items() if isinstance(v, list)}
         try:
+            lists = {k: tuple(v) for k, v in table.items() if isinstance(v, list)}
             questions.append(Question(**{**table, **lists}))
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise ValueError(f"no question: {error}") from error
     return tuple(questions)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is either there and complete, or not there."""
+    """Write a file so that it is either there and complete, or not there.
+
+    Raises:
+        RunError: the disk is full, or the folder can't be written.
+    """
     part = path.with_name(f"{path.name}.part{os.getpid()}")
     try:
         with part.open("wb") as file:
@@ -152,5 +167,7 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise RunError(f"{path} can't be written: {error.strerror}") from error

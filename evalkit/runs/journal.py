@@ -6,13 +6,14 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from evalkit.errors import RunError
-from evalkit.requests import Way
+from evalkit.requests import WAYS, Way
 from evalkit.responses import RequestFailure, Response, Usage
 
 
@@ -73,6 +74,8 @@ def decode_row(line: str) -> JournalRow:
     """
     try:
         table = json.loads(line)
+        if table["way"] not in WAYS:
+            raise ValueError(f"way {table['way']!r}")
         result: Response | RequestFailure
         if "response" in table:
             fields = table["response"]
@@ -178,8 +181,11 @@ class JournalWriter:
         Unbuffered: a write that fails must not be tried again when the file is closed.
         """
         try:
-            file = self.path.open("ab", buffering=0)
-            file.truncate(self.good_bytes)
+            with ExitStack() as stack:
+                file = stack.enter_context(self.path.open("ab", buffering=0))
+                if file.seek(0, os.SEEK_END) > self.good_bytes:
+                    file.truncate(self.good_bytes)
+                stack.pop_all()
         except OSError as error:
             raise RunError(f"{self.path} can't be written: {error.strerror}") from error
         return file

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from evalkit.errors import RunFormatError
+from evalkit.errors import PromptError, RunFormatError
 from evalkit.prompts import PromptFormat
 from evalkit.questions import digest_of
 from evalkit.requests import WAYS, Way
@@ -95,8 +95,8 @@ def parse_manifest(table: Any) -> Manifest:
         manifest = Manifest(
             identity=Identity(**table["identity"]), prompt=PromptFormat(**table["prompt"]), **rest
         )
-    except (KeyError, TypeError) as error:
-        raise RunFormatError(f"manifest.json is not complete: {error}") from error
+    except (KeyError, TypeError, PromptError) as error:
+        raise RunFormatError(f"manifest.json can't be used: {error}") from error
     if manifest.identity.way not in WAYS or manifest.identity.run_id != table.get("run_id"):
         raise RunFormatError("manifest.json was changed: its settings don't give its run id")
     return manifest

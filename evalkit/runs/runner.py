@@ -16,6 +16,7 @@ from evalkit.errors import (
     AuthenticationError,
     BillingError,
     EvalkitError,
+    InvalidRequestError,
     NotFoundError,
 )
 from evalkit.requests import Request
@@ -38,11 +39,13 @@ class RunnerSettings:
         policy: when to try again.
         ends_run: further errors that no other question would escape, beside a wrong key, an
             unknown model and an account without money.
+        answered_before: whether an earlier run of the same got answers.
     """
 
     concurrency: int
     policy: RetryPolicy
     ends_run: Callable[[ApiError], bool]
+    answered_before: bool = False
 
 
 async def run_requests(
@@ -76,8 +79,9 @@ async def run_requests(
         async with asyncio.TaskGroup() as group:
             for _ in range(settings.concurrency):
                 group.create_task(work(source, send, put, state))
-    except ExceptionGroup as errors:
-        raise first_error(errors) from None
+    except ExceptionGroup as group_error:
+        errors = group_error.exceptions
+        raise next((e for e in errors if isinstance(e, EvalkitError)), errors[0]) from None
 
 
 async def work(
@@ -144,15 +148,9 @@ class RunState:
         if isinstance(result, Response):
             self.answered_any, self.failures_in_a_row = True, 0
             return
+        was_answered = self.answered_any or self.settings.answered_before
+        if was_answered and isinstance(result, InvalidRequestError):
+            return  # the endpoint answers others: it is this question that it doesn't take
         self.failures_in_a_row += 1
-        limit = HOPELESS_IN_A_ROW if self.answered_any else HOPELESS_AT_START
-        if self.failures_in_a_row >= limit:
+        if self.failures_in_a_row >= (HOPELESS_IN_A_ROW if was_answered else HOPELESS_AT_START):
             raise result
-
-
-def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to report of those that ended the tasks: ours before any other."""
-    flat: list[BaseException] = []
-    for error in errors.exceptions:
-        flat.append(first_error(error) if isinstance(error, BaseExceptionGroup) else error)
-    return next((error for error in flat if isinstance(error, EvalkitError)), flat[0])

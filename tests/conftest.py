@@ -1,0 +1,82 @@
+"""What every test gets, a cache of its own and no key, and what tests of runs share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evalkit.api.endpoint import Endpoint
+from evalkit.api.retries import RetryPolicy
+from evalkit.benchmarks import Benchmark, load_benchmark
+from evalkit.models.weights import weights_folder
+from tests.messages_replies import Answer, key_answers
+from tests.messages_server import MessagesServer
+
+ROOT = Path(__file__).parents[1]
+
+QUICK = RetryPolicy(attempts=3, first_seconds=0.001, longest_seconds=0.002)
+"""As stubborn as a test can be without waiting."""
+
+SUMS = 30
+"""Questions of the benchmark `sums`."""
+
+
+@pytest.fixture(autouse=True)
+def own_environment(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Hide the user's findings and keys; slow tests find the user's weights, which are large."""
+    cache = tmp_path_factory.mktemp("cache")
+    if request.node.get_closest_marker("slow"):
+        weights = weights_folder()
+        weights.mkdir(parents=True, exist_ok=True)
+        (cache / "weights").symlink_to(weights)
+    monkeypatch.setenv("EVALKIT_CACHE_DIR", str(cache))
+    for name in ("API_KEY", "AUTH_TOKEN", "BASE_URL"):
+        monkeypatch.delenv(f"ANTHROPIC_{name}", raising=False)
+    return cache
+
+
+def endpoint_of(server: MessagesServer, timeout_seconds: float = 30.0) -> Endpoint:
+    """The test server with its key."""
+    return Endpoint(base_url=server.base_url, api_key=server.key, timeout_seconds=timeout_seconds)
+
+
+def stem_of(number: int) -> str:
+    """The question of that number."""
+    return f"How much is 100 + {number}?"
+
+
+def write_sums(path: Path, count: int = SUMS) -> Path:
+    """Write a question file; the right choices are spread over the four letters."""
+    rows = []
+    for number in range(count):
+        choices = [str(100 + number + shift) for shift in (7, 11, 13)]
+        choices.insert(number % 4, str(100 + number))
+        rows.append(
+            {
+                "id": f"q{number}",
+                "subject": "even" if number % 2 == 0 else "odd",
+                "question": stem_of(number),
+                "choices": choices,
+                "answer": "ABCD"[number % 4],
+            }
+        )
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def sums_answers(*, wrong_share: float = 0.0, thinking: str | None = None) -> Answer:
+    """What a model says to the sums: the right choice, but for a share of them."""
+    key = {stem_of(number): str(100 + number) for number in range(SUMS)}
+    return key_answers(key, wrong_share=wrong_share, thinking=thinking)
+
+
+@pytest.fixture
+def sums(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    """Thirty additions in two subjects."""
+    return load_benchmark(write_sums(tmp_path_factory.mktemp("sums") / "sums.jsonl"))

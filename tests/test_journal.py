@@ -1,0 +1,362 @@
+"""A journal keeps every answer that reached the disk, whatever happens to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.errors import RunError
+from evalkit.requests import WAYS
+from evalkit.responses import RequestFailure, Response, Usage
+from evalkit.runs.journal import (
+    Journal,
+    JournalRow,
+    JournalWriter,
+    decode_row,
+    encode_row,
+    read_journal,
+)
+
+RESPONSE = Response(
+    text="C",
+    stop_reason="max_tokens",
+    model="claude-haiku-4-5-20251001",
+    usage=Usage(input_tokens=42, output_tokens=1),
+    message_id="msg_1",
+    request_id="req_1",
+)
+FAILURE = RequestFailure(kind="overloaded", message="Overloaded (status 529)", status=529)
+
+
+def row_of(number: int, result: Response | RequestFailure = RESPONSE) -> JournalRow:
+    return JournalRow(
+        request_id=f"r{number}", question_id=f"q{number}", way="prefill", result=result
+    )
+
+
+def lines_of(*rows: JournalRow) -> bytes:
+    return "".join(f"{encode_row(row)}\n" for row in rows).encode()
+
+
+def read(path: Path, data: bytes) -> Journal:
+    path.write_bytes(data)
+    return read_journal(path)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "responses.jsonl"
+
+
+# Rows
+
+
+def test_a_row_is_one_line_that_a_person_can_read() -> None:
+    row = replace(row_of(1), attempts=2, seconds=0.5, finished_at=1_795_000_000.25)
+    assert json.loads(encode_row(row)) == {
+        "request": "r1",
+        "question": "q1",
+        "way": "prefill",
+        "sample": 0,
+        "attempts": 2,
+        "seconds": 0.5,
+        "finished_at": 1795000000.25,
+        "response": {
+            "text": "C",
+            "stop_reason": "max_tokens",
+            "model": "claude-haiku-4-5-20251001",
+            "usage": {
+                "input_tokens": 42,
+                "output_tokens": 1,
+                "cache_creation_input_tokens": None,
+                "cache_read_input_tokens": None,
+                "thinking_tokens": None,
+            },
+            "message_id": "msg_1",
+            "request_id": "req_1",
+            "refusal_category": None,
+        },
+    }
+
+
+TEXT = st.text(st.characters(codec="utf-8"))
+COUNT = st.none() | st.integers(min_value=0)
+RESPONSES = st.builds(
+    Response,
+    text=TEXT,
+    stop_reason=st.none() | TEXT,
+    model=st.none() | TEXT,
+    usage=st.builds(
+        Usage, **dict.fromkeys(("input_tokens", "output_tokens", "thinking_tokens"), COUNT)
+    ),
+    message_id=st.none() | TEXT,
+    request_id=st.none() | TEXT,
+    refusal_category=st.none() | TEXT,
+)
+FAILURES = st.builds(
+    RequestFailure,
+    kind=TEXT,
+    message=TEXT,
+    status=st.none() | st.integers(100, 599),
+    request_id=st.none() | TEXT,
+)
+ROWS = st.builds(
+    JournalRow,
+    request_id=TEXT,
+    question_id=TEXT,
+    way=st.sampled_from(WAYS),
+    result=RESPONSES | FAILURES,
+    sample_index=st.integers(min_value=0),
+    attempts=st.integers(min_value=1),
+    seconds=st.integers(0, 10**9).map(lambda n: n / 10_000),
+    finished_at=st.integers(0, 10**13).map(lambda n: n / 1000),
+)
+
+
+@given(row=ROWS)
+def test_rows_read_back_equal(row: JournalRow) -> None:
+    line = encode_row(row)
+    assert "\n" not in line
+    assert decode_row(line) == row
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "   ",
+        "null",
+        "7",
+        '"text"',
+        "[]",
+        "{}",
+        "not json",
+        encode_row(row_of(1))[:-1],
+        encode_row(row_of(1)).replace('"prefill"', '"sung"'),
+        encode_row(row_of(1)).replace('"prefill"', "[]"),
+        encode_row(row_of(1)).replace('"question"', '"questoin"'),
+        encode_row(row_of(1)).replace('"usage":{', '"usage":{"new":1,'),
+        encode_row(row_of(1)).replace('"text":"C"', '"tekst":"C"'),
+        encode_row(row_of(1, FAILURE)).replace('"kind"', '"kund"'),
+        '{"way": "prefill", "response": null}',
+        '{"way": "prefill", "failure": null}',
+        '{"way": "prefill", "response": ' + "[" * 100_000,
+    ],
+)
+def test_what_is_no_row_is_named_so(line: str) -> None:
+    with pytest.raises(ValueError):
+        decode_row(line)
+
+
+# Reading
+
+
+def test_a_journal_that_is_not_there_is_empty(path: Path) -> None:
+    assert read_journal(path) == Journal(rows=())
+
+
+def test_a_journal_that_cannot_be_read_is_an_error(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(RunError, match=r"responses\.jsonl can't be read: Is a directory"):
+        read_journal(path)
+
+
+@given(rows=st.lists(ROWS, unique_by=lambda row: row.request_id))
+def test_a_journal_reads_back_equal(
+    rows: list[JournalRow], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = lines_of(*rows)
+    journal = read(tmp_path_factory.mktemp("journal") / "responses.jsonl", data)
+    assert journal == Journal(rows=tuple(rows), good_bytes=len(data))
+
+
+@given(cut=st.integers(min_value=0))
+def test_wherever_it_was_torn_the_whole_lines_are_kept(
+    cut: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rows = [row_of(1), row_of(2, FAILURE), replace(row_of(3), question_id="où 🐜")]
+    data = lines_of(*rows)
+    torn = data[: cut % (len(data) + 1)]
+    journal = read(tmp_path_factory.mktemp("journal") / "responses.jsonl", torn)
+    whole = torn.count(b"\n")
+    assert journal.rows == tuple(rows[:whole])
+    assert journal.garbled_lines == ()
+    assert journal.good_bytes == torn.rfind(b"\n") + 1
+
+
+@pytest.mark.parametrize(
+    "garbled", [b"garbled", b"", b"\xff\xfe\x00", b"{}", b"\0" * 4096, b'{"request": "r2"']
+)
+def test_a_garbled_line_in_the_middle_is_reported(garbled: bytes, path: Path) -> None:
+    journal = read(path, lines_of(row_of(1)) + garbled + b"\n" + lines_of(row_of(3)))
+    assert [row.request_id for row in journal.rows] == ["r1", "r3"]
+    assert journal.garbled_lines == (2,)
+    assert journal.good_bytes == path.stat().st_size
+
+
+def test_zeros_that_a_power_cut_left_are_a_torn_line(path: Path) -> None:
+    journal = read(path, lines_of(row_of(1)) + b"\0" * 4096)
+    assert [row.request_id for row in journal.rows] == ["r1"]
+    assert (journal.garbled_lines, journal.good_bytes) == ((), len(lines_of(row_of(1))))
+
+
+LATER = replace(RESPONSE, text="B")
+
+
+@pytest.mark.parametrize(
+    ("results", "counts"),
+    [
+        ([FAILURE, RESPONSE], RESPONSE),
+        ([RESPONSE, FAILURE], RESPONSE),
+        ([FAILURE, RESPONSE, FAILURE], RESPONSE),
+        ([RESPONSE, LATER], LATER),
+        ([FAILURE, replace(FAILURE, kind="server")], replace(FAILURE, kind="server")),
+    ],
+)
+def test_a_failure_never_replaces_a_response(
+    results: list[Response | RequestFailure],
+    counts: Response | RequestFailure,
+    path: Path,
+) -> None:
+    journal = read(path, lines_of(row_of(0), *(row_of(1, result) for result in results)))
+    assert [row.result for row in journal.rows] == [RESPONSE, counts]
+
+
+# Writing
+
+
+class Listener:
+    """Hears of rows, and looks at the disk when it does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.groups: list[list[str]] = []
+
+    def __call__(self, rows: Sequence[JournalRow]) -> None:
+        on_disk = {row.request_id for row in read_journal(self.path).rows}
+        assert {row.request_id for row in rows} <= on_disk
+        self.groups.append([row.request_id for row in rows])
+
+    @property
+    def heard(self) -> list[str]:
+        return [name for group in self.groups for name in group]
+
+
+@contextmanager
+def disk_of(size_bytes: int) -> Iterator[None]:
+    """A disk on which no file can grow beyond a size; Python ignores the signal that tells so."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def write(path: Path, rows: Sequence[JournalRow], *, good_bytes: int = 0) -> Listener:
+    """Write rows, giving the writer time after every third."""
+    listener = Listener(path)
+
+    async def put_all() -> None:
+        async with JournalWriter(path, good_bytes=good_bytes, on_written=listener) as writer:
+            for number, row in enumerate(rows, 1):
+                writer.put(row)
+                if number % 3 == 0:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(put_all())
+    return listener
+
+
+def test_a_row_is_on_disk_before_anybody_hears_of_it(path: Path) -> None:
+    rows = [row_of(number) for number in range(10)]
+    listener = write(path, rows)
+    assert listener.heard == [row.request_id for row in rows]
+    assert path.read_bytes() == lines_of(*rows)
+    # What came in during one write went with the next.
+    assert len(listener.groups) < len(rows)
+
+
+def test_nothing_put_is_nothing_heard(path: Path) -> None:
+    assert write(path, []).groups == []
+    assert path.read_bytes() == b""
+
+
+def test_rows_are_appended_behind_the_last_whole_line(path: Path) -> None:
+    earlier = lines_of(row_of(1))
+    path.write_bytes(earlier + b'{"request": "r2", "resp')
+    write(path, [row_of(3)], good_bytes=len(earlier))
+    assert path.read_bytes() == lines_of(row_of(1), row_of(3))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, asyncio.CancelledError])
+def test_what_was_put_is_written_when_the_block_is_left_by_an_error(
+    error: type[BaseException], path: Path
+) -> None:
+    listener = Listener(path)
+
+    async def put_and_fail() -> None:
+        async with JournalWriter(path, good_bytes=0, on_written=listener) as writer:
+            for number in range(5):
+                writer.put(row_of(number))
+            raise error
+
+    with pytest.raises(error):
+        asyncio.run(put_and_fail())
+    assert path.read_bytes() == lines_of(*(row_of(number) for number in range(5)))
+    assert len(listener.heard) == 5
+
+
+def test_a_full_disk_is_an_error_and_keeps_what_was_there(path: Path) -> None:
+    rows = [row_of(number) for number in range(30)]
+    size = len(lines_of(*rows[:10])) + 50
+    with disk_of(size), pytest.raises(RunError) as caught:
+        write(path, rows)
+    assert str(caught.value) == (
+        f"{path} can't be written: File too large; the answers so far are kept"
+    )
+    assert path.stat().st_size == size
+    journal = read_journal(path)
+    assert journal.rows == tuple(rows[:10])
+    # With room again, the run goes on behind the last whole row.
+    write(path, rows[10:], good_bytes=journal.good_bytes)
+    assert path.read_bytes() == lines_of(*rows)
+
+
+def test_the_first_row_after_the_disk_is_full_is_refused(path: Path) -> None:
+    async def put_until_refused() -> int:
+        async with JournalWriter(path, good_bytes=0, on_written=lambda rows: None) as writer:
+            for number in range(100):
+                try:
+                    writer.put(row_of(number))
+                except RunError:
+                    return number
+                await asyncio.sleep(0.01)
+        raise AssertionError("the disk was never full")
+
+    with disk_of(1000), pytest.raises(RunError, match="File too large"):
+        asyncio.run(put_until_refused())
+    assert 1 <= len(read_journal(path).rows) < 5
+
+
+def test_a_full_device_is_an_error(path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    path.symlink_to("/dev/full")
+    with pytest.raises(RunError, match="can't be written: No space left on device; the answers"):
+        write(path, [row_of(1)])
+
+
+def test_a_journal_that_cannot_be_opened_is_an_error(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(RunError, match=r"responses\.jsonl can't be written: Is a directory"):
+        write(path, [row_of(1)])

@@ -1,0 +1,414 @@
+"""The runner asks many at a time, overcomes what passes, and stops when there is no point."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from evalkit.api.client import MessagesClient
+from evalkit.api.retries import RetryPolicy
+from evalkit.errors import (
+    ApiError,
+    AuthenticationError,
+    BillingError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    PromptError,
+    RunError,
+    ServerError,
+)
+from evalkit.requests import Request, build_request
+from evalkit.responses import RequestFailure, Response, Usage
+from evalkit.runs.journal import JournalRow
+from evalkit.runs.runner import HOPELESS_AT_START, HOPELESS_IN_A_ROW, RunnerSettings, run_requests
+from tests.conftest import QUICK, endpoint_of
+from tests.messages_faults import (
+    FaultPlan,
+    connection_reset,
+    either,
+    first_attempts,
+    from_message_on,
+    no_faults,
+    overloaded,
+    rate_limited,
+    server_error,
+    spend_limit_reached,
+    unauthorized,
+)
+from tests.messages_record import RequestRecord
+from tests.messages_server import Fault, MessagesServer
+
+ONCE = RetryPolicy(attempts=1)
+
+STUBBORN = replace(QUICK, attempts=8)
+"""For connections that die in silence: others of the pool may be dead as well."""
+
+
+def requests_for(count: int) -> list[Request]:
+    """Different questions."""
+    return [
+        build_request(
+            f"q{number}",
+            "instructed",
+            {
+                "model": "claude-haiku-4-5",
+                "max_tokens": 16,
+                "messages": [{"role": "user", "content": f"{number}? (A) odd (B) even"}],
+            },
+        )
+        for number in range(count)
+    ]
+
+
+@dataclass
+class Ran:
+    """What came of asking."""
+
+    rows: list[JournalRow] = field(default_factory=list)
+    error: BaseException | None = None
+
+    @property
+    def answered(self) -> set[str]:
+        return {row.question_id for row in self.rows if row.is_response}
+
+    @property
+    def failed(self) -> set[str]:
+        return {row.question_id for row in self.rows if not row.is_response}
+
+
+def ask(
+    server: MessagesServer,
+    requests: Iterable[Request],
+    *,
+    concurrency: int = 4,
+    policy: RetryPolicy = QUICK,
+    ends_run: Callable[[ApiError], bool] = lambda error: False,
+    answered_before: bool = False,
+    put: Callable[[JournalRow], None] | None = None,
+) -> Ran:
+    """Run requests against a server."""
+    ran = Ran()
+    settings = RunnerSettings(
+        concurrency=concurrency,
+        policy=policy,
+        ends_run=ends_run,
+        answered_before=answered_before,
+    )
+    endpoint = endpoint_of(server)
+
+    async def run() -> None:
+        async with MessagesClient(endpoint, concurrency) as client:
+            await run_requests(
+                requests,
+                lambda request: client.send(request.body),
+                put or ran.rows.append,
+                settings,
+            )
+
+    try:
+        asyncio.run(run())
+    except Exception as error:
+        ran.error = error
+    return ran
+
+
+def failing(fault: Fault, *numbers: int) -> FaultPlan:
+    """Fail the bodies of these numbers for ever, counted from 1 in the order of arrival."""
+    return lambda record: fault if record.body_number in numbers else None
+
+
+def bad_request() -> Fault:
+    """A 400 that is the question's own, as for a prompt that is too long."""
+    content = b'{"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}'
+    return Fault(manner="page", status=400, content=content, content_type="application/json")
+
+
+# Asking
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 16])
+@pytest.mark.parametrize("count", [0, 1, 2, 40])
+def test_every_request_gets_one_row(count: int, concurrency: int) -> None:
+    requests = requests_for(count)
+    with MessagesServer() as server:
+        ran = ask(server, requests, concurrency=concurrency)
+        assert ran.error is None
+        assert sorted(row.request_id for row in ran.rows) == sorted(r.id for r in requests)
+        assert ran.answered == {request.question_id for request in requests}
+        assert len(server.requests) == count
+        assert server.peak_concurrency <= concurrency
+
+
+def test_as_many_are_in_flight_as_may_be() -> None:
+    with MessagesServer(latency_seconds=0.1) as server:
+        assert ask(server, requests_for(40), concurrency=16).error is None
+        assert server.peak_concurrency == 16
+
+
+def test_a_row_says_what_was_asked_and_how_it_went() -> None:
+    plan = first_attempts(overloaded(), attempts=2)
+    with MessagesServer(faults=plan, latency_seconds=0.02) as server:
+        [row] = ask(server, requests_for(1)).rows
+    [request] = requests_for(1)
+    assert (row.request_id, row.question_id) == (request.id, "q0")
+    assert (row.way, row.sample_index, row.attempts) == ("instructed", 0, 3)
+    assert 0.06 < row.seconds < 5
+    assert isinstance(row.result, Response)
+    assert row.result.request_id == "req_011000000000000000000003"
+    assert row.finished_at > 1_700_000_000
+
+
+def test_requests_are_built_when_there_is_room() -> None:
+    built, done = 0, 0
+
+    def build() -> Iterator[Request]:
+        nonlocal built
+        for request in requests_for(20):
+            built += 1
+            assert built - done <= 2, "more than may be in flight"
+            yield request
+
+    def put(row: JournalRow) -> None:
+        nonlocal done
+        done += 1
+
+    with MessagesServer() as server:
+        assert ask(server, build(), concurrency=2, put=put).error is None
+    assert (built, done) == (20, 20)
+
+
+def test_one_request_goes_ahead_of_the_rest() -> None:
+    with MessagesServer(latency_seconds=0.05) as server:
+        ask(server, requests_for(9), concurrency=8)
+        assert [record.in_flight for record in server.requests[:2]] == [1, 1]
+        assert server.requests[1].arrived - server.requests[0].arrived > 0.05
+
+
+# Faults
+
+
+@pytest.mark.parametrize("fault", [overloaded(), rate_limited(0.001), connection_reset()])
+def test_what_passes_is_overcome(fault: Fault) -> None:
+    with MessagesServer(faults=first_attempts(fault, every=3)) as server:
+        ran = ask(server, requests_for(30))
+        assert (ran.error, len(ran.answered), ran.failed) == (None, 30, set())
+        assert server.answered_again == 0
+
+
+def test_what_does_not_pass_is_a_failure_and_the_rest_is_asked() -> None:
+    with MessagesServer(faults=failing(server_error(), 3, 7, 8)) as server:
+        ran = ask(server, requests_for(20))
+        assert ran.error is None
+        assert len(ran.answered) == 17
+        assert len(server.requests) == 17 + 3 * QUICK.attempts
+    results = {row.result for row in ran.rows if not row.is_response}
+    assert len(ran.failed) == 3
+    assert {(r.kind, r.status, r.message) for r in results if isinstance(r, RequestFailure)} == {
+        ("server", 500, "Internal server error (status 500)")
+    }
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [(unauthorized(), AuthenticationError), (spend_limit_reached(), BillingError)],
+)
+def test_what_no_question_would_escape_ends_the_run_at_the_first(
+    fault: Fault, kind: type[ApiError]
+) -> None:
+    with MessagesServer(faults=from_message_on(1, fault)) as server:
+        ran = ask(server, requests_for(500), concurrency=16)
+        assert isinstance(ran.error, kind)
+        assert (ran.rows, len(server.requests)) == ([], 1)
+
+
+def test_an_unknown_model_ends_the_run_at_the_first() -> None:
+    requests = [
+        build_request(r.question_id, r.way, {**r.body, "model": "claude-nope"})
+        for r in requests_for(500)
+    ]
+    with MessagesServer() as server:
+        ran = ask(server, requests)
+        assert isinstance(ran.error, NotFoundError)
+        assert (ran.rows, len(server.requests)) == ([], 1)
+
+
+def test_a_key_that_is_revoked_ends_the_run_and_keeps_the_rows() -> None:
+    with MessagesServer(faults=from_message_on(21, unauthorized())) as server:
+        ran = ask(server, requests_for(500), concurrency=8)
+        assert isinstance(ran.error, AuthenticationError)
+        assert 13 <= len(ran.answered) <= 20
+        assert ran.failed == set()
+        assert len(server.requests) <= 20 + 8
+
+
+def test_other_errors_can_end_a_run_too() -> None:
+    with MessagesServer(faults=from_message_on(5, bad_request())) as server:
+        ran = ask(
+            server,
+            requests_for(50),
+            concurrency=1,
+            ends_run=lambda error: "too long" in error.message,
+        )
+        assert isinstance(ran.error, InvalidRequestError)
+        assert (len(ran.rows), len(server.requests)) == (4, 5)
+
+
+def test_no_answer_at_all_ends_the_run_soon() -> None:
+    with MessagesServer(faults=from_message_on(1, overloaded())) as server:
+        ran = ask(server, requests_for(500), concurrency=16)
+        assert isinstance(ran.error, OverloadedError)
+        assert len(ran.failed) == HOPELESS_AT_START == 3
+        assert len(server.requests) == 3 * QUICK.attempts
+
+
+def test_no_server_ends_the_run_soon() -> None:
+    with MessagesServer() as server:
+        pass
+    ran = ask(server, requests_for(500))
+    assert isinstance(ran.error, ConnectionFailedError)
+    assert len(ran.failed) == HOPELESS_AT_START
+
+
+def test_an_endpoint_that_breaks_down_ends_the_run() -> None:
+    with MessagesServer(faults=from_message_on(11, server_error())) as server:
+        ran = ask(server, requests_for(500), policy=ONCE, concurrency=1)
+        assert isinstance(ran.error, ServerError)
+        assert len(ran.answered) == 10
+        assert len(ran.failed) == HOPELESS_IN_A_ROW == 25
+
+
+def test_failures_between_answers_do_not_end_a_run() -> None:
+    def plan(record: RequestRecord) -> Fault | None:
+        return None if record.body_number % 10 == 1 else server_error()
+
+    with MessagesServer(faults=plan) as server:
+        ran = ask(server, requests_for(200), policy=ONCE, concurrency=1)
+        assert ran.error is None
+        assert (len(ran.answered), len(ran.failed)) == (20, 180)
+
+
+def test_questions_that_are_refused_do_not_end_a_run_that_gets_answers() -> None:
+    # Forty passages that are too long for the model, one after the other.
+    with MessagesServer(faults=failing(bad_request(), *range(5, 45))) as server:
+        ran = ask(server, requests_for(60))
+        assert ran.error is None
+        assert (len(ran.answered), len(ran.failed)) == (20, 40)
+        assert len(server.requests) == 60
+
+
+@pytest.mark.parametrize(("answered_before", "failures"), [(False, HOPELESS_AT_START), (True, 60)])
+def test_answers_of_an_earlier_run_count(answered_before: bool, failures: int) -> None:
+    # What is left of a run may be nothing but questions that the endpoint refuses.
+    with MessagesServer(faults=from_message_on(1, bad_request())) as server:
+        ran = ask(server, requests_for(60), answered_before=answered_before)
+        assert len(ran.failed) == failures
+        assert isinstance(ran.error, InvalidRequestError) is not answered_before
+
+
+def test_an_endpoint_that_answered_before_gets_more_patience() -> None:
+    with MessagesServer(faults=from_message_on(1, server_error())) as server:
+        ran = ask(server, requests_for(60), policy=ONCE, answered_before=True)
+        assert isinstance(ran.error, ServerError)
+        assert len(ran.failed) == HOPELESS_IN_A_ROW
+
+
+# Errors of our own
+
+
+def test_a_row_that_cannot_be_kept_ends_the_run() -> None:
+    rows: list[JournalRow] = []
+
+    def put(row: JournalRow) -> None:
+        if len(rows) == 10:
+            raise RunError("the disk is full")
+        rows.append(row)
+
+    with MessagesServer() as server:
+        ran = ask(server, requests_for(200), put=put)
+        assert isinstance(ran.error, RunError)
+        assert len(server.requests) < 30
+
+
+def test_a_prompt_that_cannot_be_built_ends_the_run() -> None:
+    def build() -> Iterator[Request]:
+        yield from requests_for(5)
+        raise PromptError("12 choices: digits reach to 9")
+
+    with MessagesServer() as server:
+        ran = ask(server, build())
+        assert isinstance(ran.error, PromptError)
+        assert len(server.requests) <= 5
+
+
+def test_a_mistake_of_ours_is_not_hidden_in_a_group() -> None:
+    def put(row: JournalRow) -> None:
+        if row.question_id == "q5":
+            raise ZeroDivisionError
+
+    with MessagesServer() as server:
+        assert isinstance(ask(server, requests_for(9), put=put).error, ZeroDivisionError)
+
+
+def test_of_several_errors_ours_is_the_one_to_see() -> None:
+    barrier = asyncio.Barrier(2)
+
+    async def send(request: Request) -> Response:
+        if request.question_id == "q0":
+            return Response(text="A", stop_reason=None, model=None, usage=Usage())
+        await barrier.wait()
+        if request.question_id == "q1":
+            raise ZeroDivisionError
+        raise AuthenticationError("revoked", status=401)
+
+    settings = RunnerSettings(concurrency=2, policy=QUICK, ends_run=lambda error: False)
+    with pytest.raises(AuthenticationError, match="revoked"):
+        asyncio.run(run_requests(requests_for(3), send, lambda row: None, settings))
+
+
+def test_ctrl_c_is_passed_on() -> None:
+    async def cancel_in_the_middle(server: MessagesServer) -> list[JournalRow]:
+        rows: list[JournalRow] = []
+
+        def put(row: JournalRow) -> None:
+            rows.append(row)
+            if len(rows) == 10:
+                task.cancel()
+
+        async with MessagesClient(endpoint_of(server), 4) as client:
+            settings = RunnerSettings(concurrency=4, policy=QUICK, ends_run=lambda error: False)
+            task = asyncio.ensure_future(
+                run_requests(
+                    requests_for(200), lambda request: client.send(request.body), put, settings
+                )
+            )
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        return rows
+
+    with MessagesServer() as server:
+        assert 10 <= len(asyncio.run(cancel_in_the_middle(server))) <= 14
+
+
+@pytest.mark.parametrize("replies", [1, 3])
+def test_connections_that_close_in_silence_lose_no_answer(replies: int) -> None:
+    with MessagesServer(close_silently_every=replies) as server:
+        ran = ask(server, requests_for(60), policy=STUBBORN)
+        assert (ran.error, len(ran.answered)) == (None, 60)
+        assert server.count(None) > 0
+        assert server.answered_again == 0
+
+
+def test_faults_of_several_kinds_at_once() -> None:
+    plan = either(
+        first_attempts(overloaded(), every=2),
+        first_attempts(connection_reset(), every=3),
+        no_faults,
+    )
+    with MessagesServer(faults=plan, close_silently_every=5) as server:
+        ran = ask(server, requests_for(60), policy=STUBBORN)
+        assert (ran.error, len(ran.answered), ran.failed) == (None, 60, set())
