@@ -7,18 +7,34 @@ import json
 from typing import Any
 
 from evalkit.cli.exit_codes import FINE
-from evalkit.cli.options import Commands, add_data_option, new_parser
+from evalkit.cli.options import Commands, add_data_option, new_parser, print_note
+from evalkit.errors import BenchmarkError
 
 EXAMPLES = """  evalkit list
   evalkit list models
   evalkit list benchmarks --data ~/sets --json
 """
 
+THINKING = {
+    "off": "no",
+    "disabled": "switched off",
+    "between_tools": "switched off",
+    "always": "always",
+    "unknown": "-",
+}
+"""Whether a model thinks before it answers evalkit's questions."""
+
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = new_parser(commands, "list", "list benchmarks or models", EXAMPLES)
-    parser.add_argument("what", nargs="?", choices=("benchmarks", "models"), default="benchmarks")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("benchmarks", "models"),
+        default="benchmarks",
+        help="what to list (default: benchmarks)",
+    )
     add_data_option(parser)
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     parser.set_defaults(execute=execute)
@@ -35,18 +51,23 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def list_benchmarks(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a definition; no question is read."""
+    """One row a definition; no question is read. A definition that can't be used is only noted."""
     from evalkit.benchmarks import list_definitions, parse_definition
 
     rows = []
-    for definition in (parse_definition(path) for path in list_definitions()):
+    for path in list_definitions():
+        try:
+            definition = parse_definition(path)
+        except BenchmarkError as error:
+            print_note(f"evalkit: {error}")
+            continue
         found = definition.find_files(definition.source.files, args.data)
         rows.append(
             {
                 "benchmark": definition.name,
                 "questions": definition.questions,
                 "chance": definition.chance,
-                "on disk": bool(found),
+                "on_disk": bool(found),
                 "licence": definition.licence.split(",")[0],
                 "title": definition.title,
             }
@@ -55,15 +76,16 @@ def list_benchmarks(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """One row a model: what it takes, where evalkit knows."""
+    """One row a model: what it takes, where evalkit knows; and the weights of embedded ones."""
     from evalkit.models.local import list_local_models
     from evalkit.models.model import EMBEDDED, load_catalogue
-    from evalkit.models.weights import render_bytes
 
-    known = {**{local.model: EMBEDDED for local in list_local_models()}, **load_catalogue()}
-    on_disk = {
-        local.model: f"{render_bytes(local.weights.size_bytes)}, {local.weights.licence}"
-        + (", on disk" if local.path else ", not fetched yet")
+    weights = {
+        local.model: {
+            "size_bytes": local.weights.size_bytes,
+            "licence": local.weights.licence,
+            "on_disk": local.path is not None,
+        }
         for local in list_local_models()
     }
     return [
@@ -72,27 +94,42 @@ def list_models() -> list[dict[str, Any]]:
             "prefill": capabilities.prefill,
             "temperature": capabilities.temperature,
             "thinking": capabilities.thinking,
-            "weights": on_disk.get(name),
+            "weights": weights.get(name),
         }
-        for name, capabilities in known.items()
+        for name, capabilities in {**dict.fromkeys(weights, EMBEDDED), **load_catalogue()}.items()
     ]
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print rows of equal keys."""
-    from evalkit.reports.text import new_table, percent, render_table
+    from evalkit.reports.text import clean, new_table, render_table
 
     numbers = [name for name in rows[0] if name in ("questions", "chance")]
     table = new_table("", left=(), right=())
     for name in rows[0]:
-        table.add_column(name.capitalize(), justify="right" if name in numbers else "left")
+        heading = name.replace("_", " ").capitalize()
+        table.add_column(heading, justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
-        cells = {**row, "chance": percent(row["chance"])} if "chance" in row else row
-        table.add_row(*(render_cell(value) for value in cells.values()))
+        table.add_row(*(clean(render_cell(name, value)) for name, value in row.items()))
     print(render_table(table), end="")
 
 
-def render_cell(value: object) -> str:
-    """Yes, no, a dash for what is not known, or the value itself."""
-    words = {True: "yes", False: "no", None: "-"}
-    return words[value] if isinstance(value, bool | None) else str(value)
+def render_cell(name: str, value: Any) -> str:
+    """Yes, no, a dash for what is not known, or the value in words."""
+    from evalkit.models.weights import render_bytes
+    from evalkit.reports.text import percent
+
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    match name:
+        case "chance":
+            return percent(value)
+        case "thinking":
+            return THINKING[value]
+        case "weights":
+            where = "on disk" if value["on_disk"] else "not fetched yet"
+            return f"{render_bytes(value['size_bytes'])}, {value['licence']}, {where}"
+        case _:
+            return str(value)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 
 from evalkit.cli import list as list_command
 from evalkit.cli import models, run, score, show
-from evalkit.cli.exit_codes import INCOMPLETE, exit_code_of
+from evalkit.cli.exit_codes import INCOMPLETE, USAGE, exit_code_of
+from evalkit.cli.options import print_note
 from evalkit.errors import EvalkitError
 from evalkit.version import __version__
 
@@ -20,7 +22,7 @@ EXAMPLES = """examples:
   evalkit show everyday                            one question exactly as a model will see it
   evalkit run everyday --model local/smollm2-135m --limit 50
   evalkit run questions.csv --model claude-haiku-4-5 --model claude-opus-4-6
-  evalkit score results/*                          scores again from the answers on disk
+  evalkit score results                            scores again from the answers on disk
 
 exit codes: 0 fine, 2 usage, 4 incomplete (the same command again goes on)
 """
@@ -50,21 +52,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the terminal's or the pipe's encoding lacks, such as the lines of tables, is a `?`.
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        try:
+            return execute(arguments)
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        # Our output is not taken any more; the interpreter must not try to write the rest of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print_note(f"evalkit: standard output can't be written: {error.strerror}")
+        return INCOMPLETE
+
+
+def execute(arguments: Sequence[str] | None) -> int:
+    """Run a command, with errors as one line on standard error."""
     args = build_parser().parse_args(arguments)
     try:
         code: int = args.execute(args)
-        sys.stdout.flush()
     except EvalkitError as error:
-        print(f"evalkit: {error}", file=sys.stderr)
+        print_note(f"evalkit: {error}")
         return exit_code_of(error)
     except KeyboardInterrupt:
-        print(
-            "\nevalkit: interrupted; what was answered is kept, and the same command goes on",
-            file=sys.stderr,
-        )
+        print_note("\nevalkit: interrupted; answers so far are kept, and the same command goes on")
         return INCOMPLETE
     except BrokenPipeError:
-        # The reader of our output is gone; the interpreter must not try to write the rest to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INCOMPLETE
+        raise
+    except OSError as error:
+        # A full disk, a missing permission, a name too long: no fault that a traceback would show.
+        place = "" if error.filename is None else f"{error.filename}: "
+        print_note(f"evalkit: {place}{error.strerror or error}")
+        return USAGE
     return code

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from evalkit.errors import UsageError
+from evalkit.errors import PromptError, UsageError
 
 if TYPE_CHECKING:
     from evalkit.prompts import PromptFormat
@@ -72,16 +73,45 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_temperature(text: str) -> float | None:
-    """A number, or None for `none`."""
-    return None if text == "none" else float(text)
+    """A number from 0 to 1, or None for `none`.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+    """
+    return None if text == "none" else parse_number(text, "a number from 0 to 1, or none", most=1)
+
+
+def parse_seconds(text: str) -> float:
+    """A time that is not over at once.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return parse_number(text, "seconds, more than 0", least=1e-3)
+
+
+def parse_number(
+    text: str, expected: str, *, least: float = 0.0, most: float = float("inf")
+) -> float:
+    """A number within bounds; `nan` is never within them.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}")
+    return number
 
 
 def read_prompt(path: Path | None) -> PromptFormat | None:
     """The prompt format in a TOML file; None if no file is named.
 
     Raises:
-        UsageError: the file can't be read, or has no [prompt] table.
-        PromptError: the table can't be used.
+        UsageError: the file can't be read, or has no [prompt] table, or one that can't be used.
     """
     if path is None:
         return None
@@ -91,8 +121,23 @@ def read_prompt(path: Path | None) -> PromptFormat | None:
 
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
         raise UsageError(f"{path} can't be read: {error}") from error
     if not isinstance(table.get("prompt"), dict):
         raise UsageError(f"{path} has no table [prompt]")
-    return parse_prompt_format(table["prompt"])
+    try:
+        return parse_prompt_format(table["prompt"])
+    except PromptError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def print_note(text: str) -> None:
+    """Print a note or an error to where it doesn't mix with results.
+
+    It may quote a file or a server, whose control characters must not reach the terminal.
+    """
+    from evalkit.reports.text import clean_lines
+
+    print(clean_lines(text), file=sys.stderr, flush=True)

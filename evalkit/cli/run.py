@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE, INCOMPLETE
-from evalkit.cli.options import Commands, add_asking_options, new_parser, read_prompt
+from evalkit.cli.options import (
+    Commands,
+    add_asking_options,
+    new_parser,
+    parse_seconds,
+    print_note,
+    read_prompt,
+)
+from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark
@@ -60,10 +68,18 @@ def add_parser(commands: Commands) -> None:
         help="the server to ask (default: ANTHROPIC_BASE_URL, else the official API)",
     )
     parser.add_argument(
-        "--timeout", type=float, default=120.0, metavar="S", help="seconds for one attempt"
+        "--timeout",
+        type=parse_seconds,
+        default=120.0,
+        metavar="S",
+        help="seconds for one attempt (default: 120)",
     )
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where runs land"
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="the folder in which each run has its own (default: results)",
     )
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress, no notes")
@@ -71,13 +87,19 @@ def add_parser(commands: Commands) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Run every combination and print the table."""
+    """Run every combination and print the table.
+
+    Raises:
+        UsageError: --results is a file.
+    """
     import asyncio
 
     from evalkit.benchmarks import load_benchmark
-    from evalkit.evaluation import ignore, print_to_stderr
+    from evalkit.evaluation import ignore
 
-    say = ignore if args.quiet else print_to_stderr
+    say = ignore if args.quiet else print_note
+    if args.results.exists() and not args.results.is_dir():
+        raise UsageError(f"--results {args.results}: expected a folder, this is a file")
     settings = build_settings(args)
     benchmarks = [load_benchmark(name, data_folder=args.data) for name in args.benchmarks]
     for benchmark in benchmarks:
@@ -91,19 +113,19 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def build_settings(args: argparse.Namespace) -> list[RunSettings]:
-    """One set of settings for each way of asking."""
+    """One set of settings for each way of asking; `show` has no limit and no concurrency."""
     from evalkit.evaluation import RunSettings
 
     prompt = read_prompt(args.prompt)
     return [
         RunSettings(
             way=way,
-            limit=args.limit,
+            limit=getattr(args, "limit", None),
             seed=args.seed,
             shots=args.shots,
             temperature=args.temperature,
             prompt=prompt,
-            concurrency=args.concurrency,
+            concurrency=getattr(args, "concurrency", None),
         )
         for way in dict.fromkeys(args.way or ["auto"])
     ]
@@ -161,9 +183,9 @@ def print_runs(runs: list[Run], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"runs": [run.to_dict() for run in runs]}, indent=2))
     elif runs:
-        from evalkit.reports.text import render_runs
+        from evalkit.reports.text import clean, render_runs
 
         sys.stderr.flush()
         print(f"\n{render_runs(runs)}\n\nRun folders:")
         for number, run in enumerate(runs, 1):
-            print(f"({number}) {run.path}")
+            print(f"({number}) {clean(str(run.path))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.cli.exit_codes import FINE, INCOMPLETE
@@ -10,7 +11,7 @@ from evalkit.cli.options import Commands, new_parser
 from evalkit.cli.run import print_runs
 
 EXAMPLES = """  evalkit score results/everyday--local-smollm2-135m--prefill--0123456789ab
-  evalkit score results/* --json
+  evalkit score results --json
 """
 
 
@@ -19,7 +20,9 @@ def add_parser(commands: Commands) -> None:
     parser = new_parser(
         commands, "score", "recompute scores from the replies on disk; no model is asked", EXAMPLES
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a folder of runs"
+    )
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     parser.set_defaults(execute=execute)
 
@@ -29,13 +32,27 @@ def execute(args: argparse.Namespace) -> int:
     from evalkit.results import load_run
     from evalkit.runs.folder import open_run_folder
 
-    runs = [load_run(path) for path in args.runs if is_run(path, len(args.runs))]
+    runs = [load_run(path) for path in find_runs(args.runs)]
     for run in runs:
-        open_run_folder(run.path).write_summary(run.to_dict())
+        if run.is_complete:
+            open_run_folder(run.path).write_summary(run.to_dict())
     print_runs(runs, as_json=args.json)
     return FINE if all(run.is_complete for run in runs) else INCOMPLETE
 
 
-def is_run(path: Path, named: int) -> bool:
-    """Whether to look at a path: of several, as `results/*` gives, files are passed over."""
-    return named == 1 or path.is_dir()
+def find_runs(paths: Sequence[Path]) -> list[Path]:
+    """The run folders that paths name; of a folder of runs, all that lie in it.
+
+    Of several paths, as `results/*` gives, those without a run are passed over. A single one, or
+    one that does not exist, is kept: opening it says what is wrong.
+    """
+    from evalkit.runs.folder import MANIFEST
+
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST}"))
+        if inside and not (path / MANIFEST).is_file():
+            found += inside
+        elif (path / MANIFEST).is_file() or not path.exists() or len(paths) == 1:
+            found.append(path)
+    return list(dict.fromkeys(found or paths[:1]))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from evalkit.cli.exit_codes import FINE
-from evalkit.cli.options import Commands, add_asking_options, new_parser, read_prompt
-from evalkit.cli.run import print_runs
+from evalkit.cli.options import Commands, add_asking_options, new_parser
+from evalkit.cli.run import build_settings, print_runs
+from evalkit.cli.score import find_runs
 
 if TYPE_CHECKING:
+    from evalkit.benchmarks import Benchmark
+    from evalkit.models.model import Capabilities
     from evalkit.questions import Question, QuestionSet
+    from evalkit.requests import Way
 
 EXAMPLES = """  evalkit show everyday
   evalkit show questions.csv --way prefill --shots 2 --json
@@ -27,9 +32,14 @@ def add_parser(commands: Commands) -> None:
     parser = new_parser(
         commands, "show", "print a question exactly as it will be sent, or a run", EXAMPLES
     )
-    parser.add_argument("what", metavar="BENCHMARK|RUN", help="as for `run`, or a run's folder")
     parser.add_argument(
-        "--model", default="MODEL", metavar="M", help="shows what is sent to this model"
+        "what", metavar="BENCHMARK|RUN", help="as for `run`; a run's folder, or a folder of runs"
+    )
+    parser.add_argument(
+        "--model",
+        default="MODEL",
+        metavar="M",
+        help="show what is sent to this model (default: each way of asking)",
     )
     add_asking_options(parser)
     parser.add_argument(
@@ -40,64 +50,84 @@ def add_parser(commands: Commands) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print one question in each way of asking, or a run's table."""
+    """Print one question in each way of asking, or the table of runs."""
+    from evalkit.benchmarks import load_benchmark
     from evalkit.results import load_run
     from evalkit.runs.folder import MANIFEST
 
     path = Path(args.what)
+    runs = find_runs([path])
     # A folder may bear the name of a benchmark; a run's name never does.
-    if path.is_dir() and (len(path.parts) > 1 or (path / MANIFEST).is_file()):
-        print_runs([load_run(path)], as_json=args.json)
+    if path.is_dir() and (len(path.parts) > 1 or (runs[0] / MANIFEST).is_file()):
+        print_runs([load_run(run) for run in runs], as_json=args.json)
         return FINE
-    bodies = build_bodies(args)
+    benchmark = load_benchmark(args.what, data_folder=args.data)
+    question = pick_question(benchmark.question_set, args.id, args.seed)
+    bodies = build_bodies(args, benchmark, question)
     if args.json:
         print(json.dumps(list(bodies.values()), indent=2, ensure_ascii=False))
     else:
-        print("\n\n".join(f"=== {way}\n{render_body(body)}" for way, body in bodies.items()))
+        from evalkit.reports.text import clean_lines
+
+        parts = [f"=== {way}\n{render_body(body)}" for way, body in bodies.items()]
+        print(clean_lines("\n\n".join([f"Question {question.id}", *parts])))
     return FINE
 
 
-def build_bodies(args: argparse.Namespace) -> dict[str, Mapping[str, Any]]:
+def build_bodies(
+    args: argparse.Namespace, benchmark: Benchmark, question: Question
+) -> dict[str, Mapping[str, Any]]:
     """The request for one question in each way of asking."""
-    from evalkit.benchmarks import load_benchmark
     from evalkit.elicitation.asking import Asking
-    from evalkit.elicitation.choose import build_body, choose_way
-    from evalkit.models.model import find_capabilities
+    from evalkit.elicitation.choose import build_body
+    from evalkit.models.local import is_local
+    from evalkit.models.model import EMBEDDED, find_capabilities
     from evalkit.prompts import build_prompt, choose_examples, rank_examples
-    from evalkit.requests import WAYS
 
-    benchmark = load_benchmark(args.what, data_folder=args.data)
-    question = pick_question(benchmark.question_set, args.id, args.seed)
+    settings = build_settings(args)
+    form = settings[0].prompt or benchmark.definition.prompt
     pool = rank_examples(benchmark.question_set.examples, args.seed)
-    prompt = build_prompt(
-        question,
-        read_prompt(args.prompt) or benchmark.definition.prompt,
-        choose_examples(question, pool, args.shots),
-    )
+    prompt = build_prompt(question, form, choose_examples(question, pool, args.shots))
     asking = Asking(
         model=args.model,
-        capabilities=find_capabilities(args.model),
+        capabilities=EMBEDDED if is_local(args.model) else find_capabilities(args.model),
         temperature=args.temperature,
     )
-    automatic = choose_way(asking.capabilities)
-    ways = [w for w in args.way or () if w != "auto"] or ([automatic] if automatic else WAYS)
-    return {way: build_body(way, prompt, asking) for way in ways}
+    return {
+        way: build_body(way, prompt, asking)
+        for chosen in settings
+        for way in list_ways(chosen.way, asking.capabilities)
+    }
+
+
+def list_ways(way: Way | Literal["auto"], capabilities: Capabilities) -> tuple[Way, ...]:
+    """The ways that a choice may stand for: all, if only asking the model would tell."""
+    from evalkit.elicitation.choose import choose_way
+    from evalkit.requests import WAYS
+
+    if way != "auto":
+        return (way,)
+    settled = choose_way(capabilities)
+    return WAYS if settled is None else (settled,)
 
 
 def pick_question(question_set: QuestionSet, wanted: str | None, seed: int) -> Question:
-    """The question with an id, or one drawn by the seed.
+    """The question with an id, or the first that the seed draws of those that a run asks.
 
     Raises:
         UsageError: there is no question with this id.
     """
     from evalkit.errors import UsageError
+    from evalkit.questions import rank_by_seed
 
     if wanted is None:
-        return question_set.sample(1, seed).questions[0]
-    for question in question_set.questions:
-        if question.id == wanted:
-            return question
-    raise UsageError(f"no question has the id {wanted!r}")
+        ranked = rank_by_seed(question_set.questions, seed)
+        return min(ranked, key=lambda question: not question.has_one_answer)
+    by_id = {question.id: question for question in question_set.questions}
+    if wanted in by_id:
+        return by_id[wanted]
+    near = difflib.get_close_matches(wanted, by_id, n=3, cutoff=0.4) or list(by_id)[:3]
+    raise UsageError(f"no question has the id {wanted!r}; near it: {', '.join(near)}")
 
 
 def render_body(body: Mapping[str, Any]) -> str:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
-
-from evalkit.scores import Summary
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from evalkit.results import Run
+    from evalkit.scores import Summary
 
-MIN_WIDTH = 100
-"""Columns of text that a table may take where the terminal has fewer, or is none."""
+MIN_WIDTH = 80
+"""Columns of text that a table may take where the terminal has fewer."""
 
-COLUMNS_OF_RUNS = 4
-"""Runs side by side in the table of subjects."""
+WIDTH_OF_FILES = 120
+"""Columns of text that a table may take where there is no terminal."""
+
+WIDTH_OF_SUBJECTS, WIDTH_OF_A_RUN = 20, 18
+"""Columns of text that the table of subjects takes for their names, and for each run."""
+
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What moves the cursor, changes colours or turns the direction of writing; half characters."""
+
+DATED = re.compile(r"-\d{8}")
+"""What a model's name has more than its alias."""
 
 OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "failed", "not_asked")
 
@@ -28,9 +37,10 @@ def render_runs(runs: Sequence[Run]) -> str:
     """Accuracies, the answers behind them, subjects, and what has to be said about them."""
     tables = [build_accuracies(runs), build_outcomes(runs)]
     if any(len(run.groups) > 1 for run in runs):
+        beside = (find_width() - WIDTH_OF_SUBJECTS) // WIDTH_OF_A_RUN
         tables += [
-            build_groups(runs[start : start + COLUMNS_OF_RUNS], start + 1)
-            for start in range(0, len(runs), COLUMNS_OF_RUNS)
+            build_groups(runs[start : start + beside], start + 1)
+            for start in range(0, len(runs), beside)
         ]
     notes = [f"({number}) {note}" for number, run in enumerate(runs, 1) for note in list_notes(run)]
     return "\n".join(map(render_table, tables)) + "".join(f"\n{note}" for note in notes)
@@ -61,9 +71,9 @@ def build_accuracies(runs: Sequence[Run]) -> Table:
 def build_outcomes(runs: Sequence[Run]) -> Table:
     """One row a run: how often each outcome."""
     table = new_table(
-        "What the answers were, and the accuracy if unreadable ones were all wrong or all right",
+        "Replies, and the accuracy if unreadable ones were all wrong or all right",
         left=("",),
-        right=(*(name.replace("_", " ").capitalize() for name in OUTCOMES), "Bounds"),
+        right=(*(name.replace("_", "\n").capitalize() for name in OUTCOMES), "Bounds"),
     )
     for number, run in enumerate(runs, 1):
         counts = [str(getattr(run.summary, name)) for name in OUTCOMES]
@@ -76,9 +86,9 @@ def build_outcomes(runs: Sequence[Run]) -> Table:
 def build_groups(runs: Sequence[Run], first: int) -> Table:
     """One row a subject: each run's accuracy, interval and n."""
     names = sorted({group.name for run in runs for group in run.groups})
+    count = sum(group.accuracy is not None for run in runs for group in run.groups)
     table = new_table(
-        f"By subject: accuracy [interval] n; about 1 in 20 of these {len(names) * len(runs)} "
-        "intervals misses",
+        f"By subject: accuracy [interval] n; about 1 in 20 of these {count} intervals misses",
         left=("Subject",),
         right=tuple(f"({number})" for number in range(first, first + len(runs))),
     )
@@ -116,14 +126,30 @@ def list_notes(run: Run) -> Iterable[str]:
             f"incomplete: {absent} of {summary.questions} questions have no reply; over all of "
             f"them the accuracy is between {percent(low)} and {percent(high)} %"
         )
+    for failure in run.failures():
+        yield f"{failure.count} failed: {clean(failure.message)}"
     if run.manifest.left_out:
-        yield f"{run.manifest.left_out} questions with several right choices are left out"
+        yield f"left out because several choices are right: {run.manifest.left_out} of the sample"
     if run.garbled_lines:
         lines = ", ".join(map(str, itertools.islice(run.garbled_lines, 10)))
-        yield f"journal lines that can't be read, asked again by the next run: {lines}"
-    served = run.models_served()
-    if served and not identity.model.startswith("local/") and served != (identity.model,):
-        yield f"{clean(identity.model)} was asked for, {clean(', '.join(served))} answered"
+        more = ", ..." if len(run.garbled_lines) > 10 else ""
+        yield f"journal lines that can't be read, asked again by the next run: {lines}{more}"
+    others = [name for name in run.models_served() if not is_same_model(identity.model, name)]
+    if others:
+        yield f"{clean(identity.model)} was asked for, {clean(', '.join(others))} answered"
+
+
+def is_same_model(asked: str, served: str) -> bool:
+    """Whether the model that answered is the one asked for: the same name, or the name with a date.
+
+    Example:
+        >>> is_same_model("claude-haiku-4-5", "claude-haiku-4-5-20251001")
+        True
+        >>> is_same_model("claude-haiku-4-5", "claude-opus-4-5-20251101")
+        False
+    """
+    is_dated = served.startswith(asked) and DATED.fullmatch(served[len(asked) :])
+    return served == asked or bool(is_dated)
 
 
 def render_interval(summary: Summary) -> str:
@@ -144,8 +170,18 @@ def percent(share: float | None) -> str:
 
 
 def clean(text: str) -> str:
-    """Untrusted text without control characters, which could write over the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    r"""Untrusted text as one line, without control characters: they could write over others.
+
+    Example:
+        >>> clean("a\tb\x1b[2J")
+        'a�b�[2J'
+    """
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def clean_lines(text: str) -> str:
+    """Untrusted text without control characters except tabs and ends of lines."""
+    return re.sub(r"[^\t\n]+", lambda part: clean(part[0]), text)
 
 
 def new_table(title: str, *, left: Sequence[str], right: Sequence[str]) -> Table:
@@ -153,9 +189,13 @@ def new_table(title: str, *, left: Sequence[str], right: Sequence[str]) -> Table
     from rich import box
     from rich.table import Table
 
-    table = Table(caption=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    # Two spaces between columns: the tables fit 80 of them.
+    table = Table(
+        caption=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for name in left:
-        table.add_column(name, justify="left", overflow="fold")
+        # The column without a name holds the number of a run, which is never cut.
+        table.add_column(name, justify="left", overflow="fold", no_wrap=not name)
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
     return table
@@ -167,7 +207,19 @@ def render_table(table: Table) -> str:
 
     title, table.caption = table.caption, None
     file = io.StringIO()
-    width = max(MIN_WIDTH, shutil.get_terminal_size().columns)
-    Console(file=file, width=width, color_system=None, markup=False).print(table)
+    console = Console(
+        file=file,
+        width=find_width(),
+        color_system=None,
+        markup=False,
+        emoji=False,
+        force_jupyter=False,
+    )
+    console.print(table)
     lines = [line.rstrip() for line in file.getvalue().strip("\n").splitlines()]
     return "\n".join([str(title), *lines] if title else lines) + "\n"
+
+
+def find_width() -> int:
+    """Columns of text that a table may take."""
+    return max(MIN_WIDTH, shutil.get_terminal_size((WIDTH_OF_FILES, 24)).columns)

@@ -52,8 +52,7 @@ def wilson_interval(correct: float, total: int, *, level: float = 0.95) -> Inter
         raise ValueError(f"total = {total}: expected at least 1")
     if not 0 <= correct <= total:
         raise ValueError(f"correct = {correct}: expected 0 to {total}")
-    if not 0 < level < 1:
-        raise ValueError(f"level = {level}: expected a fraction between 0 and 1")
+    check_level(level)
     z = statistics.NormalDist().inv_cdf((1 + level) / 2)
     share = correct / total
     centre = (share + z * z / (2 * total)) / (1 + z * z / total)
@@ -64,8 +63,9 @@ def wilson_interval(correct: float, total: int, *, level: float = 0.95) -> Inter
     )
     return Interval(
         estimate=share,
-        low=0.0 if correct == 0 else max(0.0, centre - half),
-        high=1.0 if correct == total else min(1.0, centre + half),
+        # Near 0 and 1, rounding may put an end on the wrong side of the share.
+        low=0.0 if correct == 0 else min(share, max(0.0, centre - half)),
+        high=1.0 if correct == total else max(share, min(1.0, centre + half)),
         n=total,
         level=level,
         method="Wilson",
@@ -83,7 +83,7 @@ def mean_interval(scores: Sequence[float], *, level: float = 0.95) -> Interval:
         mean +- t * s / sqrt(n), clipped to [0, 1]; Wilson's interval if all scores are equal.
 
     Raises:
-        ValueError: fewer than two scores, or one outside [0, 1].
+        ValueError: fewer than two scores, one outside [0, 1], or a level outside (0, 1).
 
     Example:
         >>> interval = mean_interval([0.2, 0.4, 0.6, 0.8])
@@ -94,6 +94,7 @@ def mean_interval(scores: Sequence[float], *, level: float = 0.95) -> Interval:
         raise ValueError(f"{len(scores)} scores: expected at least 2")
     if not all(0 <= score <= 1 for score in scores):
         raise ValueError("a score lies outside 0 to 1")
+    check_level(level)
     n, mean = len(scores), statistics.fmean(scores)
     spread = statistics.stdev(scores)
     if spread == 0:
@@ -109,3 +110,13 @@ def mean_interval(scores: Sequence[float], *, level: float = 0.95) -> Interval:
         level=level,
         method="t",
     )
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence that is no fraction, such as 95.
+
+    Raises:
+        ValueError: it is 0 or less, or 1 or more.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level = {level}: expected a fraction between 0 and 1")

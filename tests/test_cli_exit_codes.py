@@ -1,0 +1,80 @@
+"""Exit codes: 2 for what another command line would cure, 4 if the same one may work later."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from evalkit import errors
+from evalkit.cli.exit_codes import FINE, INCOMPLETE, USAGE, exit_code_of
+from evalkit.errors import (
+    ApiError,
+    AuthenticationError,
+    BenchmarkError,
+    BillingError,
+    ConnectionFailedError,
+    EvalkitError,
+    InvalidRequestError,
+    LocalModelError,
+    MissingExtraError,
+    NotFoundError,
+    OverloadedError,
+    PromptError,
+    QuestionSetError,
+    RateLimitError,
+    RunError,
+    RunFormatError,
+    RunLockedError,
+    RunMismatchError,
+    ServerError,
+    UnreadableResponseError,
+    UsageError,
+)
+
+CODES: dict[type[EvalkitError], int] = {
+    EvalkitError: USAGE,
+    UsageError: USAGE,
+    MissingExtraError: USAGE,
+    BenchmarkError: USAGE,
+    QuestionSetError: USAGE,
+    PromptError: USAGE,
+    LocalModelError: USAGE,
+    AuthenticationError: USAGE,
+    NotFoundError: USAGE,
+    InvalidRequestError: USAGE,
+    RunMismatchError: USAGE,
+    RunFormatError: USAGE,
+    ApiError: INCOMPLETE,
+    BillingError: INCOMPLETE,
+    RateLimitError: INCOMPLETE,
+    OverloadedError: INCOMPLETE,
+    ServerError: INCOMPLETE,
+    ConnectionFailedError: INCOMPLETE,
+    UnreadableResponseError: INCOMPLETE,
+    RunError: INCOMPLETE,
+    RunLockedError: INCOMPLETE,
+}
+
+
+def build_error(kind: type[EvalkitError]) -> EvalkitError:
+    """An error of a kind, whatever it is made of."""
+    if kind is MissingExtraError:
+        return MissingExtraError("an embedded model", "local")
+    if kind is QuestionSetError:
+        return QuestionSetError(())
+    return kind("no")
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES.items())
+def test_every_error_has_its_exit_code(kind: type[EvalkitError], code: int) -> None:
+    assert exit_code_of(build_error(kind)) == code
+
+
+def test_no_error_is_forgotten() -> None:
+    kinds = {kind for _, kind in inspect.getmembers(errors, inspect.isclass)}
+    assert {kind for kind in kinds if issubclass(kind, EvalkitError)} == set(CODES)
+
+
+def test_the_codes_are_those_that_the_help_names() -> None:
+    assert (FINE, USAGE, INCOMPLETE) == (0, 2, 4)

@@ -1,0 +1,197 @@
+"""`evalkit score` counts the replies on disk anew and asks nobody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command_line import HAIKU, OPUS, call, point_at
+from tests.conftest import sums_answers, write_sums
+from tests.messages_faults import first_attempts, rate_limited
+from tests.messages_server import MessagesServer
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[MessagesServer]:
+    """A server that was asked thirty sums of which it knows most; its working directory."""
+    monkeypatch.chdir(tmp_path)
+    write_sums(tmp_path / "sums.jsonl")
+    with MessagesServer(answer=sums_answers(wrong_share=0.3), style="It is ({letter}).") as running:
+        point_at(running, monkeypatch)
+        yield running
+
+
+@pytest.fixture
+def path(server: MessagesServer, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Path:
+    """The folder of a run that is done."""
+    assert call(capsys, "run", "sums.jsonl", "--model", OPUS, "--quiet").code == 0
+    [found] = (tmp_path / "results").iterdir()
+    return found.relative_to(tmp_path)
+
+
+def facts_of(text: str) -> dict[str, Any]:
+    """The facts of the only run."""
+    [run] = json.loads(text)["runs"]
+    assert isinstance(run, dict)
+    return run
+
+
+def change_replies(path: Path, old: str, new: str) -> int:
+    """Put other words into the replies of a journal; the number of replies that had the old."""
+    journal = path / "responses.jsonl"
+    rows = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    changed = [row for row in rows if old in row["response"]["text"]]
+    for row in changed:
+        row["response"]["text"] = row["response"]["text"].replace(old, new)
+    journal.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return len(changed)
+
+
+def test_scoring_again_gives_the_same_and_asks_nobody(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
+) -> None:
+    asked = len(server.requests)
+    run = call(capsys, "run", "sums.jsonl", "--model", OPUS, "--quiet")
+    summary = (path / "summary.json").read_bytes()
+    scored = call(capsys, "score", path)
+    assert (scored.code, scored.out, scored.err) == (0, run.out, "")
+    assert (path / "summary.json").read_bytes() == summary
+    assert len(server.requests) == asked
+
+
+def test_the_journal_is_the_only_truth_and_is_never_changed(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
+) -> None:
+    """What an older reader made of the replies is replaced by what today's reads in them."""
+    fresh = facts_of(call(capsys, "score", path, "--json").out)
+    stale = {**fresh, "evalkit_version": "0.0.1", "outcomes": {}, "accuracy": None}
+    (path / "summary.json").write_text(json.dumps(stale))
+    journal = (path / "responses.jsonl").read_bytes()
+    assert facts_of(call(capsys, "score", path, "--json").out) == fresh
+    assert json.loads((path / "summary.json").read_text()) == fresh
+    assert (path / "responses.jsonl").read_bytes() == journal
+
+
+def test_scores_follow_what_the_replies_say(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
+) -> None:
+    before = facts_of(call(capsys, "score", path, "--json").out)["outcomes"]
+    count = change_replies(path, "It is (A).", "I can't say.")
+    after = facts_of(call(capsys, "score", path, "--json").out)["outcomes"]
+    assert before["unparsed"] == 0 < count == after["unparsed"]
+    assert before["correct"] + before["wrong"] == after["correct"] + after["wrong"] + count
+    assert change_replies(path, "I can't say.", "The answer is **A**") == count
+    assert facts_of(call(capsys, "score", path, "--json").out)["outcomes"] == before
+
+
+def test_an_incomplete_run_gets_its_band_and_no_summary(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
+) -> None:
+    server.faults = first_attempts(rate_limited(should_retry=False), every=3)
+    call(capsys, "run", "sums.jsonl", "--model", HAIKU, "--way", "instructed", "--quiet")
+    other = next(found for found in path.parent.iterdir() if found.name != path.name)
+    (path / "summary.json").unlink()
+    scored = call(capsys, "score", "results")
+    assert scored.code == 4, "one of two is incomplete"
+    assert scored.out.count(" incomplete: ") == 1
+    assert (path / "summary.json").is_file()
+    assert not (other / "summary.json").exists(), "a summary means that a run is done"
+
+
+@pytest.mark.parametrize("named", ["results", "all of its contents", "both", "twice"])
+def test_a_folder_of_runs_stands_for_all_runs_in_it(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path, named: str
+) -> None:
+    """What is no run is passed over, as the files in results/ and folders that a kill left."""
+    call(capsys, "run", "sums.jsonl", "--model", HAIKU, "--quiet", "--limit", "3")
+    (path.parent / "README.md").write_text("Runs land here.")
+    (path.parent / "empty").mkdir()
+    contents = sorted(path.parent.iterdir())
+    assert len(contents) == 4
+    paths = {
+        "results": [path.parent],
+        "all of its contents": contents,
+        "both": [path.parent, *contents],
+        "twice": [*contents, *contents],
+    }
+    scored = call(capsys, "score", *paths[named], "--json")
+    runs = json.loads(scored.out)["runs"]
+    assert scored.code == 0
+    assert sorted(run["model"] for run in runs) == sorted([HAIKU, OPUS])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["results/README.md"], "results/README.md can't be read: "),
+        (["results"], "results is no run folder: it has no manifest.json"),
+        (["results/a", "results/b"], "results/a is no run folder: it has no manifest.json"),
+        (["nowhere"], "nowhere is no run folder: it has no manifest.json"),
+        (["results/README.md", "nowhere"], "nowhere is no run folder: it has no manifest.json"),
+    ],
+)
+def test_where_there_is_no_run_that_is_said(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    names: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / "results" / name).mkdir(parents=True)
+    (tmp_path / "results" / "README.md").write_text("Runs land here.")
+    scored = call(capsys, "score", *names)
+    assert (scored.code, scored.out) == (2, "")
+    assert scored.error.startswith(f"evalkit: {message}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("manifest.json", b"{"),
+        ("manifest.json", b"[]"),
+        ("manifest.json", b'{"format": 99}'),
+        ("manifest.json", b"\xff"),
+        ("questions.jsonl.gz", b"no gzip"),
+        ("questions.jsonl.gz", b""),
+    ],
+)
+def test_a_damaged_folder_is_named(
+    capsys: pytest.CaptureFixture[str],
+    server: MessagesServer,
+    path: Path,
+    name: str,
+    content: bytes,
+) -> None:
+    (path / name).write_bytes(content)
+    scored = call(capsys, "score", path)
+    assert (scored.code, scored.out) == (2, "")
+    assert scored.error
+
+
+def test_garbled_lines_of_a_journal_are_noted_and_count_as_not_asked(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
+) -> None:
+    journal = path / "responses.jsonl"
+    lines = journal.read_text(encoding="utf-8").splitlines()
+    lines[4] = lines[4][:50]
+    journal.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    scored = call(capsys, "score", path)
+    assert scored.code == 4
+    assert "(1) journal lines that can't be read, asked again by the next run: 5" in scored.out
+    assert "(1) incomplete: 1 of 30 questions have no reply" in scored.out
+
+
+def test_a_summary_that_cannot_be_written_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
+) -> None:
+    (path / "summary.json").unlink()
+    (path / "summary.json").mkdir()
+    scored = call(capsys, "score", path)
+    assert scored.code in (2, 4)
+    assert "summary.json" in scored.error
