@@ -82,7 +82,6 @@ from .errors import (
 from .errors import (
     UsageError as UsageError,
 )
-from .evaluation import RunSettings as RunSettings
 from .evaluation import run as run
 from .evaluation import run_async as run_async
 from .prompts import PromptFormat as PromptFormat
@@ -94,6 +93,7 @@ from .results import Run as Run
 from .results import load_run as load_run
 from .scores import Score as Score
 from .scores import Summary as Summary
+from .settings import RunSettings as RunSettings
 from .stats.intervals import (
     Interval as Interval,
 )

@@ -4,69 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from evalkit.api.client import MessagesClient
 from evalkit.api.endpoint import Endpoint
-from evalkit.api.retries import RetryPolicy
 from evalkit.benchmarks import Benchmark, load_benchmark
-from evalkit.elicitation.asking import Asking
-from evalkit.elicitation.choose import Feature, build_body, refused_feature, without
-from evalkit.errors import ApiError, BenchmarkError, UsageError
+from evalkit.elicitation.choose import refused_feature, without
+from evalkit.errors import ApiError
+from evalkit.jobs import Job, plan_job
 from evalkit.models.findings import Findings, default_findings
-from evalkit.probing import Settled, no_prefill, settle_way
+from evalkit.probing import no_prefill, settle_way
 from evalkit.progress import ProgressBar
-from evalkit.prompts import PromptFormat, build_prompt, choose_examples, rank_examples
-from evalkit.questions import Question, QuestionSet
-from evalkit.requests import WAYS, Request, Way, build_request
+from evalkit.requests import Request
 from evalkit.results import Run, load_run
 from evalkit.runs.folder import RunFolder, create_run_folder
 from evalkit.runs.journal import JournalRow, JournalWriter
-from evalkit.runs.manifest import Identity, Manifest, find_git_commit
+from evalkit.runs.manifest import Manifest
 from evalkit.runs.runner import RunnerSettings, run_requests
 from evalkit.scores import Score, score_question
+from evalkit.settings import RunSettings
 from evalkit.targets import Target, open_target
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
-    """What can be chosen about a run; all but `concurrency` and `retries` name the run.
-
-    Example:
-        >>> RunSettings(way="prefill", limit=100).seed
-        0
-    """
-
-    way: Way | Literal["auto"] = "auto"
-    """How to ask; "auto": prefill where the model takes it, else instructed."""
-    limit: int | None = None
-    """How many questions, drawn at random by the seed; None: all."""
-    seed: int = 0
-    shots: int = 0
-    """Worked examples before each question."""
-    temperature: float | None = 0.0
-    """Sent where the model takes it; None: the endpoint's own."""
-    prompt: PromptFormat | None = None
-    """None: the benchmark's."""
-    concurrency: int | None = None
-    """Requests in flight at once; None: 8, or 1 for an embedded model."""
-    retries: RetryPolicy = field(default_factory=RetryPolicy, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.way not in ("auto", *WAYS):
-            raise UsageError(f"way {self.way!r}: expected auto, {' or '.join(WAYS)}")
-        for name, least in (("limit", 1), ("shots", 0), ("concurrency", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise UsageError(f"{name} {value}: expected at least {least}")
-        if self.temperature is not None and not 0 <= self.temperature <= 1:
-            raise UsageError(f"temperature {self.temperature:g}: expected 0 to 1")
 
 
 def run(
@@ -191,7 +153,11 @@ async def run_at_target(
             )
             if settled.warning:
                 say(f"Warning: {settled.warning}")
-            job = plan_job(benchmark, target, settings, settled, say)
+            job = plan_job(benchmark, target, settings, settled)
+            if settings.way == "auto" and settled.way != "prefill":
+                say(f"{target.model} is asked by system prompt: {settled.reason}")
+            if job.manifest.left_out:
+                say(describe_left_out(job.manifest))
             try:
                 run = await ask_job(job, client, results, connections, settings, progress)
                 break
@@ -210,98 +176,13 @@ async def run_at_target(
     return run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A run as it was decided on: what to ask, and how."""
-
-    manifest: Manifest
-    questions: tuple[Question, ...]
-    examples: tuple[Question, ...]
-    asking: Asking
-
-    @property
-    def label(self) -> str:
-        """What the progress bar says."""
-        identity = self.manifest.identity
-        return f"{identity.benchmark} {identity.model} {identity.way}"
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """The features sent that a model may refuse."""
-        identity = self.manifest.identity
-        sent: dict[Feature, bool] = {
-            "prefill": identity.way == "prefill",
-            "temperature": "temperature" in identity.parameters,
-        }
-        return tuple(feature for feature, is_sent in sent.items() if is_sent)
-
-    def build_request(self, question: Question) -> Request:
-        """The request for one question."""
-        identity = self.manifest.identity
-        shown = choose_examples(question, self.examples, identity.shots)
-        prompt = build_prompt(question, self.manifest.prompt, shown)
-        return build_request(
-            question.id, identity.way, build_body(identity.way, prompt, self.asking)
-        )
-
-
-def plan_job(
-    benchmark: Benchmark, target: Target, settings: RunSettings, settled: Settled, say: Say
-) -> Job:
-    """Draw the sample and write the manifest.
-
-    Raises:
-        BenchmarkError: no question can be answered by one letter.
-        PromptError: the prompt can't be built.
-    """
-    sample = benchmark.question_set.sample(settings.limit, settings.seed)
-    questions = tuple(question for question in sample.questions if question.has_one_answer)
-    left_out = len(sample.questions) - len(questions)
-    if not questions:
-        raise BenchmarkError(f"{benchmark.name}: every question has several right choices")
-    if left_out:
-        say(
-            f"{benchmark.name}: {left_out} of {len(sample.questions)} questions have several "
-            "right choices and are left out: one letter can't answer them"
-        )
-    examples = benchmark.question_set.examples if settings.shots else ()
-    form = settings.prompt or benchmark.definition.prompt
-    job = Job(
-        manifest=Manifest(
-            identity=Identity(
-                benchmark=benchmark.name,
-                benchmark_version=benchmark.definition.version,
-                question_digest=QuestionSet(questions=questions, examples=examples).digest,
-                model=target.model,
-                model_digest=target.weights_digest,
-                endpoint=target.host,
-                way=settled.way,
-                prompt_digest=form.digest,
-                shots=settings.shots,
-                parameters={},
-                api_version=target.endpoint.version,
-                limit=settings.limit,
-                seed=settings.seed,
-            ),
-            prompt=form,
-            questions=len(questions),
-            left_out=left_out,
-            way_reason=settled.reason,
-            git_commit=find_git_commit(),
-        ),
-        questions=questions,
-        examples=rank_examples(examples, settings.seed),
-        asking=settled.asking,
+def describe_left_out(manifest: Manifest) -> str:
+    """What to tell a user about questions that a single letter can't answer."""
+    total = manifest.questions + manifest.left_out
+    return (
+        f"{manifest.identity.benchmark}: {manifest.left_out} of {total} questions have several "
+        "right choices and are left out: one letter can't answer them"
     )
-    body = job.build_request(questions[0]).body
-    return replace(job, manifest=with_parameters(job.manifest, body))
-
-
-def with_parameters(manifest: Manifest, body: Mapping[str, Any]) -> Manifest:
-    """Note the fields of a request body that are the same for all questions."""
-    varying = ("messages", "model", "system")
-    parameters = {key: value for key, value in body.items() if key not in varying}
-    return replace(manifest, identity=replace(manifest.identity, parameters=parameters))
 
 
 async def ask_job(

@@ -15,6 +15,7 @@ CHARACTERS = str.maketrans(
 )
 SINGLE_QUOTE = re.compile(r"(?<!\w)'|'(?!\w)")  # one within a word is an apostrophe
 SPACES = re.compile(r"[^\S\n]+")
+BLANK_LINES = re.compile(r"\n\s*\n\s*")
 
 THINKING = re.compile(r"<(think(?:ing)?)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 THINKING_ENDS = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
@@ -25,7 +26,9 @@ ANSWER_TAG = re.compile(r"[<\[【](?:final[_ ]?)?(?:answer|答案)[>\]】]:?", r
 TAG = re.compile(r"</?[a-z][a-z0-9_ -]*/?>|\[/answer\]", re.IGNORECASE)
 JSON_KEY = re.compile(r"""(?<!\w)(["'])(\w{1,30})\1\s?:""")
 
-LATEX_FONT = re.compile(r"\\(?:text|textbf|textit|texttt|mathrm|mathbf|mathsf|bf|rm)\s?\{([^{}]*)\}")
+LATEX_FONT = re.compile(
+    r"\\(?:text|textbf|textit|texttt|mathrm|mathbf|mathsf|bf|rm)\s?\{([^{}]*)\}"
+)
 LATEX_BOX = re.compile(r"\\f?box(?:ed)?\s?\{([^{}]*)(?:\}|\Z)")
 LATEX_MATHS = re.compile(r"\\[()\[\],;! ]|\$")
 
@@ -62,7 +65,8 @@ def strip_markup(text: str) -> str:
         text = LATEX_FONT.sub(r"\1", text)
     text = LATEX_MATHS.sub("", LATEX_BOX.sub(r"\nanswer: \1\n", text))
     text = MARKDOWN.sub("", EMPHASIS.sub(r"\1\2", text))
-    return SPACES.sub(" ", SINGLE_QUOTE.sub("", text)).strip()
+    text = SPACES.sub(" ", SINGLE_QUOTE.sub("", text))
+    return BLANK_LINES.sub("\n\n", text).strip()
 
 
 def fold(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from evalkit import phrases
 from evalkit.markup import fold, lower_case
 
-SYMBOL = "\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"  # arrows, ticks, emoji
+SYMBOL = "\u2300-\u2668\u2670-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"  # no flats, no sharps
 WORD = r"a-z\d_\u00b5-\u1fff"  # small letters of scripts that write words apart
 
 LABEL = (  # B, (B), B), option B, (answer: option B)
@@ -20,17 +20,18 @@ LABEL = (  # B, (B), B), option B, (answer: option B)
 LABEL_HERE = re.compile(LABEL)
 LABEL_BEHIND_TEXT = re.compile(rf"[^\S\n]?[,–-]?[^\S\n]?{LABEL}")
 SECOND_LABEL = re.compile(  # and B; , B; (B); or . B. where no words are left in the line
-    rf"[^\S\n]?[)\]}}]{{0,3}}(?:[^\S\n]?(?:[,;/&+]|{phrases.AND})|(?=[^\S\n]?[(\[])|(?=[^\S\n])"
-    rf"|\.(?=(?:\s\(?\w\)?\.)+\s*(?:\n|\Z)))[^\S\n]?(?:(?:and|or)\s)?{LABEL}"
+    rf"[^\S\n]?[)\]}}]{{0,3}}(?:[^\S\n]?(?:[,;/&+|–—-]|{phrases.AND})|(?=[^\S\n]?[(\[])|(?=[^\S\n])"
+    rf"|\.(?=(?:\s\(?\w\)?\.)+\s*(?:\n|\Z)))[^\S\n]?\(?(?:(?:and|or|also|possibly|maybe|perhaps)\s)?{LABEL}"
 )
 
 OPENING = re.compile(r"[\s(\[{:,]{0,9}")
 AN = re.compile(r"(?:a|an|the)\s")
 ARTICLE_BEFORE = re.compile(r"(?:^|\s)(?:the|an?|la|el|der|die|le)\s\Z")
+NUMBERED = re.compile("[番번号號]|です|입니다")  # where other signs count things
 SEPARATOR = re.compile(r"[\s):,|(–—]|\.(?!\d)|-(?!\d)")
 WORD_GOES_ON = re.compile(rf"[{WORD}]|[.,:]\d|-\w|['%^/*=]")
 SENTENCE_GOES_ON = re.compile(
-    rf"\s?(?:{phrases.COPULA}|{phrases.DENIAL}|\w{{2,8}}n't\b|(?:are|can|has|would|will|must)\b)"
+    rf"\s?(?:{phrases.COPULA}|{phrases.DENIAL}|\w{{2,8}}n't\b|(?:was|are|can|has|would|will|must)\b)"
     rf"|\s{phrases.AND}\s*\Z"
 )
 
@@ -40,7 +41,7 @@ END_OF_LABEL = re.compile(
     rf"""\s*(?:\Z|\n)
       | \s?[!,;:|)}}\]](?!\d)
       | \s?\.(?![A-Za-z\d])(?![ ][a-z])  # but not B.C. or E. coli
-      | \s?[–—] | \s-+\s                 # but not D-Day
+      | \s?[–—](?![A-Za-z\d]\b) | \s-+\s  # but not D-Day, A–C
       | \s[({{\[]
       | \s?[{SYMBOL}\u2e80-\ud7af]       # Chinese, Japanese, Korean go on without a space
       | '[dt][iıuü]r\b                   # Turkish "is"
@@ -58,6 +59,8 @@ class Manner:
     """What has to follow it."""
     small: bool = False
     """A small letter counts: after `the answer is`, not after `so`."""
+    marked: bool = False
+    """Only with a bracket or a noun, as `option 2`."""
     leads: bool = False
     """The reply opens with it: `B. Paris` is label and text here, elsewhere two sentences."""
 
@@ -81,6 +84,8 @@ class Label(NamedTuple):
     """None: not offered."""
     opened: bool
     closed: bool
+    named: bool
+    """As `option B`."""
 
 
 class Text(NamedTuple):
@@ -163,11 +168,16 @@ class Page:
             choice=self.position_of(match["label"]),
             opened=bool(match["open"]),
             closed=match["close"] is not None,
+            named=any(letter.isalpha() for letter in self.lower[match.start("open") : start]),
         )
 
     def is_complete(self, label: Label, manner: Manner) -> bool:
         """Whether what follows leaves the label a label: not `B cells`, `A+`, `2.5`, `D-Day`."""
-        if manner.leads and self.text[label.end : label.end + 1] > "\u2e80":
+        if manner.marked and not (label.closed or label.named):
+            return False
+        if self.text[label.end : label.end + 1] > "\u2e80" and (
+            manner.leads or (self.digits and not NUMBERED.match(self.text, label.end))
+        ):
             return False
         if manner.ends.match(self.text, label.end):
             return not SENTENCE_GOES_ON.match(self.lower, label.end)
@@ -182,13 +192,15 @@ class Page:
                 return not fills_line
             cut = not manner.small and not self.text[label.end :].strip()
             return cut or not END_OF_SENTENCE.match(self.text, label.end)
+        if label.letter == "A" and manner.leads and not label.closed:
+            return self.text.startswith(" (", label.end)
         if not label.letter.islower():
             return False
+        before = self.lower[max(0, label.start - 5) : label.start]
         if manner.leads:
-            return not fills_line
+            return not fills_line or (before.strip(" (")[-1:].isalpha() and not label.named)
         if label.opened or label.closed:
             return False
-        before = self.lower[max(0, label.start - 5) : label.start]
         if not manner.small or ARTICLE_BEFORE.search(before):
             return True
         marked = self.text[label.end : label.end + 2].lstrip()[:1] in tuple(".,:;!")
@@ -197,7 +209,7 @@ class Page:
     def is_text_too(self, label: Label) -> bool:
         """Whether a label in a sentence is also the text of another choice: blood type A."""
         letter = label.letter.lower()
-        if label.opened or label.closed or letter not in self.choices:
+        if label.opened or label.closed or label.named or letter not in self.choices:
             return False
         in_sentence = self.text[max(0, label.start - 2) : label.start].rstrip()[-1:].isalnum()
         return in_sentence and (label.choice is None or self.choices[label.choice] != letter)
@@ -208,12 +220,10 @@ class Page:
         other = self.read_label(match)
         if other is None or other.letter.lower() == label.letter.lower():
             return False
-        return bool(
-            other.closed
-            or END_OF_LABEL.match(self.text, other.end)
-            or SECOND_LABEL.match(self.lower, other.end)
-            or self.lower.startswith(" are", other.end)
-        )
+        if other.closed or END_OF_LABEL.match(self.text, other.end):
+            return True
+        capital = not other.letter.islower() and other.letter != "I"
+        return capital and not SENTENCE_GOES_ON.match(self.lower, other.end)
 
     # -- Texts ------------------------------------------------------------------------------
 

@@ -35,14 +35,14 @@ ANSWER = any_of(
     "svar svaret ответ вариант відповідь cevap yanıt jawaban jawabannya đáp_án الإجابة الجواب उत्तर",
     "答案 选项 選項 答え 回答 正解 정답 답",
 )
-LETTER = any_of("letter number buchstabe lettre letra lettera буква")
-NOUN = rf"(?:{ANSWER}|{LETTER})"
+LETTER = any_of("letter buchstabe lettre letra lettera буква")
+NOUN = rf"(?:{ANSWER}|{LETTER}|{any_of('number')})"
 ADJECTIVE = any_of(
     "correct right best final closest selected chosen richtige correcte bonne correcta correta",
     "corretta juiste poprawna prawidłowa верный правильный правильна doğru správná rätt",
 )
 COPULA = any_of(
-    "is was be will_be should_be must_be has_to_be is_still seems_to_be appears_to_be would_be",
+    "is will_be should_be must_be has_to_be ought_to_be is_still seems_to_be appears_to_be would_be",
     "ist lautet est es è é_a é_o é är er adalah là jest это",
     "为 為 应为 應為 是 应该是 选 應選 应选 は 은 는",
 )
@@ -64,21 +64,19 @@ WRONG = any_of(
     "wrong incorrect false falsch faux falso falsa errado errada неверно yanlış 错 錯 ❌ ✗ ✘",
 )
 DENIAL = any_of(
-    "not cannot never neither nor none nobody mistake except anything_but might may could nicht",
+    "not unlikely hardly doubt doubtful cannot never neither nor none nobody mistake except anything_but might may could nicht",
     "kein weder pas non no não nao niet nie не нет değil 不",
 )
 OPENER = any_of("yes ok okay sure well certainly absolutely alright right easy simple")
 
 # -- What comes right before a label or a text -----------------------------------------------
 
-FILLER = (
-    rf"(?:[\s:,]*+(?:{ADVERB}|{ARTICLE}|{NOUN}(?=\s?\(?[a-z\d](?![^\W_]))))*+[\s:,]*+"
-)
+FILLER = rf"(?:[\s:,]*+(?:{ADVERB}|{ARTICLE}))*+[\s:,]*+"
 GAP = rf"(?:,?\s(?!{COPULA}|{DENIAL}|{WRONG}|[b-hj-z]\s)[\w'-]{{1,25}}+){{0,8}}?,?\s?"
 POINTER = r"\s*[\])]?\s*(?:[:=→]|[=-]>|[–—-]\s|(?<=\bans)\.)"
 STATED = (
-    rf"(?:{ANSWER}|{ADJECTIVE}\s(?:one|value|match|statement|alternative)\b){GAP}{COPULA}\s*[:=]?"
-    rf"|{NOUN}(?:\s(?:{ADJECTIVE}|{NOUN}))?(?:{POINTER}|\s{COPULA}\s*[:=]?)|\bodpowiedź\sto\b"
+    rf"(?<!this\s)(?:{ANSWER}|{ADJECTIVE}\s(?:one|value|match|statement|alternative)\b){GAP}{COPULA}\s*[:=]?"
+    rf"|(?:{ANSWER}|{LETTER})(?:\s(?:{ADJECTIVE}|{NOUN}))?(?:{POINTER}|\s{COPULA}\s*[:=]?)|\bodpowiedź\sto\b"
 )
 CHOSEN = (
     r"\b(?:let's|(?:i|we)(?:'ll|'d|'m|\swould|\swill|\sam)?)\s(?:choose|select|pick|say|answer|guess"
@@ -112,7 +110,7 @@ ANNOUNCED = re.compile(
 VERDICT = (
     rf"\s?(?:选项|選項)?\s?(?:{COPULA}|seems|looks|が|가|이|(?=[\u2e80-\uffff]))"
     rf"(?:\s(?:also|{ADVERB}))*"
-    rf"\s?(?:{CORRECT}|(?:the|my|la|die|de)\s(?:(?:{ADJECTIVE}|{ADVERB})\s)*(?:{NOUN}|one\b))"
+    rf"\s?(?:{CORRECT}|(?<=also\s)(?:plausible|possible|acceptable|valid)\b|(?:the|my|la|die|de)\s(?:(?:{ADJECTIVE}|{ADVERB})\s)*(?:{NOUN}|one\b))"
 )
 TICK = rf"(?P<right>{any_of('true yes ✅ ✔ ✓ ☑')}|{CORRECT})|{WRONG}"
 
@@ -128,29 +126,32 @@ SENTENCE_STARTS = re.compile(
 DENIED = re.compile(rf"{DENIAL}|{WRONG}|n't(?!\w)")
 UNSURE = re.compile(
     any_of(
-        "if whether suppose supposing assume assuming unless imagine perhaps maybe possibly wenn",
-        "falls ob vielleicht peut-être quizás forse talvez если возможно eğer belki",
+        "if whether suppose supposing assume assuming unless imagine perhaps maybe possibly says",
+        "claims believes thinks supposedly allegedly wenn falls ob vielleicht peut-être quizás forse talvez если возможно eğer belki",
         "如果 假设 可能 也许 もし 만약",
     )
-    + r"|\b(?:each|every|this|another|other)\s\Z|\A\s*s[ie]\b"
+    + r"|\b(?:each|every|another|other|tempting|naive|common|popular|trick|previous|typical)\s\Z"
+    r"|\A\s*s[ie]\b"
     + r"|\b(?:some|many|most|others|people|students|one|you|they)\b(?:\s\w+){0,3}?"
     r"\s(?:say|think|believe|claim|argue|assume|guess|choose|answer|said|thought)\b"
 )
 UNSAID = re.compile(
     # B if ...
-    r"[\s,]*(?:only\s)?" + any_of("if unless when provided wenn falls si se если")
+    r"[\s,]*(?:only\s)?"
+    + any_of("if unless when provided wenn falls si se если")
     # B: wrong
     + rf"|[^\S\n]?(?:[):,|(–—-]|\.?\n+\s?[-*•])?[^\S\n]?{WRONG}"
     # B ... ?
-    + r"|[^.!?\n]{0,300}\?"
+    + r"|!?[^.!?\n]{0,300}\?"
     # B is not, where the verb comes last
     + r"|(?:가|이|은|는)?\s?아[니닙]|(?:では|じゃ)\s?(?:ありません|ない|なく)|\sdeğil"
 )
 WITHDRAWN = re.compile(
-    r"(?:\A|[.!?,;:\n–—-])\s*(?:wait|hm+|no(?=\s*[,.:;!–—-])|scratch\sthat|on\ssecond\sthoughts?"
+    r"(?:\A|[.!?,;:\n–—-])[^\S\n]?(?:(?:no\s)?wait|hm+|no(?=\s*[,.:;!–—-])|scratch\sthat|on\ssecond\sthoughts?"
     r"|correction|or\srather|oops)(?!\w)"
-    r"|(?:(?:\A|[.!?;,\n])\s*(?:that|this)|\bbut\s(?:that|this|it))(?:\s(?:is|was)|'s)?\s?"
-    r"(?:not|n't|can't|cannot)?\s?(?:be\s)?(?:right|correct|wrong|incorrect|a\smistake)(?!\w)"
+    r"|(?:(?:\A|[.!?;,\n])[^\S\n]?(?:that|this|which)|\bbut\s(?:that|this|it))"
+    r"(?:\s(?:is|was)|'s)?\s?(?:not(?=\s*[.,;!\n])|(?:(?:not|n't|can't|cannot)\s)?(?:be\s)?"
+    r"(?:right|correct|wrong|incorrect|a\smistake)(?!\w))"
 )
 
 # -- What is no statement at all -------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The choice that a reply names, or none.
 
-TODO
+Todo:
 """
 
 from __future__ import annotations
@@ -33,22 +33,24 @@ LEADING = Manner(leads=True)
 STATED = Manner(small=True)
 POINTED = Manner()
 CONCLUDED = Manner(ends=END_OF_SENTENCE)
+COUNTED = Manner(marked=True)
 
-ORNAMENT = rf"(?:[^\S\n]|[>:•·*{SYMBOL}]|[-–—]\s|=>)"
+ORNAMENT = rf"(?:[^\S\n]|[>:•·*→⇒➡{SYMBOL}]|[-–—]\s|=>)"
 INTRO = (
     rf"(?:{phrases.ADVERB},?\s)?"
     rf"(?:(?:{phrases.ARTICLE}\s)?(?:{phrases.ADJECTIVE}\s)?(?={phrases.NOUN}))?"
 )
 ORNAMENTS = re.compile(rf"{ORNAMENT}*")
-GREETING = re.compile(rf"(?:{phrases.OPENER}[,:.!]*\s)*(?:(?:{phrases.POINTED})\s)?{INTRO}")
+GREETING = re.compile(rf"(?:{phrases.OPENER}[,:.!]*\s)*{INTRO}")
+IT_IS = re.compile(rf"(?:{phrases.POINTED})\s")
 LINE = re.compile(rf"(?:^|(?<=[!?]\s)){ORNAMENT}{{0,8}}{INTRO}(?={LABEL})", re.MULTILINE)
 HEAD = re.compile(rf"^{ORNAMENT}{{0,4}}{LABEL}(?:(?<=[)\]])|[.:]|$)", re.MULTILINE)
 TICK = re.compile(rf"[ ).:,–—(-]{{0,4}}(?:{phrases.TICK})[ .!)]*$", re.MULTILINE)
 LONE_LABEL = re.compile(r"\W*\w\W*")
 HEADING = re.compile(rf".*{phrases.NOUN}\W*")
 CLAUSE_STARTS = (
-    r"(?:\A|[\n.,;:!?(—–-]\s*"
-    r"|\b(?:so|that|but|then|thus|hence|therefore|think|while|only|(?<!\b[a-z]\s)and)\s)"
+    r"(?:\A|[\n.,;:!?(—–-][^\S\n]?"
+    r"|\b(?:so|that|but|then|thus|hence|therefore|think|while|though|only|(?<!\b[a-z]\s)and)\s)"
 )
 JUDGED = re.compile(rf"{CLAUSE_STARTS}{ORNAMENT}{{0,3}}{LABEL}{phrases.VERDICT}")
 
@@ -128,7 +130,8 @@ class Reader:
         """What opens the reply: `B) Paris`, `Sure! Option B, because ...`, `Paris`."""
         first = end_of(ORNAMENTS, self.lower, 0)
         second = first if self.page.text_at(first) else end_of(GREETING, self.lower, first)
-        named = self.page.name_text(first, END_OF_LINE) or self.page.name_text(second, END_OF_LINE)
+        third = end_of(IT_IS, self.lower, second)
+        named = self.page.name_text(first, END_OF_LINE) or self.page.name_text(third, END_OF_LINE)
         if named is None:
             named = self.page.name_label(second, LEADING)
             if named is None or self.opens_list(named):
@@ -155,7 +158,9 @@ class Reader:
         """What an announcement lets follow; a number is easily something else than a label."""
         if match["stated"] is not None:
             return STATED
-        if match["concluded"] is not None or self.page.digits:
+        if self.page.digits:
+            return COUNTED
+        if match["concluded"] is not None:
             return CONCLUDED
         return STATED if match["chosen"] is not None else POINTED
 
@@ -166,7 +171,8 @@ class Reader:
             if label is None or (label.letter.islower() and not label.closed):
                 continue
             if self.is_claimed(label.start, match.end()):
-                choice = None if " also " in match[0] else label.choice
+                too = " also " in match[0] or self.lower.startswith((" too", " as well"), match.end())
+                choice = None if too else label.choice
                 supposed = "would" in match[0]
                 yield Statement(
                     label.start, match.end(), choice, "supposed" if supposed else "judged"
@@ -225,7 +231,9 @@ class Reader:
         fills_line = END_OF_LINE.match(self.text, named.end) is not None
         if named.start in self.lists:
             return True
-        if self.page.digits and not fills_line and named.end == named.start + 1:
+        if self.text.startswith("A:") and named.end == 1 and not fills_line:
+            return True  # it may stand for "Answer:"
+        if self.page.digits and not fills_line:
             return True
         second = re.escape(self.page.labels[1])
         inline = re.compile(rf"\({second}\)|[\s,;]{second}[):]|[.;,]\s{second}\.")
@@ -234,7 +242,7 @@ class Reader:
     def stands_alone(self, line: re.Match[str], label: Label) -> bool:
         """Whether a letter alone in its line is a reply, and no table, formula or cut sentence."""
         if line.start() == 0:
-            return True
+            return not self.page.is_word(label, LEADING)
         if label.letter.islower() or (label.letter == "I" and label.end == len(self.text)):
             return False
         if label.closed:
@@ -243,7 +251,9 @@ class Reader:
         if re.search(r"[-•*]", line[0]) or above.rstrip().endswith(":"):
             return False
         *_, last, rest = ["", *above.split("\n")]
-        return bool(rest or not last.strip() or LONE_LABEL.fullmatch(last) or HEADING.fullmatch(last))
+        return bool(
+            rest or not last.strip() or LONE_LABEL.fullmatch(last) or HEADING.fullmatch(last)
+        )
 
 
 def end_of(pattern: re.Pattern[str], text: str, at: int) -> int:

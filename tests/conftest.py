@@ -76,7 +76,7 @@ def sums_answers(*, wrong_share: float = 0.0, thinking: str | None = None) -> An
     return key_answers(key, wrong_share=wrong_share, thinking=thinking)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sums(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     """Thirty additions in two subjects."""
     return load_benchmark(write_sums(tmp_path_factory.mktemp("sums") / "sums.jsonl"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.benchmarks import (
@@ -192,7 +192,10 @@ def test_a_pattern_that_no_folder_can_be_searched_for_is_refused(
     with pytest.raises(BenchmarkError) as caught:
         load_benchmark(path)
 
-    assert str(caught.value).startswith(f"{path}: source: [{pattern!r}] are no patterns relative t")
+    # Later Pythons take "." and "**x" for patterns; then nothing is found that can be read.
+    assert str(caught.value).startswith(str(tmp_path))
+    if pattern in ("", "/sets/*.csv"):
+        assert f"mine.toml: source: [{pattern!r}] are no patterns relative t" in str(caught.value)
 
 
 # Reading it
@@ -303,6 +306,63 @@ def test_a_definition_in_another_encoding_is_refused(tmp_path: Path, data: bytes
 
 
 # Reading its questions
+
+
+DECLARED: dict[str, tuple[str, str, str, str]] = {
+    "CSV, header, columns, letter": (
+        "q.csv",
+        "q,one,two,three,key,subject\nWhich?,red,blue,green,B,colours\n",
+        "",
+        'stem = "q"\nchoices = ["one", "two", "three"]\nanswer = "key"\ngroup = "subject"',
+    ),
+    "CSV, no header, columns, index from 1, subject of the file's name": (
+        "colours_test.csv",
+        "2;Which?;red;blue;green\n",
+        'columns = ["n", "q", "a", "b", "c"]\ngroup_from_file = "(.+)_test"',
+        'stem = "q"\nchoices = ["a", "b", "c"]\nanswer = "n"\nanswer_is = "index1"',
+    ),
+    "CSV, lettered text, text": (
+        "q.csv",
+        "q,c,key,s\nWhich?,A) red B) blue C) green,blue,colours\n",
+        "",
+        'stem = "q"\nchoices = { lettered = "c" }\nanswer = "key"\nanswer_is = "text"\ngroup = "s"',
+    ),
+    "JSONL, list, index from 0": (
+        "q.jsonl",
+        '{"q": "Which?", "c": ["red", "blue", "green"], "n": 1, "s": "colours"}\n',
+        "",
+        'stem = "q"\nchoices = "c"\nanswer = "n"\nanswer_is = "index0"\ngroup = "s"',
+    ),
+    "JSON, parallel lists, label": (
+        "colours.json",
+        '[{"q": "Which?", "c": {"t": ["red", "blue", "green"], "l": ["x", "y", "z"]}, "k": "y"}]',
+        'group_from_file = "(.+)"',
+        'stem = "q"\nchoices = { texts = "c.t", labels = "c.l" }\nanswer = "k"',
+    ),
+    "JSON, labelled list under a key, flags": (
+        "q.json",
+        '{"rows": [{"q": "Which?", "c": ["A. red", "B. blue", "C. green"], "f": [0, 1, 0], '
+        '"s": "colours"}]}',
+        'records = "rows"',
+        'stem = "q"\nchoices = { list = "c", labelled = true }\nanswer = "f"\n'
+        'answer_is = "flags"\ngroup = "s"',
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "source", "columns"), DECLARED.values(), ids=DECLARED.keys()
+)
+def test_a_definition_maps_every_shape_of_file_to_the_same_question(
+    tmp_path: Path, name: str, text: str, source: str, columns: str
+) -> None:
+    write(tmp_path / name, text)
+    table = f'{HEAD}[source]\nfiles = "{name}"\n{source}\n[columns]\n{columns}\n'
+    found = load_benchmark(write(tmp_path / "mine.toml", table)).question_set
+
+    assert [(q.stem, q.choices, q.right, q.group) for q in found.questions] == [
+        ("Which?", ("red", "blue", "green"), (1,), "colours")
+    ]
 
 
 def test_rows_of_example_files_are_shown_and_not_asked(tmp_path: Path) -> None:
@@ -445,6 +505,7 @@ SECTIONS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["name", "version", "questions", "choices", "source", "columns", "prompt"]),
@@ -460,6 +521,7 @@ def test_any_table_is_a_definition_or_an_error_of_ours(table: dict[str, Any]) ->
         assert definition.chance is None or 0 < definition.chance <= 0.5
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_definition_or_a_benchmark_error(
     tmp_path_factory: pytest.TempPathFactory, text: str

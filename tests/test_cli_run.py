@@ -154,11 +154,15 @@ def test_another_seed_draws_another_sample(
 
 
 def test_quiet_says_nothing_but_the_table(
-    capsys: pytest.CaptureFixture[str], server: MessagesServer
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, folder: Path
 ) -> None:
+    sums = (folder / "sums.jsonl").read_text().splitlines()
+    again = sums[0].replace("q0", "again")
+    (folder / "sums.jsonl").write_text("\n".join([*sums, again, ""]))
     loud = call(capsys, "run", "sums.jsonl", "--model", HAIKU, "--limit", "3")
     quiet = call(capsys, "run", "sums.jsonl", "--model", HAIKU, "--limit", "3", "--quiet")
     assert "sums claude-haiku-4-5 prefill" in loud.err
+    assert "sums: 1 questions repeat an earlier one: q0 and again" in loud.err
     assert (quiet.code, quiet.err, quiet.out) == (0, "", loud.out)
 
 

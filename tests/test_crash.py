@@ -22,7 +22,7 @@ from tests.messages_body import last_user_text
 from tests.messages_replies import key_answers
 from tests.messages_server import MessagesServer
 
-MANY, FEWER = 2000, 400
+MANY, FEWER = 2000, 240
 CONCURRENCY = 8
 
 
@@ -216,9 +216,9 @@ def test_ctrl_c_says_how_to_go_on_and_loses_nothing(
         lambda: command.journal_lines() > FEWER * share, signal.SIGINT
     )
     assert code == 4
-    assert err.endswith(
-        "\nevalkit: interrupted; what was answered is kept, and the same command goes on\n"
-    )
+    last = err.splitlines()[-1]
+    assert last.startswith("evalkit: interrupted; ")
+    assert last.endswith("the same command goes on")
     assert "Traceback" not in err
     assert json.loads(out) == {"runs": []}
     kept, asked_before = command.on_disk(), len(server.requests)

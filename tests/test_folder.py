@@ -181,7 +181,7 @@ TEXT = st.text(st.characters(codec="utf-8"))
             Question,
             id=TEXT,
             stem=TEXT,
-            choices=st.lists(TEXT, min_size=2, max_size=26).map(tuple),
+            choices=st.lists(TEXT, min_size=2, max_size=4).map(tuple),
             right=st.sampled_from([(0,), (1,), (0, 1)]),
             group=st.none() | TEXT,
             cluster=st.none() | TEXT,

@@ -57,6 +57,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "responses.jsonl"
 
 
+@pytest.fixture(scope="module")
+def shared_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For tests of hundreds of examples, each of which writes the file anew."""
+    return tmp_path_factory.mktemp("journal") / "responses.jsonl"
+
+
 # Rows
 
 
@@ -171,22 +177,18 @@ def test_a_journal_that_cannot_be_read_is_an_error(path: Path) -> None:
 
 
 @given(rows=st.lists(ROWS, unique_by=lambda row: row.request_id))
-def test_a_journal_reads_back_equal(
-    rows: list[JournalRow], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_journal_reads_back_equal(rows: list[JournalRow], shared_path: Path) -> None:
     data = lines_of(*rows)
-    journal = read(tmp_path_factory.mktemp("journal") / "responses.jsonl", data)
+    journal = read(shared_path, data)
     assert journal == Journal(rows=tuple(rows), good_bytes=len(data))
 
 
 @given(cut=st.integers(min_value=0))
-def test_wherever_it_was_torn_the_whole_lines_are_kept(
-    cut: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_wherever_it_was_torn_the_whole_lines_are_kept(cut: int, shared_path: Path) -> None:
     rows = [row_of(1), row_of(2, FAILURE), replace(row_of(3), question_id="où 🐜")]
     data = lines_of(*rows)
     torn = data[: cut % (len(data) + 1)]
-    journal = read(tmp_path_factory.mktemp("journal") / "responses.jsonl", torn)
+    journal = read(shared_path, torn)
     whole = torn.count(b"\n")
     assert journal.rows == tuple(rows[:whole])
     assert journal.garbled_lines == ()

@@ -9,11 +9,12 @@ import anthropic
 import pytest
 
 from evalkit.benchmarks import Benchmark, load_benchmark
-from evalkit.evaluation import RunSettings, run
+from evalkit.evaluation import run
 from evalkit.models.local import serve_local_model
 from evalkit.prompts import PromptFormat, render_question
 from evalkit.questions import Question
 from evalkit.results import Run
+from evalkit.settings import RunSettings
 from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers
 from tests.messages_server import MessagesServer
 

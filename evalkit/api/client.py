@@ -90,8 +90,8 @@ class MessagesClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._http is not None:
-            await self._http.aclose()
+        assert self._http is not None, "it was opened"
+        await self._http.aclose()
 
     async def send(self, body: Mapping[str, Any]) -> Response:
         """Ask once.

@@ -22,8 +22,9 @@ from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark
-    from evalkit.evaluation import RunSettings, Say
+    from evalkit.evaluation import Say
     from evalkit.results import Run
+    from evalkit.settings import RunSettings
 
 EXAMPLES = """  evalkit run everyday --model local/smollm2-135m --limit 50
   evalkit run questions.csv --model claude-haiku-4-5
@@ -114,7 +115,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def build_settings(args: argparse.Namespace) -> list[RunSettings]:
     """One set of settings for each way of asking; `show` has no limit and no concurrency."""
-    from evalkit.evaluation import RunSettings
+    from evalkit.settings import RunSettings
 
     prompt = read_prompt(args.prompt)
     return [
@@ -127,7 +128,7 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
             prompt=prompt,
             concurrency=getattr(args, "concurrency", None),
         )
-        for way in dict.fromkeys(args.way or ["auto"])
+        for way in args.way or ["auto"]
     ]
 
 
@@ -159,11 +160,10 @@ async def run_all(
     from evalkit.models.local import is_local
     from evalkit.targets import open_target
 
-    models = list(dict.fromkeys(args.model))
     endpoint = None
-    if not all(is_local(model) for model in models):
+    if not all(is_local(model) for model in args.model):
         endpoint = endpoint_from_environment(args.base_url, timeout_seconds=args.timeout)
-    for model in models:
+    for model in args.model:
         with open_target(model, endpoint, say=say) as target:
             for benchmark, chosen in itertools.product(benchmarks, settings):
                 run = await run_at_target(

@@ -30,20 +30,16 @@ Feature = Literal["prefill", "temperature"]
 
 def build_body(way: Way, prompt: Prompt, asking: Asking) -> dict[str, Any]:
     """The body of a request in one way of asking."""
-    match way:
-        case "prefill":
-            return prefill.build_body(prompt, asking)
-        case "instructed":
-            return instructed.build_body(prompt, asking)
+    if way == "prefill":
+        return prefill.build_body(prompt, asking)
+    return instructed.build_body(prompt, asking)
 
 
 def read_answer(way: Way, response: Response, prompt: Prompt, choices: Sequence[str]) -> Answer:
     """Read a reply as the way in which it was asked for demands."""
-    match way:
-        case "prefill":
-            return prefill.read_answer(response, prompt, choices)
-        case "instructed":
-            return instructed.read_answer(response, prompt, choices)
+    if way == "prefill":
+        return prefill.read_answer(response, prompt, choices)
+    return instructed.read_answer(response, prompt, choices)
 
 
 def choose_way(capabilities: Capabilities) -> Way | None:
@@ -87,8 +83,6 @@ def refused_feature(error: ApiError) -> Feature | None:
 
 def without(capabilities: Capabilities, feature: Feature) -> Capabilities:
     """Capabilities after the endpoint has refused a feature."""
-    match feature:
-        case "prefill":
-            return replace(capabilities, prefill=False)
-        case "temperature":
-            return replace(capabilities, temperature=False)
+    if feature == "prefill":
+        return replace(capabilities, prefill=False)
+    return replace(capabilities, temperature=False)

@@ -209,11 +209,10 @@ def guess_headless(path: Path) -> tuple[str, ...]:
     rows = read_first_rows(path, ROWS_WITHOUT_HEADER)
     width = len(rows[0]) if rows else 0
     letters = tuple(ascii_uppercase[: max(width - 2, 0)])
-    fit = [len(row) == width and row[-1].strip() in letters for row in rows]
-    named = any(simplify(cell) in STEMS for cell in rows[0]) if rows else True
-    if len(letters) < 2 or named or not fit[0] or 2 * sum(fit) <= len(fit):
+    if not 2 <= len(letters) == width - 2 or any(simplify(cell) in STEMS for cell in rows[0]):
         return ()
-    return ("question", *letters, "answer")
+    fit = [len(row) == width and row[-1].strip() in letters for row in rows]
+    return ("question", *letters, "answer") if fit[0] and is_most(fit) else ()
 
 
 def guess_choices(names: Names, records: list[Record]) -> ChoiceForm | None:

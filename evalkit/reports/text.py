@@ -43,6 +43,7 @@ def render_runs(runs: Sequence[Run]) -> str:
             for start in range(0, len(runs), beside)
         ]
     notes = [f"({number}) {note}" for number, run in enumerate(runs, 1) for note in list_notes(run)]
+    notes += list_differences(runs)
     return "\n".join(map(render_table, tables)) + "".join(f"\n{note}" for note in notes)
 
 
@@ -137,6 +138,20 @@ def list_notes(run: Run) -> Iterable[str]:
     others = [name for name in run.models_served() if not is_same_model(identity.model, name)]
     if others:
         yield f"{clean(identity.model)} was asked for, {clean(', '.join(others))} answered"
+
+
+def list_differences(runs: Sequence[Run]) -> Iterable[str]:
+    """What keeps the accuracies of different models from being compared as they stand."""
+    asked: dict[str, dict[str, set[str]]] = {}
+    for run in runs:
+        identity = run.manifest.identity
+        asked.setdefault(identity.benchmark, {}).setdefault(identity.model, set()).add(identity.way)
+    for benchmark, ways in asked.items():
+        if len({frozenset(names) for names in ways.values()}) > 1:
+            yield (
+                f"{clean(benchmark)}: the models were not all asked in the same way, which may be "
+                "part of their difference; --way instructed asks them alike"
+            )
 
 
 def is_same_model(asked: str, served: str) -> bool:
