@@ -1,4 +1,4 @@
-"""Replies without their markup: Markdown, LaTeX, JSON, tags and characters that only look special."""
+"""Replies without their markup: Markdown, LaTeX, JSON, tags, and letters in fancy dress."""
 
 from __future__ import annotations
 

@@ -133,6 +133,12 @@ class Page:
         choice = None if self.is_joined(label._replace(end=text.end)) else label.choice
         return Named(label.start, text.end, choice)
 
+    def own_end(self, label: Label) -> int:
+        """Where a label ends, with its own text if that follows."""
+        text = self.text_after(label.end)
+        own = text is not None and label.choice in text.choices
+        return text.end if text is not None and own else label.end
+
     def name_text(self, at: int, ends: re.Pattern[str]) -> Named | None:
         """The text of a choice, perhaps with its label behind it: `Paris`, `Paris (B)`."""
         text = self.text_at(at)

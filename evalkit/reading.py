@@ -1,6 +1,30 @@
 """The choice that a reply names, or none.
 
-Todo:
+A reply is searched for statements: places that clearly name one choice. The last one counts, since
+models change their minds. What names a choice:
+
+- The label alone, or its text alone, in any markup: `B`, `(b)`, `**B**`, `Ｂ`, `Paris`.
+- A label that opens the reply, or fills a line, with its text: `B) Paris`. One that opens the reply
+  may go on with a reason: `B, because ...`.
+- A label or a text that is announced: `The answer is B`, `Antwort: Paris`, `I choose B`, `So (B).`
+- A label that is judged: `B is correct`, `B) Paris ✅`. `B would be correct` counts only where
+  nothing else does, for it is mostly said of other choices.
+
+What names none, though a letter is there:
+
+- What is denied, supposed, asked, doubted, or others' opinion: `not B`, `if it is B`, `B?`.
+- Two labels, or a label with the text of another choice: `A and B`, `B) London`. This, and a letter
+  that was not offered, also cancels what was named before, as does `Wait, no`.
+- Labels in order at the heads of lines: the choices are being discussed one by one.
+- What may be a word or part of a name: the article A, the pronoun I, `vitamin C`, `C major`,
+  `E. coli`, `A+`, `D-Day`, `2.5`. A label needs an end: a mark, the end of a line, or a word such
+  as `because`; where it is less expected, as after `so`, the sentence has to end with it.
+
+No rule takes a letter out of a sentence because it is the only one there. What the rules do not
+know is read as nothing, since a wrong letter is worse than none.
+
+Two limits: a question that the model goes on to ask itself ends the reply, and of a reply longer
+than `LONGEST`, without markup and thinking, only the end is read.
 """
 
 from __future__ import annotations
@@ -10,7 +34,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from evalkit import phrases
 from evalkit.markup import lower_case, strip_markup
@@ -26,33 +50,33 @@ from evalkit.naming import (
     Page,
 )
 
-LONGEST = 20_000
-"""Of a longer reply only so many characters at its end are read."""
+LONGEST = 10_000
+"""In characters."""
 
 LEADING = Manner(leads=True)
 STATED = Manner(small=True)
 POINTED = Manner()
 CONCLUDED = Manner(ends=END_OF_SENTENCE)
-COUNTED = Manner(marked=True)
+NUMBERED = Manner(marked=True)
 
 ORNAMENT = rf"(?:[^\S\n]|[>:•·*→⇒➡{SYMBOL}]|[-–—]\s|=>)"
-INTRO = (
+INTRODUCTION = (  # probably / the correct [option]
     rf"(?:{phrases.ADVERB},?\s)?"
     rf"(?:(?:{phrases.ARTICLE}\s)?(?:{phrases.ADJECTIVE}\s)?(?={phrases.NOUN}))?"
 )
 ORNAMENTS = re.compile(rf"{ORNAMENT}*")
-GREETING = re.compile(rf"(?:{phrases.OPENER}[,:.!]*\s)*{INTRO}")
-IT_IS = re.compile(rf"(?:{phrases.POINTED})\s")
-LINE = re.compile(rf"(?:^|(?<=[!?]\s)){ORNAMENT}{{0,8}}{INTRO}(?={LABEL})", re.MULTILINE)
+GREETING = re.compile(rf"(?:{phrases.OPENER}[,:.!]*\s)*{INTRODUCTION}")
+IT_IS = re.compile(rf"(?:(?:{phrases.POINTED})\s)?")
+LINE = re.compile(rf"(?:^|(?<=[!?]\s)){ORNAMENT}{{0,8}}{INTRODUCTION}(?={LABEL})", re.MULTILINE)
 HEAD = re.compile(rf"^{ORNAMENT}{{0,4}}{LABEL}(?:(?<=[)\]])|[.:]|$)", re.MULTILINE)
 TICK = re.compile(rf"[ ).:,–—(-]{{0,4}}(?:{phrases.TICK})[ .!)]*$", re.MULTILINE)
-LONE_LABEL = re.compile(r"\W*\w\W*")
+LONE_LETTER = re.compile(r"\W*\w\W*")
 HEADING = re.compile(rf".*{phrases.NOUN}\W*")
-CLAUSE_STARTS = (
-    r"(?:\A|[\n.,;:!?(—–-][^\S\n]?"
-    r"|\b(?:so|that|but|then|thus|hence|therefore|think|while|though|only|(?<!\b[a-z]\s)and)\s)"
+JUDGED = re.compile(
+    # B has to open a clause: not `vitamin B is correct`, not `A and B is correct`
+    r"(?:\A|[\n.,;:!?(—–-][^\S\n]?|\b(?:so|that|but|then|thus|hence|therefore|think|while|though"
+    rf"|only|(?<!\b[a-z]\s)and)\s){ORNAMENT}{{0,3}}{LABEL}{phrases.VERDICT}"
 )
-JUDGED = re.compile(rf"{CLAUSE_STARTS}{ORNAMENT}{{0,3}}{LABEL}{phrases.VERDICT}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,17 @@ class Statement:
     end: int
     choice: int | None
     kind: Literal["said", "line", "judged", "supposed"] = "said"
+
+
+class Line(NamedTuple):
+    """A line, or a sentence after an exclamation or a question, that begins with a label."""
+
+    start: int
+    before: str
+    """What stands before the label: spaces, a bullet, a tick."""
+    label: Label
+    end: int
+    """Of the label, or of its own text behind it."""
 
 
 def read_choice(text: str, labels: Sequence[str], choices: Sequence[str]) -> int | None:
@@ -89,13 +124,13 @@ def read_choice(text: str, labels: Sequence[str], choices: Sequence[str]) -> int
     if next_question is not None:
         plain = plain[: next_question.start()]
     if len(plain) > LONGEST:
-        plain = "xx" + plain[-LONGEST:]  # no label, no word: nothing opens where it was cut
+        plain = "xx" + plain[-LONGEST:]  # neither label nor word: nothing opens where it was cut
     latest = decide(Reader(Page(plain, labels, choices)).find_statements())
     return None if latest is None else latest.choice
 
 
 def decide(statements: Iterable[Statement]) -> Statement | None:
-    """The last statement counts, but `B would be right` and the like only where there is no other.
+    """The last statement, if it is not at odds with the one before it.
 
     Two verdicts, or two lines, on different labels with nothing between them name two choices.
     """
@@ -122,18 +157,19 @@ class Reader:
         yield from self.find_lead()
         yield from self.find_announced()
         yield from self.find_judged()
+        yield from self.find_ticked()
         yield from self.find_lines()
         for match in phrases.WITHDRAWN.finditer(self.lower):
             yield Statement(match.start(), match.end(), None)
 
     def find_lead(self) -> Iterator[Statement]:
-        """What opens the reply: `B) Paris`, `Sure! Option B, because ...`, `Paris`."""
+        """What opens the reply: `B) Paris`, `Sure! Option B, because ...`, `It's Paris.`"""
         first = end_of(ORNAMENTS, self.lower, 0)
-        second = first if self.page.text_at(first) else end_of(GREETING, self.lower, first)
-        third = end_of(IT_IS, self.lower, second)
-        named = self.page.name_text(first, END_OF_LINE) or self.page.name_text(third, END_OF_LINE)
+        greeted = first if self.page.text_at(first) else end_of(GREETING, self.lower, first)
+        text_at = end_of(IT_IS, self.lower, greeted)
+        named = self.page.name_text(first, END_OF_LINE) or self.page.name_text(text_at, END_OF_LINE)
         if named is None:
-            named = self.page.name_label(second, LEADING)
+            named = self.page.name_label(greeted, LEADING)
             if named is None or self.opens_list(named):
                 return
         if self.is_claimed(named.start, named.end):
@@ -142,8 +178,8 @@ class Reader:
     def find_announced(self) -> Iterator[Statement]:
         """What follows words that announce it: `the answer is B`, `I choose B`, `no, B`."""
         for match in phrases.ANNOUNCED.finditer(self.lower):
-            named = None
-            if match["stated"] is not None:
+            stated, named = match["stated"] is not None, None
+            if stated:
                 named = self.page.name_text(match.start("filler"), END_OF_LABEL)
                 named = named or self.page.name_text(match.end(), END_OF_LABEL)
             named = named or self.page.name_label(match.end(), self.manner_of(match))
@@ -151,51 +187,65 @@ class Reader:
                 continue
             if "\n" in match[0] and named.start in self.lists:
                 continue
-            supposed = match["stated"] is not None and "would" in match[0]
+            supposed = stated and "would" in match[0]
             yield Statement(*named, kind="supposed" if supposed else "said")
 
     def manner_of(self, match: re.Match[str]) -> Manner:
-        """What an announcement lets follow; a number is easily something else than a label."""
+        """How a label has to stand after an announcement."""
         if match["stated"] is not None:
             return STATED
         if self.page.digits:
-            return COUNTED
+            return NUMBERED  # `so 3` and `I think 3` may speak of anything
         if match["concluded"] is not None:
             return CONCLUDED
         return STATED if match["chosen"] is not None else POINTED
 
     def find_judged(self) -> Iterator[Statement]:
-        """`B is correct`, where B opens a clause: not `vitamin B is correct`."""
+        """`B is correct`; `B is also correct` names two."""
         for match in JUDGED.finditer(self.lower):
             label = self.page.read_label(match)
             if label is None or (label.letter.islower() and not label.closed):
                 continue
             if self.is_claimed(label.start, match.end()):
-                too = " also " in match[0] or self.lower.startswith((" too", " as well"), match.end())
-                choice = None if too else label.choice
-                supposed = "would" in match[0]
+                also = " also " in match[0]
+                too = self.lower.startswith((" too", " as well"), match.end())
                 yield Statement(
-                    label.start, match.end(), choice, "supposed" if supposed else "judged"
+                    label.start,
+                    match.end(),
+                    None if also or too else label.choice,
+                    "supposed" if "would" in match[0] else "judged",
                 )
 
+    def find_ticked(self) -> Iterator[Statement]:
+        """`B) Paris: correct`, `✅ B) Paris`, at the head of a line."""
+        for line in self.lines:
+            tick = TICK.match(self.lower, line.end)
+            if tick is not None:
+                if tick["right"]:
+                    yield Statement(line.label.start, tick.end(), line.label.choice, "judged")
+            elif "✅" in line.before and END_OF_LINE.match(self.text, line.end):
+                yield Statement(line.label.start, line.end, line.label.choice, "judged")
+
     def find_lines(self) -> Iterator[Statement]:
-        """Labels that fill a line, alone, with their text or with a tick."""
-        for match in LINE.finditer(self.lower):
-            label = self.page.label_at(match.end())
-            if label is None or "❌" in match[0]:
+        """Labels that fill a line, alone or with their text."""
+        for line in self.lines:
+            ticked = "❌" in line.before or TICK.match(self.lower, line.end)
+            if ticked or not END_OF_LINE.match(self.text, line.end) or self.is_listed(line):
                 continue
-            text = self.page.text_after(label.end)
-            own = text is not None and label.choice in text.choices
-            end = text.end if text is not None and own else label.end
-            tick = TICK.match(self.lower, end)
-            if tick is not None and tick["right"]:
-                yield Statement(label.start, tick.end(), label.choice, "judged")
-            elif not END_OF_LINE.match(self.text, end) or not self.is_claimed(label.start, end):
+            if line.end == line.label.end and not self.stands_alone(line):
                 continue
-            elif "✅" in match[0]:
-                yield Statement(label.start, end, label.choice, "judged")
-            elif not self.is_listed(match, label) and (own or self.stands_alone(match, label)):
-                yield Statement(label.start, end, label.choice, "line")
+            if self.is_claimed(line.label.start, line.end):
+                yield Statement(line.label.start, line.end, line.label.choice, "line")
+
+    @functools.cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """All lines that begin with a label, whatever follows."""
+        found = ((match, self.page.label_at(match.end())) for match in LINE.finditer(self.lower))
+        return tuple(
+            Line(match.start(), match[0], label, self.page.own_end(label))
+            for match, label in found
+            if label is not None
+        )
 
     # -- What is no statement ----------------------------------------------------------------
 
@@ -204,7 +254,8 @@ class Reader:
         before = phrases.SENTENCE_STARTS.split(self.lower[max(0, start - 200) : start])[-1]
         if phrases.UNSURE.search(before) or phrases.UNSAID.match(self.lower, end):
             return False
-        return not phrases.DENIED.search(before) or before.rstrip()[-1:] in tuple(",:–—-")
+        over = before.rstrip().endswith((",", ":", "–", "—", "-"))  # It's not A, it's B
+        return over or not phrases.DENIED.search(before)
 
     @functools.cached_property
     def lists(self) -> frozenset[int]:
@@ -214,49 +265,48 @@ class Reader:
         return frozenset(
             start
             for one, two in itertools.pairwise(heads)
-            if two.choice == (one.choice or 0) + 1
-            and not phrases.WITHDRAWN.search(self.lower, one.end, two.start)
+            if one.choice is not None and two.choice == one.choice + 1
+            if not phrases.WITHDRAWN.search(self.lower, one.end, two.start)
             for start in (one.start, two.start)
         )
 
-    def is_listed(self, line: re.Match[str], label: Label) -> bool:
+    def is_listed(self, line: Line) -> bool:
         """Whether a line belongs to a list of labels, or is where one begins."""
-        if label.start in self.lists:
-            return True
-        before = self.lower[max(0, line.start() - 200) : line.start()]
-        return label.choice == 0 and phrases.LIST_FOLLOWS.search(before) is not None
+        before = self.lower[max(0, line.start - 200) : line.start]
+        opens = line.label.choice == 0 and phrases.LIST_FOLLOWS.search(before) is not None
+        return opens or line.label.start in self.lists
 
     def opens_list(self, named: Named) -> bool:
-        """Whether a label that opens the reply opens a list: `(a) ... (b) ...`."""
-        fills_line = END_OF_LINE.match(self.text, named.end) is not None
+        """Whether a label that opens the reply opens a list or an answer: `(a) ... (b) ...`."""
         if named.start in self.lists:
             return True
-        if self.text.startswith("A:") and named.end == 1 and not fills_line:
-            return True  # it may stand for "Answer:"
-        if self.page.digits and not fills_line:
-            return True
+        if END_OF_LINE.match(self.text, named.end) is None:
+            if self.page.digits or (self.text.startswith("A:") and named.end == 1):
+                return True  # `2. Then ...`; `A:` may stand for `Answer:`
         second = re.escape(self.page.labels[1])
         inline = re.compile(rf"\({second}\)|[\s,;]{second}[):]|[.;,]\s{second}\.")
         return named.choice == 0 and inline.search(self.lower, named.end) is not None
 
-    def stands_alone(self, line: re.Match[str], label: Label) -> bool:
-        """Whether a letter alone in its line is a reply, and no table, formula or cut sentence."""
-        if line.start() == 0:
-            return not self.page.is_word(label, LEADING)
-        if label.letter.islower() or (label.letter == "I" and label.end == len(self.text)):
+    def stands_alone(self, line: Line) -> bool:
+        """Whether a letter alone in its line is an answer: no table, formula or cut sentence."""
+        if line.start == 0:
+            return not self.page.is_word(line.label, LEADING)
+        if line.label.letter.islower():
             return False
-        if label.closed:
+        if line.label.letter == "I" and line.label.end == len(self.text):
+            return False
+        if line.label.closed:
             return True
-        above = self.lower[max(0, line.start() - 80) : line.start()]
-        if re.search(r"[-•*]", line[0]) or above.rstrip().endswith(":"):
+        above = self.lower[max(0, line.start - 80) : line.start]
+        if re.search(r"[-•*]", line.before) or above.rstrip().endswith(":"):
             return False
         *_, last, rest = ["", *above.split("\n")]
         return bool(
-            rest or not last.strip() or LONE_LABEL.fullmatch(last) or HEADING.fullmatch(last)
+            rest or not last.strip() or LONE_LETTER.fullmatch(last) or HEADING.fullmatch(last)
         )
 
 
 def end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
-    """Where a pattern that matches everywhere ends."""
+    """Where a pattern ends; where it begins if it does not match."""
     match = pattern.match(text, at)
     return at if match is None else match.end()

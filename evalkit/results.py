@@ -138,6 +138,31 @@ class Run:
         types |= {"correct": "boolean", "seconds": "float64"}
         return pandas.DataFrame(rows, columns=list(types), dtype=object).astype(types)
 
+    def confusion(self) -> pandas.DataFrame:
+        """Right label against picked label, which shows a model's liking for a position.
+
+        Returns:
+            Counts of the questions whose reply names a choice: one row for each right label, one
+            column for each label picked.
+        """
+        import pandas
+        from sklearn.metrics import confusion_matrix
+
+        most = max(len(score.question.choices) for score in self.scores)
+        labels = list(build_labels(most, self.manifest.prompt.labels))
+        pairs = [
+            (labels[score.question.right[0]], labels[score.answer.choice])
+            for score in self.scores
+            if score.answer.choice is not None
+        ]
+        # scikit-learn takes no empty lists.
+        counts = confusion_matrix(*zip(*pairs, strict=True), labels=labels) if pairs else 0
+        return pandas.DataFrame(
+            counts,
+            index=pandas.Index(labels, name="right"),
+            columns=pandas.Index(labels, name="picked"),
+        )
+
     @staticmethod
     def _columns() -> tuple[str, ...]:
         """The columns of `to_dataframe`, in order."""

@@ -50,7 +50,8 @@ def find_examples(text: str) -> list[Example]:
     examples: list[Example] = []
     demo = DEMO.search(text)
     assert demo is not None
-    pending: tuple[str, bool] | None = (demo["text"].strip().split(" && ")[-1], False)
+    command = demo["text"].strip().split(" && ")[-1].removeprefix(".venv/bin/")
+    pending: tuple[str, bool] | None = (command, False)
     for block in BLOCK.finditer(text, demo.end()):
         if block["kind"] == "console":
             examples += find_commands(block["text"], block.start("text"))
@@ -70,9 +71,7 @@ def find_commands(text: str, start: int) -> Iterator[Example]:
     """The commands of one console block, each with the lines below it."""
     for match in re.finditer(r"^\$ (?P<code>.*)\n(?P<output>(?:(?!\$ ).*\n)*)", text, re.MULTILINE):
         low, high = match.span("output")
-        yield Example(
-            code=match["code"], output=match["output"], span=(start + low, start + high)
-        )
+        yield Example(code=match["code"], output=match["output"], span=(start + low, start + high))
 
 
 def run_example(example: Example, folder: Path) -> str:

@@ -94,9 +94,9 @@ def test_the_table_and_json_give_the_same_facts(
             f"{percent(accuracy['high'])}]",
             percent(run["chance"]),
         ]
-        low, high = map(percent, run["sensitivity"])
+        bounds = "–".join(map(percent, run["sensitivity"]))
         counts = [str(count) for count in run["outcomes"].values()]
-        assert row["outcomes"] == [*counts, low, "to", high]
+        assert row["outcomes"] == [*counts, bounds]
         assert row["folder"] == [run["folder"]]
         assert Path(run["folder"], "summary.json").is_file()
         for group in run["groups"]:

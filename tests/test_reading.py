@@ -7,7 +7,6 @@ models write; the expected reading is a judge's, who would rather read nothing t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -15,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.prompts import PromptFormat, build_labels
+from evalkit.markup import fold
+from evalkit.prompts import PromptFormat, build_labels, fill
 from evalkit.reading import read_choice
 
 CITIES = ("London", "Paris", "Rome", "Berlin")
@@ -72,7 +72,6 @@ WRAPPED = Group(
         ("B,", "B"),
         ("B;", "B"),
         ("B!", "B"),
-        ("B -", "B"),
         ("- B", "B"),
         ("• B", "B"),
         ("> B", "B"),
@@ -114,6 +113,14 @@ WRAPPED = Group(
         ("B<|eot_id|>", "B"),
         ("<|assistant|>\nB", "B"),
         ("B\nB\nB", "B"),
+        ("B✅", "B"),
+        ("* B", "B"),
+        ("| B |", None),
+        ("-B", None),
+        ("<B>", None),
+        ("B?", None),
+        ("B-", "B"),
+        ("B -", "B"),
     ),
 )
 
@@ -227,6 +234,29 @@ ENGLISH = Group(
         ("Confidence: 90%\nAnswer: B", "B"),
         ("Answer: B\nExplanation: Paris is the capital.", "B"),
         ("Explanation: Paris is the capital.\nAnswer: B", "B"),
+        ("My choice: B", "B"),
+        ("Definitely B.", "B"),
+        ("Clearly, B.", "B"),
+        ("Most likely B", "B"),
+        ("Yes, B.", "B"),
+        ("Sure: B", "B"),
+        ("B, definitely.", "B"),
+        ("B is my final answer.", "B"),
+        ("B seems right.", "B"),
+        ("It's definitely (B).", "B"),
+        ("It has to be B.", "B"),
+        ("Let's go with B.", "B"),
+        ("We choose B.", "B"),
+        ("Hence option B.", "B"),
+        ("The right one is B.", "B"),
+        ("The best match is B.", "B"),
+        ("Only B is correct.", "B"),
+        ("I'd choose (B) over (A).", "B"),
+        ("Paris is the capital, which is option B.", "B"),
+        ("This corresponds to option B.", "B"),
+        ("The closest value is option **B. Paris**.", "B"),
+        ("Answer choice B", "B"),
+        ("Answer: B | Paris", "B"),
     ),
 )
 
@@ -607,6 +637,11 @@ REVISED = Group(
         ("The answer is B. Actually, E.", None),
         ("The answer is B. Actually, the answer is E.", None),
         ("The answer is B. Or rather, neither.", None),
+        ("The answer is A... no wait, it's B.", "B"),
+        ("The answer is B, which is wrong.", None),
+        ("The answer seems to be B, but it's not.", None),
+        ("The closest option is B, but it is not correct.", None),
+        ("The answer is A.\nThe answer is C.\nThe answer is B.", "B"),
     ),
 )
 
@@ -642,6 +677,14 @@ LISTED = Group(
         ("A) London: correct.\nB) Paris: correct.", None),
         ("A-D", None),
         ("Please choose A, B, C or D.", None),
+        ("Now consider each choice:\n(A) means that London is in France.", None),
+        ("Let's look at the options.\n\nA. London", None),
+        ("**Option A**\n\nLondon is in England.\n\n**Option B**", None),
+        ("A) London is in England.\nB) Paris is in France.\nC)", None),
+        ("(a) First, London is in England. (b) Second, Paris is in France.", None),
+        ("A - incorrect, B - correct", None),
+        ("A: no\nB: yes", "B"),
+        ("D. in Germany - True.\n\nE. Vienna", None),
     ),
 )
 
@@ -708,6 +751,11 @@ ELIMINATED = Group(
         ("I wouldn't choose B.", None),
         ("It is false that the answer is B.", None),
         ("No one would say the answer is B.", None),
+        ("It is unlikely that the answer is B.", None),
+        ("Clearly not B.", None),
+        ("A - incorrect", None),
+        ("A tempting answer is B.", None),
+        ("A common answer is B.", None),
     ),
 )
 
@@ -750,6 +798,11 @@ HEDGED = Group(
         ("Is it B? Yes, the answer is B.", "B"),
         ("Which is it? B.", "B"),
         ("What is the capital of France? The answer is B.", "B"),
+        ("The answer can be B.", None),
+        ("The book says that the answer is B.", None),
+        ("Supposedly the answer is B.", None),
+        ("The answer used to be B.", None),
+        ("B!?", None),
     ),
 )
 
@@ -799,6 +852,15 @@ SEVERAL = Group(
         ("A is tempting, but B is correct.", "B"),
         ("While A is close, the answer is B.", "B"),
         ("A and B are both capitals, but B is the correct answer.", "B"),
+        ("A|B", None),
+        ("A - C", None),
+        ("The answer is A, B only.", None),
+        ("The answer is A–C.", None),
+        ("The answer is A (or B).", None),
+        ("The answer is A, possibly B.", None),
+        ("The answer is A. B. C.", None),
+        ("The answer is A. B is correct too.", None),
+        ("The answer is (B) and", None),
     ),
 )
 
@@ -871,6 +933,14 @@ ARTICLES = Group(
         ("The answer is J.", "J"),
         ("K", None),
         ("The answer is (K).", None),
+        ("A: I don't know.", None),
+        ("A (rather) good question.", None),
+        ("I. Introduction\nII. Conclusion", None),
+        ("(a) In this part we look at cities.", None),
+        ("The answer is a", None),
+        ("It's a", None),
+        ("The correct city is a", None),
+        ("We see both.\n\nI", None),
     ),
 )
 
@@ -921,6 +991,15 @@ NAMES = Group(
         ("If A is true, then B is true.", None),
         ("Since A is a subset of B, the answer is D.", "D"),
         ("I'd like to see B.", None),
+        ("The answer is B♭.", None),
+        ("The answer is A → B.", None),
+        ("The answer is A\u2032.", None),
+        ("The pressure rises from A to B.", None),
+        ("We get E = mc², so the energy is:\n\nE", None),
+        ("T | F\nF | T\nF", None),
+        ("The truth table:\n\nT\nF\nF\nT", None),
+        ("Notes:\n- E\n- D", None),
+        ("Let's symbolize:\nE:", None),
     ),
 )
 
@@ -992,6 +1071,8 @@ BLOOD = Group(
         ("D) AB", "D"),
         ("A) A", None),
         ("A) B", None),
+        ("The answer is A.", None),
+        ("Answer: A", "A"),
     ),
 )
 
@@ -1141,6 +1222,16 @@ DIGITS = Group(
         ("There are 4 options.", None),
         ("1. Count the apples.\n2. Add them.", None),
         ("1. London\n2. Paris\n3. Rome", None),
+        ("I choose option 2.", "2"),
+        ("The number of apples is 2.", None),
+        ("So 3.", None),
+        ("It is 3.", None),
+        ("Answer: 2 - 3", None),
+        ("2) Add them.", None),
+        ("Answer: -2", None),
+        ("答案是2个苹果", None),
+        ("정답은 2번입니다.", "2"),
+        ("2️⃣", "2"),
     ),
 )
 
@@ -1281,6 +1372,23 @@ PREFILLED = Group(
     ),
 )
 
+SWAPPED = Group(
+    idea="swapped",  # numbers as texts that are labels too
+    choices=("4", "3", "2", "1"),
+    labels="1234",
+    rows=(
+        ("2", "2"),
+        ("(2)", "2"),
+        ("The answer is (2).", "2"),
+        ("Answer: 2", "2"),
+        ("Answer: option 2", "2"),
+        ("2) 3", "2"),
+        ("The answer is 2.", None),
+        ("3) 3", None),
+        ("5", None),
+    ),
+)
+
 PREFILLED_DIGITS = Group(
     idea="prefilled-digits",
     choices=APPLES,
@@ -1320,15 +1428,120 @@ ROWS = [
 ]
 
 
+def read(group: Group, reply: str) -> str | None:
+    choice = read_choice(group.prefill + reply, group.offered, group.choices)
+    return None if choice is None else group.offered[choice]
+
+
 @pytest.mark.parametrize(("group", "reply", "expected"), ROWS)
 def test_a_reply_is_read_as_a_judge_reads_it(
     group: Group, reply: str, expected: str | None
 ) -> None:
-    choice = read_choice(group.prefill + reply, group.offered, group.choices)
-    assert (None if choice is None else group.offered[choice]) == expected
+    assert read(group, reply) == expected
+
+
+@pytest.mark.parametrize("group", TABLE, ids=lambda group: group.idea)
+def test_white_space_around_a_reply_changes_nothing(group: Group) -> None:
+    for reply, expected in group.rows:
+        assert read(group, f"{reply} \n\n") == expected
+        if not group.prefill:
+            assert read(group, f"\n {reply}") == expected
+
+
+@pytest.mark.parametrize("group", TABLE, ids=lambda group: group.idea)
+def test_thoughts_between_tags_change_nothing(group: Group) -> None:
+    for reply, expected in group.rows:
+        if not group.prefill and "think" not in reply:
+            thoughts = f"<think>\nThe answer is {group.offered[-1]}.\n</think>\n\n"
+            assert read(group, thoughts + reply) == expected
 
 
 def test_no_reply_is_judged_twice_in_a_group() -> None:
     for group in TABLE:
         replies = [reply for reply, _ in group.rows]
-        assert len(replies) == len(set(replies))
+        assert len(replies) == len(set(replies)), group.idea
+
+
+STYLES: list[tuple[str, ...]] = [
+    *(build_labels(count) for count in range(2, 27)),
+    *(build_labels(count, "digits") for count in range(2, 10)),
+]
+RENDERED = ("{}", "({})", "{})", "{}.", "**{}**", "({}", "The answer is ({})", "The answer is {}.")
+FORMAT = PromptFormat()
+
+FRAGMENTS = [
+    *("A", "B", "C", "D", "E", "I", "a", "b", "c", "d", "1", "2", "3", "4", "12", "2.5"),
+    *("(A)", "(B)", "B)", "A.", "**B**", "C:", "[D]", "Ｂ", "Ⓒ", r"\boxed{B}", "$C$", "<b>D</b>"),
+    *(" ", " ", " ", "\n", "\n\n", ".", ",", ":", ";", "?", "!", "-", "—", "(", ")", "**", "'", '"'),
+    *("The answer is", "Answer:", "answer", "is", "is not", "correct", "wrong", "option", "The"),
+    *("Wait,", "no,", "Actually", "I think", "I choose", "not", "and", "or", "both", "if", "because"),
+    *("Paris", "London", "Rome", "Berlin", "So", "Therefore,", "Which", "it's", "maybe", "each"),
+    *("<think>", "</think>", "<answer>", "</answer>", "```", "~~", "{", "}", '{"answer":', "Question:"),
+    *("答案", "是", "选", "。", "Die Antwort ist", "La réponse est", "Ответ:", "정답은", "입니다", "ではなく"),
+]
+
+
+@st.composite
+def asked(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What was offered: labels, and a text for each."""
+    labels = draw(st.sampled_from(STYLES))
+    texts = st.one_of(st.text(max_size=8), st.sampled_from([*CITIES, *labels, "both A and B", "No"]))
+    return labels, tuple(draw(st.lists(texts, min_size=len(labels), max_size=len(labels))))
+
+
+replies = st.one_of(st.text(), st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join))
+
+
+@given(reply=replies, offered=asked())
+def test_whatever_the_reply_it_is_read_as_a_choice_that_it_names_or_none(
+    reply: str, offered: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    labels, choices = offered
+    choice = read_choice(reply, labels, choices)
+    assert choice is None or choice in range(len(labels))
+    if choice is not None:
+        plain = fold(reply)
+        assert labels[choice].lower() in plain or fold(choices[choice]) in plain
+
+
+@pytest.mark.parametrize("labels", STYLES, ids=lambda labels: f"{labels[0]}-{labels[-1]}")
+def test_each_label_is_read_as_we_render_it(labels: tuple[str, ...]) -> None:
+    texts = [f"text {label * 2}" for label in labels]
+    for choice, label in enumerate(labels):
+        for rendering in (*RENDERED, FORMAT.prefill + "{}", FORMAT.prefill + "{}" + FORMAT.prefill_end):
+            assert read_choice(rendering.format(label), labels, texts) == choice, rendering
+        line = fill(FORMAT.choice, label=label, text=texts[choice])
+        assert read_choice(line, labels, texts) == choice
+
+
+@given(offered=asked(), data=st.data())
+def test_a_label_alone_is_read_whatever_the_texts_are(
+    offered: tuple[tuple[str, ...], tuple[str, ...]], data: st.DataObject
+) -> None:
+    labels, choices = offered
+    choice = data.draw(st.sampled_from(range(len(labels))))
+    assert read_choice(labels[choice], labels, choices) == choice
+    assert read_choice(f"The answer is ({labels[choice]}", labels, choices) == choice
+
+
+HOSTILE = (
+    *("A", "A ", "A\n", "A, ", "A. ", "(A) ", "(", "((A", "**", "* a", "\n", "\n\nA\n\n", " ", ". "),
+    *("answer is ", "answer is A ", "The answer is A. ", "answer, ", "answer word ", "answer\n", "so\n"),
+    *("A is correct? ", "if A ", "wait no ", "B) Paris\n", "A: true\n", "Paris ", "答案是A", "x\n\n"),
+    *("<think>", "</think>", "<s>", "~~a", r"\boxed{", r"\text{", "[answer]", "<|x", '"a":', "² ", "'"),
+)
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_long_reply_is_read_in_time(piece: str) -> None:
+    """A million characters take half a second; twenty times that is no accident."""
+    start = time.perf_counter()
+    read_choice(piece * (1_000_000 // len(piece)), tuple("ABCD"), CITIES)
+    assert time.perf_counter() - start < 10
+
+
+def test_of_a_long_reply_the_end_is_read() -> None:
+    words = "Paris lies on the Seine. " * 1000
+    assert read_choice(f"A\n\n{words}\n\nThe answer is B.", tuple("ABCD"), CITIES) == 1
+    assert read_choice(f"The answer is B.\n\n{words}", tuple("ABCD"), CITIES) is None
+    assert read_choice("word " * 3000 + "vitamin\u00a0C is correct.", tuple("ABCD"), CITIES) is None

@@ -329,6 +329,16 @@ def test_counts_are_exact_however_large(tmp_path: Path) -> None:
     assert run.to_dataframe()["input_tokens"][0] == 2**62 + 1
 
 
+def test_confusion_counts_right_against_picked_labels(mixed: Run, tmp_path: Path) -> None:
+    table = mixed.to_dataframe().dropna(subset=["choice"])
+    counts = mixed.confusion()
+    assert counts.to_numpy().sum() == len(table)
+    for right, picked in zip(table["right"], table["choice"], strict=True):
+        same = (table["right"] == right) & (table["choice"] == picked)
+        assert counts.loc[right, picked] == same.sum()
+    assert load(tmp_path / "none", BROKEN).confusion().to_numpy().sum() == 0
+
+
 def test_labels_are_those_that_were_offered(tmp_path: Path) -> None:
     run = load(tmp_path, reply("2"), form=PromptFormat(labels="digits"))
     table = run.to_dataframe()

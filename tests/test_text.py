@@ -155,10 +155,10 @@ Accuracy in percent, with the 95 % Wilson interval
 
 Replies, and the accuracy if unreadable ones were all wrong or all right
                                                              Not
-     Correct  Wrong  Unparsed  Refused  Truncated  Failed  asked        Bounds
-──────────────────────────────────────────────────────────────────────────────
-(1)        8      2         0        0          0       0      0  80.0 to 80.0
-(2)        3      2         1        1          1       1      1  37.5 to 75.0
+     Correct  Wrong  Unparsed  Refused  Truncated  Failed  asked     Bounds
+───────────────────────────────────────────────────────────────────────────
+(1)        8      2         0        0          0       0      0  80.0–80.0
+(2)        3      2         1        1          1       1      1  37.5–75.0
 
 By subject: accuracy [interval] n; about 1 in 20 of these 3 intervals misses
 Subject              (1)            (2)
@@ -221,7 +221,7 @@ def test_one_subject_alone_gets_no_table() -> None:
     assert "By subject" not in render_runs([one])
 
 
-@pytest.mark.parametrize(("columns", "beside"), [(40, 3), (80, 3), (100, 4), (130, 6)])
+@pytest.mark.parametrize(("columns", "beside"), [(40, 3), (80, 3), (100, 4), (130, 5)])
 def test_subjects_of_many_runs_are_spread_over_tables_that_fit(
     monkeypatch: pytest.MonkeyPatch, columns: int, beside: int
 ) -> None:
@@ -277,9 +277,22 @@ def test_no_number_is_cut_off_by_a_long_name_or_a_narrow_terminal(
     for number in range(1, 13):
         rows = [line for line in text.splitlines() if line.startswith(f"({number})")]
         assert rows[0].split()[-5:] == ["2234", "44.8", "[42.7,", "46.8]", "25.0"]
-        assert rows[1].split()[1:] == ["1000", "234", "1000", *"0000", "44.8", "to", "89.5"]
+        assert rows[1].split()[1:] == ["1000", "234", "1000", *"0000", "44.8–89.5"]
     assert text.count("81 [79, 83] 1234") == 12
     assert max(map(cell_len, text.splitlines()[:30])) <= max(80, columns)
+
+
+def test_the_widest_numbers_fit_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    many = build_scores({"correct": 10_000}, "high school european history")
+    run = build_run([*many, *build_scores({"correct": 1}, "x")])
+    lines = render_runs([run] * 10).splitlines()
+    assert "…" not in "".join(lines)
+    assert max(map(cell_len, lines)) <= 80
+    tenth = [line.split()[1:] for line in lines if line.startswith("(10)")]
+    assert tenth[0][-5:] == ["10001", "100.0", "[100.0,", "100.0]", "25.0"]
+    assert tenth[1] == ["10001", *"000000", "100.0–100.0"]
+    assert sum(line.count("100 [100, 100] 10000") for line in lines) == 10
 
 
 def test_without_a_terminal_tables_are_120_columns_wide(
@@ -382,7 +395,7 @@ def test_an_interval_has_one_decimal_too() -> None:
     assert render_interval(summarize(scores)) == "[75.6, 89.9]"
 
 
-@given(st.text())
+@given(st.text(max_size=50))
 def test_cleaning_leaves_one_line_without_control_characters(text: str) -> None:
     cleaned = clean(text)
     assert len(cleaned) == len(text)

@@ -21,8 +21,8 @@ MIN_WIDTH = 80
 WIDTH_OF_FILES = 120
 """Columns of text that a table may take where there is no terminal."""
 
-WIDTH_OF_SUBJECTS, WIDTH_OF_A_RUN = 20, 18
-"""Columns of text that the table of subjects takes for their names, and for each run."""
+WIDTH_OF_SUBJECTS = 20
+"""Columns of text that the table of subjects has for their names."""
 
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What moves the cursor, changes colours or turns the direction of writing; half characters."""
@@ -37,7 +37,8 @@ def render_runs(runs: Sequence[Run]) -> str:
     """Accuracies, the answers behind them, subjects, and what has to be said about them."""
     tables = [build_accuracies(runs), build_outcomes(runs)]
     if any(len(run.groups) > 1 for run in runs):
-        beside = (find_width() - WIDTH_OF_SUBJECTS) // WIDTH_OF_A_RUN
+        widest = max(len(render_group(group)) for run in runs for group in run.groups)
+        beside = max(1, (find_width() - WIDTH_OF_SUBJECTS) // (widest + 2))
         tables += [
             build_groups(runs[start : start + beside], start + 1)
             for start in range(0, len(runs), beside)
@@ -79,7 +80,7 @@ def build_outcomes(runs: Sequence[Run]) -> Table:
     for number, run in enumerate(runs, 1):
         counts = [str(getattr(run.summary, name)) for name in OUTCOMES]
         bounds = run.summary.sensitivity
-        words = "-" if bounds is None else f"{percent(bounds[0])} to {percent(bounds[1])}"
+        words = "-" if bounds is None else f"{percent(bounds[0])}–{percent(bounds[1])}"
         table.add_row(f"({number})", *counts, words)
     return table
 
@@ -209,8 +210,7 @@ def new_table(title: str, *, left: Sequence[str], right: Sequence[str]) -> Table
         caption=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
     )
     for name in left:
-        # The column without a name holds the number of a run, which is never cut.
-        table.add_column(name, justify="left", overflow="fold", no_wrap=not name)
+        table.add_column(name, justify="left", overflow="fold")
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
     return table
