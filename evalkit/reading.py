@@ -163,7 +163,7 @@ class Reader:
             yield Statement(match.start(), match.end(), None)
 
     def find_lead(self) -> Iterator[Statement]:
-        """What opens the reply: `B) Paris`, `Sure! Option B, because ...`, `It's Paris.`"""
+        """What opens the reply: `B) Paris`, `Sure! Option B, because ...`, `It's Paris`."""
         first = end_of(ORNAMENTS, self.lower, 0)
         greeted = first if self.page.text_at(first) else end_of(GREETING, self.lower, first)
         text_at = end_of(IT_IS, self.lower, greeted)
@@ -280,9 +280,10 @@ class Reader:
         """Whether a label that opens the reply opens a list or an answer: `(a) ... (b) ...`."""
         if named.start in self.lists:
             return True
-        if END_OF_LINE.match(self.text, named.end) is None:
-            if self.page.digits or (self.text.startswith("A:") and named.end == 1):
-                return True  # `2. Then ...`; `A:` may stand for `Answer:`
+        # `2. Then ...`; and `A:` may stand for `Answer:`
+        doubtful = self.page.digits or (self.text.startswith("A:") and named.end == 1)
+        if doubtful and END_OF_LINE.match(self.text, named.end) is None:
+            return True
         second = re.escape(self.page.labels[1])
         inline = re.compile(rf"\({second}\)|[\s,;]{second}[):]|[.;,]\s{second}\.")
         return named.choice == 0 and inline.search(self.lower, named.end) is not None

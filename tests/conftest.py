@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from evalkit.api.endpoint import Endpoint
@@ -13,6 +14,10 @@ from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.models.weights import weights_folder
 from tests.messages_replies import Answer, key_answers
 from tests.messages_server import MessagesServer
+
+# A busy machine may be slow once; a deadline would make that a failure.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.benchmarks import (
@@ -505,7 +505,6 @@ SECTIONS = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["name", "version", "questions", "choices", "source", "columns", "prompt"]),
@@ -521,7 +520,6 @@ def test_any_table_is_a_definition_or_an_error_of_ours(table: dict[str, Any]) ->
         assert definition.chance is None or 0 < definition.chance <= 0.5
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_definition_or_a_benchmark_error(
     tmp_path_factory: pytest.TempPathFactory, text: str

@@ -6,7 +6,7 @@ from string import ascii_uppercase
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.loaders.choices import (
@@ -219,7 +219,6 @@ def test_text_in_which_marks_are_missing_or_stand_twice_is_refused(text: str) ->
 PLAIN = st.text(st.sampled_from("abc é∀.,0(\n "), max_size=12).map(str.strip)
 
 
-@settings(deadline=None)
 @given(
     PLAIN,
     st.lists(PLAIN, min_size=2, max_size=26),
@@ -287,7 +286,6 @@ def test_half_of_a_surrogate_pair_is_refused_before_it_breaks_a_request() -> Non
         text_of("A", "x\ud800")
 
 
-@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
 def test_any_value_is_texts_or_a_field_error(value: object) -> None:
     try:

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import BenchmarkError, QuestionSetError, RowProblem
@@ -100,7 +100,6 @@ def test_a_row_is_placed_on_the_line_on_which_it_starts(path: Path) -> None:
     ]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=8),
     st.sampled_from(["\n", "\r\n"]),

@@ -7,7 +7,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.loaders.choices import (
@@ -259,7 +259,6 @@ TOML_VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*Source.__dataclass_fields__, "typo"]), TOML_VALUES))
 @pytest.mark.filterwarnings("ignore:Possible (nested set|set):FutureWarning")
 def test_any_source_table_is_a_source_or_a_definition_error(table: dict[str, Any]) -> None:
@@ -272,7 +271,6 @@ def test_any_source_table_is_a_source_or_a_definition_error(table: dict[str, Any
         assert source.group_from_file is None or re.compile(source.group_from_file).groups == 1
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*FieldMap.__dataclass_fields__, "typo"]), TOML_VALUES))
 def test_any_columns_table_is_a_field_map_or_a_definition_error(table: dict[str, Any]) -> None:
     try:

@@ -7,7 +7,7 @@ from string import ascii_uppercase
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import QuestionSetError, RowProblem
@@ -430,7 +430,6 @@ FORMS: list[ChoiceForm] = [
 ANSWER_FORMS: list[AnswerForm] = ["letter", "index0", "index1", "text", "flags"]
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {}, optional=dict.fromkeys(["A", "B", "C", "question", "answer"], VALUES)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.benchmarks import load_benchmark
@@ -496,7 +496,6 @@ def test_a_file_whose_name_looks_like_a_pattern_is_read_itself(tmp_path: Path) -
     assert [question.stem for question in found.questions] == ["Which?"]
 
 
-@settings(deadline=None)
 @given(
     st.permutations(["question", "A", "B", "C", "answer", "subject", "notes"]),
     st.lists(st.integers(0, 2), min_size=1, max_size=5),

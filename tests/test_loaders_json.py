@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import BenchmarkError, RowProblem
@@ -48,7 +48,6 @@ def test_each_record_has_the_line_on_which_it_starts(
     assert read(path, text) == [Record(lines[0], {"a": 1}), Record(lines[1], {"a": 2})]
 
 
-@settings(deadline=None)
 @given(RECORDS, st.none() | st.integers(0, 4), st.booleans())
 def test_every_written_list_reads_back_with_its_lines(
     tmp_path_factory: pytest.TempPathFactory,

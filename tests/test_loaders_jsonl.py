@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import RowProblem
@@ -45,7 +45,6 @@ def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), JSON, max_size=4), max_size=6), st.booleans())
 def test_every_written_file_reads_back(
     tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, object]], ascii_only: bool

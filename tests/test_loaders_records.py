@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import BenchmarkError
@@ -67,7 +67,6 @@ def test_a_value_nested_too_deeply_to_print_is_named_by_its_kind() -> None:
     assert shorten(nested) == "list too large to show"
 
 
-@settings(deadline=None)
 @given(st.recursive(st.none() | st.text() | st.integers(), st.lists))
 def test_what_is_shown_is_never_long_and_never_more_than_a_line(value: object) -> None:
     assert len(shorten(value)) <= SHOWN_CHARACTERS

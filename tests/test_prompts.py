@@ -6,7 +6,7 @@ from string import ascii_uppercase
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import PromptError
@@ -103,7 +103,6 @@ def test_worked_examples_bear_digits_where_the_question_does() -> None:
     assert (prompt.labels, prompt.examples[0].label) == (("1", "2", "3"), "2")
 
 
-@settings(deadline=None)
 @given(TEXTS, st.lists(TEXTS, min_size=2, max_size=26), TEXTS)
 def test_braces_in_a_question_stay_as_they_are(stem: str, choices: list[str], group: str) -> None:
     form = PromptFormat(template="{group}|{stem}|{choices}")
@@ -122,13 +121,11 @@ def test_nothing_kept_beside_a_question_is_shown() -> None:
 # Labels
 
 
-@settings(deadline=None)
 @given(st.integers(2, 26))
 def test_letters_name_up_to_26_choices(count: int) -> None:
     assert "".join(build_labels(count)) == ascii_uppercase[:count]
 
 
-@settings(deadline=None)
 @given(st.integers(2, 9))
 def test_digits_name_up_to_9_choices(count: int) -> None:
     assert "".join(build_labels(count, "digits")) == "123456789"[:count]
@@ -199,7 +196,6 @@ def test_other_braces_and_spaces_are_no_placeholders(settings: dict[str, str]) -
     assert parse_prompt_format(settings) == PromptFormat(**settings)  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_a_prefill_is_taken_exactly_if_it_says_something_and_does_not_end_in_space(
     text: str,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.questions import (
@@ -88,7 +88,6 @@ def test_a_question_can_be_kept_in_a_set_whatever_its_metadata() -> None:
 # The order of choices
 
 
-@settings(deadline=None)
 @given(questions(), SEEDS)
 def test_shuffling_keeps_the_texts_and_what_is_right(q: Question, seed: int) -> None:
     shuffled = shuffle_choices(q, seed)
@@ -101,7 +100,6 @@ def test_shuffling_keeps_the_texts_and_what_is_right(q: Question, seed: int) -> 
     assert replace(shuffled, choices=q.choices, right=q.right, order=None) == q
 
 
-@settings(deadline=None)
 @given(questions(), SEEDS, SEEDS)
 def test_after_two_shuffles_the_order_still_leads_back_to_the_source(
     q: Question, first: int, second: int
@@ -138,7 +136,6 @@ def test_the_order_of_choices_is_the_same_in_every_version() -> None:
 # Samples
 
 
-@settings(deadline=None)
 @given(question_sets(), SEEDS, st.integers(1, 40), st.integers(1, 40))
 def test_a_smaller_sample_is_part_of_a_larger_one(
     given_set: QuestionSet, seed: int, one: int, other: int
@@ -149,7 +146,6 @@ def test_a_smaller_sample_is_part_of_a_larger_one(
     assert len(small) == min(one, other, len(given_set.questions))
 
 
-@settings(deadline=None)
 @given(question_sets(), SEEDS, st.integers(1, 40), st.randoms())
 def test_a_sample_does_not_depend_on_the_order_of_the_file(
     given_set: QuestionSet, seed: int, limit: int, random: Any
@@ -202,7 +198,6 @@ def test_a_sample_is_the_same_in_every_version() -> None:
     assert [q.id for q in sample] == ["q0", "q2", "q3", "q10"]
 
 
-@settings(deadline=None)
 @given(question_sets(), SEEDS)
 def test_ranking_keeps_every_question(given_set: QuestionSet, seed: int) -> None:
     ranked = rank_by_seed(given_set.questions, seed)
