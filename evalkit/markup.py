@@ -15,7 +15,8 @@ CHARACTERS = str.maketrans(
 )
 SINGLE_QUOTE = re.compile(r"(?<!\w)'|'(?!\w)")  # one within a word is an apostrophe
 SPACES = re.compile(r"[^\S\n]+")
-BLANK_LINES = re.compile(r"\n\s*\n\s*")
+LINE_BREAK = re.compile(r" ?\n ?")
+BLANK_LINES = re.compile(r"\n{3,}")
 
 THINKING = re.compile(r"<(think(?:ing)?)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 THINKING_ENDS = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
@@ -57,15 +58,15 @@ def strip_markup(text: str) -> str:
     text = SUPERSCRIPT.sub(lambda run: "^" + unicodedata.normalize("NFKC", run[0]), text)
     text = INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     text = THINKING_ENDS.split(THINKING.sub(" ", text))[-1]
-    text = SPECIAL_TOKEN.sub(" ", TURN_ENDS.split(text, maxsplit=1)[0])
-    text = TAG.sub(" ", ANSWER_TAG.sub("\nanswer: ", STRUCK_OUT.sub(" ", text)))
+    text = TURN_ENDS.split(STRUCK_OUT.sub(" ", text), maxsplit=1)[0]
+    text = TAG.sub(" ", ANSWER_TAG.sub("\nanswer: ", SPECIAL_TOKEN.sub(" ", text)))
     text = CHECKBOX.sub(lambda box: "❌" if box[1] == " " else "✅", text)
     text = JSON_KEY.sub(r"\n\2:", text).translate(CHARACTERS)
     for _ in range(3):
         text = LATEX_FONT.sub(r"\1", text)
     text = LATEX_MATHS.sub("", LATEX_BOX.sub(r"\nanswer: \1\n", text))
     text = MARKDOWN.sub("", EMPHASIS.sub(r"\1\2", text))
-    text = SPACES.sub(" ", SINGLE_QUOTE.sub("", text))
+    text = LINE_BREAK.sub("\n", SPACES.sub(" ", SINGLE_QUOTE.sub("", text)))
     return BLANK_LINES.sub("\n\n", text).strip()
 
 

@@ -18,17 +18,20 @@ LABEL = (  # B, (B), B), option B, (answer: option B)
     rf"(?<![{WORD}])(?P<label>[a-z]|\d+)(?![{WORD}])(?P<close>[^\S\n]?[)\]}}]{{1,3}})?"
 )
 LABEL_HERE = re.compile(LABEL)
-LABEL_BEHIND_TEXT = re.compile(rf"[^\S\n]?[,–-]?[^\S\n]?{LABEL}")
-SECOND_LABEL = re.compile(  # and B; , B; (B); or . B. where no words are left in the line
+BEHIND_TEXT = re.compile(r"[^\S\n]?[,–-]?[^\S\n]?")
+AND = re.compile(  # A and B; A, B; A (B); A B; or A. B. where no words are left in the line
     rf"[^\S\n]?[)\]}}]{{0,3}}(?:[^\S\n]?(?:[,;/&+|–—-]|{phrases.AND})|(?=[^\S\n]?[(\[])|(?=[^\S\n])"
-    rf"|\.(?=(?:\s\(?\w\)?\.)+\s*(?:\n|\Z)))[^\S\n]?\(?(?:(?:and|or|also|possibly|maybe|perhaps)\s)?{LABEL}"
+    r"|\.(?=(?:\s\(?\w\)?\.)+\s*(?:\n|\Z)))"
+    r"[^\S\n]?\(?(?:(?:and|or|also|possibly|maybe|perhaps)\s)?"
 )
 
 OPENING = re.compile(r"[\s(\[{:,]{0,9}")
 AN = re.compile(r"(?:a|an|the)\s")
-ARTICLE_BEFORE = re.compile(r"(?:^|\s)(?:the|an?|la|el|der|die|le)\s\Z")
+ASIDE = re.compile(r" \([^()\n]{0,80}\) [a-z]")  # A (quite) good question
+ARTICLE_BEFORE = re.compile(r"(?:^|\s)(?:the|an?|la|el|der|die|le)\Z")
+CHARACTER = re.compile("[\u2e80-\ud7af]")  # Chinese, Japanese, Korean
 NUMBERED = re.compile("[番번号號]|です|입니다")  # where other signs count things
-SEPARATOR = re.compile(r"[\s):,|(–—]|\.(?!\d)|-(?!\d)")
+SEPARATORS = re.compile(r"(?:[\s):,|(–—]|\.(?!\d)|-(?!\d)){0,6}")
 WORD_GOES_ON = re.compile(rf"[{WORD}]|[.,:]\d|-\w|['%^/*=]")
 SENTENCE_GOES_ON = re.compile(
     rf"\s?(?:{phrases.COPULA}|{phrases.DENIAL}|\w{{2,8}}n't\b|(?:was|are|can|has|would|will|must)\b)"
@@ -145,7 +148,7 @@ class Page:
         if text is None or self.flat[text.start : text.end] in self.labels:
             return None
         choices, end = text.choices, text.end
-        label = self.read_label(LABEL_BEHIND_TEXT.match(self.lower, end))
+        label = self.label_after(BEHIND_TEXT, end)
         if label is not None and END_OF_LABEL.match(self.text, label.end):
             choices, end = choices & {label.choice}, label.end
         if not ends.match(self.text, end) or self.is_one_of_several(end):
@@ -161,6 +164,11 @@ class Page:
     def label_at(self, at: int) -> Label | None:
         """Whatever has the shape of a label at a place."""
         return self.read_label(LABEL_HERE.match(self.lower, at))
+
+    def label_after(self, pattern: re.Pattern[str], at: int) -> Label | None:
+        """A label behind something else."""
+        match = pattern.match(self.lower, at)
+        return None if match is None else self.label_at(match.end())
 
     def read_label(self, match: re.Match[str] | None) -> Label | None:
         """The label in a match; None if it is a letter where digits were offered, or reverse."""
@@ -181,36 +189,44 @@ class Page:
         """Whether what follows leaves the label a label: not `B cells`, `A+`, `2.5`, `D-Day`."""
         if manner.marked and not (label.closed or label.named):
             return False
-        if self.text[label.end : label.end + 1] > "\u2e80" and (
+        if CHARACTER.match(self.text, label.end) and (
             manner.leads or (self.digits and not NUMBERED.match(self.text, label.end))
         ):
             return False
-        if manner.ends.match(self.text, label.end):
-            return not SENTENCE_GOES_ON.match(self.lower, label.end)
         bracketed = label.closed and manner.ends is END_OF_LABEL
-        return bracketed and not SENTENCE_GOES_ON.match(self.lower, label.end)
+        if not bracketed and not manner.ends.match(self.text, label.end):
+            return False
+        return not SENTENCE_GOES_ON.match(self.lower, label.end)
 
     def is_word(self, label: Label, manner: Manner) -> bool:
-        """Whether a letter may be a word: the pronoun I, a Roman number, a small letter."""
-        fills_line = END_OF_LINE.match(self.text, label.end) is not None
-        if label.letter == "I" and not label.closed:
-            if manner.leads:
-                return not fills_line
-            cut = not manner.small and not self.text[label.end :].strip()
-            return cut or not END_OF_SENTENCE.match(self.text, label.end)
-        if label.letter == "A" and manner.leads and not label.closed:
-            return self.text.startswith(" (", label.end)
-        if not label.letter.islower():
-            return False
-        before = self.lower[max(0, label.start - 5) : label.start]
+        """Whether a letter may be no label but a word."""
+        if label.letter == "I":
+            return not label.closed and self.is_pronoun(label, manner)
+        if label.letter.islower():
+            return self.is_small_word(label, manner)
+        article = label.letter == "A" and manner.leads and not label.closed
+        return article and ASIDE.match(self.text, label.end) is not None
+
+    def is_pronoun(self, label: Label, manner: Manner) -> bool:
+        """Whether a capital I may be the pronoun, or a Roman number."""
         if manner.leads:
-            return not fills_line or (before.strip(" (")[-1:].isalpha() and not label.named)
+            return not END_OF_LINE.match(self.text, label.end)
+        cut = not manner.small and not self.text[label.end :].strip()
+        return cut or not END_OF_SENTENCE.match(self.text, label.end)
+
+    def is_small_word(self, label: Label, manner: Manner) -> bool:
+        """Whether a small letter may be a word, or the beginning of one that was cut."""
+        before = self.lower[max(0, label.start - 5) : label.start].rstrip(" (")
+        follows_word = before[-1:].isalpha()
+        if manner.leads:
+            fills_line = END_OF_LINE.match(self.text, label.end) is not None
+            return not fills_line or (follows_word and not label.named)
         if label.opened or label.closed:
             return False
         if not manner.small or ARTICLE_BEFORE.search(before):
             return True
-        marked = self.text[label.end : label.end + 2].lstrip()[:1] in tuple(".,:;!")
-        return label.letter in "aeiouy" and before.rstrip()[-1:].isalnum() and not marked
+        marked = self.text[label.end : label.end + 2].lstrip().startswith((".", ",", ":", ";", "!"))
+        return label.letter in "aeiouy" and follows_word and not marked
 
     def is_text_too(self, label: Label) -> bool:
         """Whether a label in a sentence is also the text of another choice: blood type A."""
@@ -222,8 +238,7 @@ class Page:
 
     def is_joined(self, label: Label) -> bool:
         """Whether a second label follows as one of several: `A and B`, `A, B`, `A B`."""
-        match = SECOND_LABEL.match(self.lower, label.end)
-        other = self.read_label(match)
+        other = self.label_after(AND, label.end)
         if other is None or other.letter.lower() == label.letter.lower():
             return False
         if other.closed or END_OF_LABEL.match(self.text, other.end):
@@ -260,11 +275,9 @@ class Page:
 
     def text_after(self, end: int) -> Text | None:
         """The text of a choice that follows, perhaps behind some punctuation."""
-        for at in range(end, end + 6):
-            text = self.text_at(at)
-            if text is not None or not SEPARATOR.match(self.flat, at):
-                return text
-        return None
+        separators = SEPARATORS.match(self.flat, end)
+        places = range(end, separators.end() + 1) if separators else ()
+        return next(filter(None, map(self.text_at, places)), None)
 
     def belongs(self, text: Text, label: Label, manner: Manner) -> bool:
         """Whether a text is said of the label before it, and is no sentence of its own."""

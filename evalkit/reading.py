@@ -67,8 +67,7 @@ INTRODUCTION = (  # probably / the correct [option]
 ORNAMENTS = re.compile(rf"{ORNAMENT}*")
 GREETING = re.compile(rf"(?:{phrases.OPENER}[,:.!]*\s)*{INTRODUCTION}")
 IT_IS = re.compile(rf"(?:(?:{phrases.POINTED})\s)?")
-LINE = re.compile(rf"(?:^|(?<=[!?]\s)){ORNAMENT}{{0,8}}{INTRODUCTION}(?={LABEL})", re.MULTILINE)
-HEAD = re.compile(rf"^{ORNAMENT}{{0,4}}{LABEL}(?:(?<=[)\]])|[.:]|$)", re.MULTILINE)
+LINE = re.compile(rf"(?:^|(?<=[!?]\s)){ORNAMENT}{{0,8}}{INTRODUCTION}", re.MULTILINE)
 TICK = re.compile(rf"[ ).:,–—(-]{{0,4}}(?:{phrases.TICK})[ .!)]*$", re.MULTILINE)
 LONE_LETTER = re.compile(r"\W*\w\W*")
 HEADING = re.compile(rf".*{phrases.NOUN}\W*")
@@ -170,10 +169,11 @@ class Reader:
         named = self.page.name_text(first, END_OF_LINE) or self.page.name_text(text_at, END_OF_LINE)
         if named is None:
             named = self.page.name_label(greeted, LEADING)
-            if named is None or self.opens_list(named):
+            if named is None or self.opens_list(named) or TICK.match(self.lower, named.end):
                 return
         if self.is_claimed(named.start, named.end):
-            yield Statement(*named)
+            fills_line = END_OF_LINE.match(self.text, named.end) is not None
+            yield Statement(*named, kind="line" if fills_line else "said")
 
     def find_announced(self) -> Iterator[Statement]:
         """What follows words that announce it: `the answer is B`, `I choose B`, `no, B`."""
@@ -260,12 +260,16 @@ class Reader:
     @functools.cached_property
     def lists(self) -> frozenset[int]:
         """Where labels stand that follow each other in order at the heads of lines."""
-        labels = (self.page.read_label(match) for match in HEAD.finditer(self.lower))
-        heads = [label for label in labels if label is not None and label.choice is not None]
+        labels = (line.label for line in self.lines if line.label.choice is not None)
+        heads = [
+            label
+            for label in labels
+            if label.closed or self.text[label.end : label.end + 1] in ("", "\n", ".", ":")
+        ]
         return frozenset(
             start
             for one, two in itertools.pairwise(heads)
-            if one.choice is not None and two.choice == one.choice + 1
+            if one.choice is not None and two.choice is not None and one.choice < two.choice
             if not phrases.WITHDRAWN.search(self.lower, one.end, two.start)
             for start in (one.start, two.start)
         )
@@ -301,9 +305,12 @@ class Reader:
         above = self.lower[max(0, line.start - 80) : line.start]
         if re.search(r"[-•*]", line.before) or above.rstrip().endswith(":"):
             return False
-        *_, last, rest = ["", *above.split("\n")]
+        *_, line_above, sentence_before = ["", *above.split("\n")]
         return bool(
-            rest or not last.strip() or LONE_LETTER.fullmatch(last) or HEADING.fullmatch(last)
+            sentence_before
+            or not line_above
+            or LONE_LETTER.fullmatch(line_above)
+            or HEADING.fullmatch(line_above)
         )
 
 

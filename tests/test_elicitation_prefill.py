@@ -124,3 +124,23 @@ def test_digits_are_read_where_digits_were_offered() -> None:
     prompt = prompt_of(form=PromptFormat(labels="digits"))
     assert read_answer(response_of("3"), prompt, ANT.choices).choice == 2
     assert read_answer(response_of("4"), prompt, ANT.choices).outcome is Outcome.UNPARSED
+
+
+@pytest.mark.parametrize(
+    "prefill",
+    ["Answer:", "Label:", "(", "I pick (", "Of A, B and C the right one is (", "A or B or C? A: ("],
+)
+@pytest.mark.parametrize("reply", ["C", " C", "C)", "c", "C."])
+@pytest.mark.parametrize("is_echoed", [True, False])
+def test_a_label_goes_on_with_any_prefill(prefill: str, reply: str, is_echoed: bool) -> None:
+    prompt = prompt_of(form=PromptFormat(prefill=prefill))
+    response = response_of(prefill * is_echoed + reply)
+    assert read_answer(response, prompt, ANT.choices).choice == 2
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_the_prefill_itself_is_never_taken_for_an_answer(text: str) -> None:
+    prompt = prompt_of(form=PromptFormat(prefill="The answer is not A. The answer is B or ("))
+    assert read_answer(response_of(text), prompt, ANT.choices).outcome is Outcome.UNPARSED
+    prompt = prompt_of(form=PromptFormat(prefill="The answer is A. No,"))
+    assert read_answer(response_of(text), prompt, ANT.choices).outcome is Outcome.UNPARSED

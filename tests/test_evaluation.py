@@ -590,6 +590,15 @@ def test_a_400_that_names_what_was_not_sent_is_the_questions_own(
         assert "temperature" not in done.manifest.identity.parameters
 
 
+def test_a_400_that_names_what_is_never_sent_ends_the_run(sums: Benchmark, tmp_path: Path) -> None:
+    words = b'{"error": {"message": "this server wants a temperature"}}'
+    wants = Fault(manner="page", status=400, content=words, content_type="application/json")
+    with MessagesServer(faults=from_message_on(1, wants)) as server:
+        with pytest.raises(InvalidRequestError, match="this server wants a temperature"):
+            ask(server, sums, tmp_path, MIDDLE, temperature=None)
+        assert len(server.requests) == 3
+
+
 # Outcomes
 
 

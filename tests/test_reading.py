@@ -121,6 +121,7 @@ WRAPPED = Group(
         ("B?", None),
         ("B-", "B"),
         ("B -", "B"),
+        ("B😊", "B"),
     ),
 )
 
@@ -257,6 +258,7 @@ ENGLISH = Group(
         ("The closest value is option **B. Paris**.", "B"),
         ("Answer choice B", "B"),
         ("Answer: B | Paris", "B"),
+        ("So the answer is (B).", "B"),
     ),
 )
 
@@ -526,6 +528,9 @@ TEXT = Group(
         ("Lyon", None),
         ("The answer is Lyon.", None),
         ("I went to Paris once and it rained.", None),
+        ("London\nParis\nRome\nBerlin", None),
+        ("The answer is Paris. Rome is in Italy.", "B"),
+        ("Is it Paris?", None),
     ),
 )
 
@@ -583,6 +588,7 @@ LABEL_AND_TEXT = Group(
         ("The answer is London (B).", None),
         ("Option A: Paris", None),
         ("A) Paris is the capital of France.", None),
+        ("B ... Paris", "B"),
     ),
 )
 
@@ -685,6 +691,9 @@ LISTED = Group(
         ("A - incorrect, B - correct", None),
         ("A: no\nB: yes", "B"),
         ("D. in Germany - True.\n\nE. Vienna", None),
+        ("Answer:\nA) London is in England.\nB) Paris is in France.", None),
+        ("✅ B) Paris\n❌ A) London", "B"),
+        ("Answer B\n\n- Option A: wrong", "B"),
     ),
 )
 
@@ -708,6 +717,7 @@ EXPLAINED = Group(
         ("The answer is B. London (A) is in England.", "B"),
         ("The answer is B. It's not A.", "B"),
         ("The answer is B. It can't be A or C.", "B"),
+        ("B) Paris\n- Incorrect, it is in France.", None),
     ),
 )
 
@@ -756,6 +766,8 @@ ELIMINATED = Group(
         ("A - incorrect", None),
         ("A tempting answer is B.", None),
         ("A common answer is B.", None),
+        ("So the answer is (None of the above).", None),
+        ("B: wrong", None),
     ),
 )
 
@@ -803,6 +815,9 @@ HEDGED = Group(
         ("Supposedly the answer is B.", None),
         ("The answer used to be B.", None),
         ("B!?", None),
+        ("If B is correct, it is in France.", None),
+        ("The answer is (A) or (B).", None),
+        ("B if France is meant.", None),
     ),
 )
 
@@ -1140,6 +1155,47 @@ NUMBERS = Group(
     ),
 )
 
+SAME = Group(
+    idea="same",  # a set's mistake: two choices share a text
+    choices=("Paris", "Rome", "Paris"),
+    rows=(
+        ("Paris", None),
+        ("The answer is Paris.", None),
+        ("C) Paris", "C"),
+        ("A) Paris", "A"),
+        ("B) Paris", None),
+        ("Paris (C)", "C"),
+        ("Rome", "B"),
+    ),
+)
+
+IMAGES = Group(
+    idea="images",  # choices without a text
+    choices=("", "", "", ""),
+    rows=(
+        ("B", "B"),
+        ("(B)", "B"),
+        ("The answer is B.", "B"),
+        ("B) The second picture", "B"),
+        ("The second picture", None),
+        ("", None),
+    ),
+)
+
+POWERS = Group(
+    idea="powers",
+    choices=("102", "10²", "2*3", "23"),
+    rows=(
+        ("10²", "B"),
+        ("102", "A"),
+        ("The answer is 10².", "B"),
+        ("23", "D"),
+        ("2*3", "C"),
+        ("C) 2*3", "C"),
+        ("C) 23", None),
+    ),
+)
+
 YES_NO = Group(
     idea="yes-no",
     choices=("Yes", "No"),
@@ -1271,6 +1327,7 @@ SILENT = Group(
         ("All answers are correct.", None),
         ("Please provide the question.", None),
         ("Sorry, I can't decide. A is in England, B is in France.", None),
+        ("\ud83d", None),
     ),
 )
 
@@ -1297,6 +1354,7 @@ REASONED = Group(
         ("Paris is the capital of France. Therefore, option B is correct.", "B"),
         ("A) is in England.\nB) is in France.\nC) is in Italy.", None),
         ("Option A says London. Option B says Paris.", None),
+        ("The capital of France is Paris.\n(B)", "B"),
     ),
 )
 
@@ -1466,18 +1524,32 @@ STYLES: list[tuple[str, ...]] = [
     *(build_labels(count) for count in range(2, 27)),
     *(build_labels(count, "digits") for count in range(2, 10)),
 ]
-RENDERED = ("{}", "({})", "{})", "{}.", "**{}**", "({}", "The answer is ({})", "The answer is {}.")
 FORMAT = PromptFormat()
+RENDERED = (
+    *("{}", "({})", "{})", "{}.", "**{}**", "({}", "The answer is ({})", "The answer is {}."),
+    FORMAT.prefill + "{}",
+    FORMAT.prefill + "{}" + FORMAT.prefill_end,
+)
 
 FRAGMENTS = [
     *("A", "B", "C", "D", "E", "I", "a", "b", "c", "d", "1", "2", "3", "4", "12", "2.5"),
     *("(A)", "(B)", "B)", "A.", "**B**", "C:", "[D]", "Ｂ", "Ⓒ", r"\boxed{B}", "$C$", "<b>D</b>"),
-    *(" ", " ", " ", "\n", "\n\n", ".", ",", ":", ";", "?", "!", "-", "—", "(", ")", "**", "'", '"'),
+    *(" ", " ", " ", "\n", "\n\n", ".", ",", ":", "?", "!", "-", "—", "(", ")", "**", "'", '"'),
     *("The answer is", "Answer:", "answer", "is", "is not", "correct", "wrong", "option", "The"),
-    *("Wait,", "no,", "Actually", "I think", "I choose", "not", "and", "or", "both", "if", "because"),
+    *("Wait,", "no,", "Actually", "I think", "I choose", "not", "and", "or", "if", "because"),
     *("Paris", "London", "Rome", "Berlin", "So", "Therefore,", "Which", "it's", "maybe", "each"),
-    *("<think>", "</think>", "<answer>", "</answer>", "```", "~~", "{", "}", '{"answer":', "Question:"),
-    *("答案", "是", "选", "。", "Die Antwort ist", "La réponse est", "Ответ:", "정답은", "입니다", "ではなく"),
+    *("<think>", "</think>", "<answer>", "</answer>", "~~", "{", "}", '{"answer":', "Question:"),
+    *(
+        "答案",
+        "是",
+        "选",
+        "。",
+        "Die Antwort ist",
+        "La réponse est",
+        "Ответ:",
+        "정답은",
+        "ではなく",
+    ),
 ]
 
 
@@ -1485,7 +1557,8 @@ FRAGMENTS = [
 def asked(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What was offered: labels, and a text for each."""
     labels = draw(st.sampled_from(STYLES))
-    texts = st.one_of(st.text(max_size=8), st.sampled_from([*CITIES, *labels, "both A and B", "No"]))
+    common = st.sampled_from([*CITIES, *labels, "both A and B", "No"])
+    texts = st.one_of(st.text(max_size=8), common)
     return labels, tuple(draw(st.lists(texts, min_size=len(labels), max_size=len(labels))))
 
 
@@ -1508,7 +1581,7 @@ def test_whatever_the_reply_it_is_read_as_a_choice_that_it_names_or_none(
 def test_each_label_is_read_as_we_render_it(labels: tuple[str, ...]) -> None:
     texts = [f"text {label * 2}" for label in labels]
     for choice, label in enumerate(labels):
-        for rendering in (*RENDERED, FORMAT.prefill + "{}", FORMAT.prefill + "{}" + FORMAT.prefill_end):
+        for rendering in RENDERED:
             assert read_choice(rendering.format(label), labels, texts) == choice, rendering
         line = fill(FORMAT.choice, label=label, text=texts[choice])
         assert read_choice(line, labels, texts) == choice
@@ -1525,16 +1598,40 @@ def test_a_label_alone_is_read_whatever_the_texts_are(
 
 
 HOSTILE = (
-    *("A", "A ", "A\n", "A, ", "A. ", "(A) ", "(", "((A", "**", "* a", "\n", "\n\nA\n\n", " ", ". "),
-    *("answer is ", "answer is A ", "The answer is A. ", "answer, ", "answer word ", "answer\n", "so\n"),
-    *("A is correct? ", "if A ", "wait no ", "B) Paris\n", "A: true\n", "Paris ", "答案是A", "x\n\n"),
-    *("<think>", "</think>", "<s>", "~~a", r"\boxed{", r"\text{", "[answer]", "<|x", '"a":', "² ", "'"),
+    *(
+        "A",
+        "A ",
+        "A\n",
+        "A, ",
+        "A. ",
+        "(A) ",
+        "(",
+        "((A",
+        "**",
+        "* a",
+        "\n",
+        "\n\nA\n\n",
+        " ",
+        ". ",
+    ),
+    *("answer is ", "answer is A ", "The answer is A. ", "answer, ", "answer word ", "answer\n"),
+    *(
+        "A is correct? ",
+        "if A ",
+        "wait no ",
+        "so\n",
+        "B) Paris\n",
+        "A: true\n",
+        "Paris ",
+        "答案是A",
+    ),
+    *("<think>", "</think>", "<s>", "~~a", r"\boxed{", r"\text{", "[answer]", "<|x", '"a":', "² "),
 )
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_long_reply_is_read_in_time(piece: str) -> None:
-    """A million characters take half a second; twenty times that is no accident."""
+    """A million characters take half a second, and would take minutes with a bad pattern."""
     start = time.perf_counter()
     read_choice(piece * (1_000_000 // len(piece)), tuple("ABCD"), CITIES)
     assert time.perf_counter() - start < 10

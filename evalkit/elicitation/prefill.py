@@ -13,6 +13,9 @@ from evalkit.responses import Response
 
 MAX_TOKENS = 1
 
+AROUND_A_LABEL = " \n)]}.:*"
+"""What a token may hold beside the label."""
+
 
 def build_body(prompt: Prompt, asking: Asking) -> dict[str, Any]:
     """The body of a request; worked examples end as the answer is meant to end."""
@@ -40,8 +43,12 @@ def read_answer(response: Response, prompt: Prompt, choices: Sequence[str]) -> A
     """
     if response.stop_reason == "refusal":
         return Answer(outcome=Outcome.REFUSED)
-    reply = strip_echo(response.text, prompt.format.prefill)
-    choice = read_choice(prompt.format.prefill + reply, prompt.labels, choices)
+    form = prompt.format
+    reply = strip_echo(response.text, form.prefill)
+    bare = reply.strip(AROUND_A_LABEL)
+    # A prefill of one's own may announce nothing that the reader knows; a label alone is clear.
+    said = bare if len(bare) == 1 else form.prefill + reply
+    choice = read_choice(said, prompt.labels, choices)
     return answered_or(choice if reply.strip() else None, Outcome.UNPARSED)
 
 
