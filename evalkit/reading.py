@@ -288,9 +288,11 @@ class Reader:
         doubtful = self.page.digits or (self.text.startswith("A:") and named.end == 1)
         if doubtful and END_OF_LINE.match(self.text, named.end) is None:
             return True
-        second = re.escape(self.page.labels[1])
-        inline = re.compile(rf"\({second}\)|[\s,;]{second}[):]|[.;,]\s{second}\.")
-        return named.choice == 0 and inline.search(self.lower, named.end) is not None
+        if named.choice != 0:
+            return False
+        second = self.page.labels[1]
+        inline = re.compile(rf"\({second}\)|[.,;!]\s(?:{phrases.NOUN}\s)?{second}[).:]")
+        return inline.search(self.lower, named.end) is not None
 
     def stands_alone(self, line: Line) -> bool:
         """Whether a letter alone in its line is an answer: no table, formula or cut sentence."""

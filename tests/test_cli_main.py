@@ -9,7 +9,6 @@ import os
 import runpy
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -313,12 +312,11 @@ def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str], folder: Pa
 def test_python_dash_m_evalkit_is_evalkit(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    importlib.import_module("evalkit.__main__")
+    module = importlib.import_module("evalkit.__main__")
     assert capsys.readouterr().out == "", "importing it does nothing"
-    monkeypatch.delitem(sys.modules, "evalkit.__main__")
     monkeypatch.setattr("sys.argv", ["evalkit", "--version"])
     with pytest.raises(SystemExit) as end:
-        runpy.run_module("evalkit", run_name="__main__")
+        runpy.run_path(str(module.__file__), run_name="__main__")
     assert (end.value.code, capsys.readouterr().out) == (0, f"evalkit {evalkit.__version__}\n")
 
 

@@ -648,6 +648,8 @@ REVISED = Group(
         ("The answer seems to be B, but it's not.", None),
         ("The closest option is B, but it is not correct.", None),
         ("The answer is A.\nThe answer is C.\nThe answer is B.", "B"),
+        ("A (not B)", "A"),
+        ("A\n\nWait. B is in France.\n\nB", "B"),
     ),
 )
 
@@ -694,6 +696,10 @@ LISTED = Group(
         ("Answer:\nA) London is in England.\nB) Paris is in France.", None),
         ("✅ B) Paris\n❌ A) London", "B"),
         ("Answer B\n\n- Option A: wrong", "B"),
+        ("Option A: 10, option B: 20.", None),
+        ("A\nC", None),
+        ("B\nA", None),
+        ("A) London is in England.\nC) Rome is in Italy.", None),
     ),
 )
 
