@@ -143,6 +143,8 @@ class MessagesServer(Service):
             listener.close()
         finally:
             await runner.cleanup()
+            # What broke off a moment ago is closed in the loop's next rounds, or stays open.
+            await asyncio.sleep(0.01)
 
     async def _attend(self, request: web.Request) -> web.StreamResponse:
         """Write down a request and how it ended, whatever happens in between."""
