@@ -25,6 +25,7 @@ AND = re.compile(  # A and B; A, B; A (B); A B; or A. B. where no words are left
     r"[^\S\n]?\(?(?:(?:and|or|also|possibly|maybe|perhaps)\s)?"
 )
 
+ALSO_WORDS = tuple("aeiouy")  # small letters that are words somewhere: a, e, y
 OPENING = re.compile(r"[\s(\[{:,]{0,9}")
 AN = re.compile(r"(?:a|an|the)\s")
 ASIDE = re.compile(r" \([^()\n]{0,80}\) [a-z]")  # A (quite) good question
@@ -226,7 +227,7 @@ class Page:
         if not manner.small or ARTICLE_BEFORE.search(before):
             return True
         marked = self.text[label.end : label.end + 2].lstrip().startswith((".", ",", ":", ";", "!"))
-        return label.letter in "aeiouy" and follows_word and not marked
+        return label.letter in ALSO_WORDS and follows_word and not marked
 
     def is_text_too(self, label: Label) -> bool:
         """Whether a label in a sentence is also the text of another choice: blood type A."""

@@ -39,6 +39,7 @@ from typing import Literal, NamedTuple
 from evalkit import phrases
 from evalkit.markup import lower_case, strip_markup
 from evalkit.naming import (
+    ALSO_WORDS,
     END_OF_LABEL,
     END_OF_LINE,
     END_OF_SENTENCE,
@@ -204,7 +205,7 @@ class Reader:
         """`B is correct`; `B is also correct` names two."""
         for match in JUDGED.finditer(self.lower):
             label = self.page.read_label(match)
-            if label is None or (label.letter.islower() and not label.closed):
+            if label is None or (label.letter in ALSO_WORDS and not label.closed):
                 continue
             if self.is_claimed(label.start, match.end()):
                 also = " also " in match[0]

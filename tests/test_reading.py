@@ -259,6 +259,7 @@ ENGLISH = Group(
         ("Answer choice B", "B"),
         ("Answer: B | Paris", "B"),
         ("So the answer is (B).", "B"),
+        ("b is correct.", "B"),
     ),
 )
 
@@ -962,6 +963,7 @@ ARTICLES = Group(
         ("It's a", None),
         ("The correct city is a", None),
         ("We see both.\n\nI", None),
+        ("Grammar: a is right, an is wrong.", None),
     ),
 )
 
