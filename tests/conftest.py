@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -15,10 +17,6 @@ from evalkit.models.weights import weights_folder
 from tests.messages_replies import Answer, key_answers
 from tests.messages_server import MessagesServer
 
-# A busy machine may be slow once; a deadline would make that a failure.
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
-
 ROOT = Path(__file__).parents[1]
 
 QUICK = RetryPolicy(attempts=3, first_seconds=0.001, longest_seconds=0.002)
@@ -26,6 +24,12 @@ QUICK = RetryPolicy(attempts=3, first_seconds=0.001, longest_seconds=0.002)
 
 SUMS = 30
 """Questions of the benchmark `sums`."""
+
+# How fast an example runs says more about the machine than about the code.
+hypothesis.settings.register_profile(
+    "evalkit", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("evalkit")
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +48,14 @@ def own_environment(
     for name in ("API_KEY", "AUTH_TOKEN", "BASE_URL"):
         monkeypatch.delenv(f"ANTHROPIC_{name}", raising=False)
     return cache
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C works, in child processes too, even where a shell runs the tests in the background."""
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, earlier)
 
 
 def endpoint_of(server: MessagesServer, timeout_seconds: float = 30.0) -> Endpoint:
