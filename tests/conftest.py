@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,8 +46,8 @@ def own_environment(
         weights.mkdir(parents=True, exist_ok=True)
         (cache / "weights").symlink_to(weights)
     monkeypatch.setenv("EVALKIT_CACHE_DIR", str(cache))
-    for name in ("API_KEY", "AUTH_TOKEN", "BASE_URL"):
-        monkeypatch.delenv(f"ANTHROPIC_{name}", raising=False)
+    for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
+        monkeypatch.delenv(name)
     return cache
 
 

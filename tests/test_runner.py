@@ -145,7 +145,7 @@ def test_every_request_gets_one_row(count: int, concurrency: int) -> None:
 
 
 def test_as_many_are_in_flight_as_may_be() -> None:
-    with MessagesServer(latency_seconds=0.1) as server:
+    with MessagesServer(latency_seconds=0.3) as server:
         assert ask(server, requests_for(40), concurrency=16).error is None
         assert server.peak_concurrency == 16
 
