@@ -140,11 +140,14 @@ class MessagesServer(Service):
             listener = await self._loop.create_server(accept, "127.0.0.1", self.port, backlog=1024)
             address.set_result(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
             await self._closing.wait()
+            # asyncio loses a socket whose listener is closed while it is being accepted.
+            for socket in listener.sockets:
+                self._loop.remove_reader(socket.fileno())
+            await _let_the_loop_catch_up()
             listener.close()
         finally:
             await runner.cleanup()
-            # What broke off a moment ago is closed in the loop's next rounds, or stays open.
-            await asyncio.sleep(0.01)
+            await _let_the_loop_catch_up()
 
     async def _attend(self, request: web.Request) -> web.StreamResponse:
         """Write down a request and how it ended, whatever happens in between."""
@@ -231,6 +234,16 @@ class MessagesServer(Service):
     ) -> web.Response:
         extra = {} if self.bare else _official_headers(record)
         return web.json_response(body, status=status, headers=extra | (headers or {}))
+
+
+async def _let_the_loop_catch_up() -> None:
+    """Let connections that are half accepted, or half closed, become the one or the other.
+
+    Each takes a few rounds of the loop, however many there are; a loop that ended before would
+    leave their sockets open.
+    """
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def _read_body(request: web.Request) -> tuple[Json, Rejection | None]:

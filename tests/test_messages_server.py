@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import gc
 import json
 import signal
+import socket
 import ssl
 import struct
 import subprocess
@@ -14,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anthropic
 import httpx
@@ -918,6 +922,33 @@ def test_it_closes_at_once_though_a_request_hangs() -> None:
         assert time.monotonic() - begin < 1
         assert isinstance(waiting.exception(), httpx.TransportError)
     assert threading.active_count() == threads_before
+
+
+def test_it_loses_no_connection_that_arrives_while_it_closes() -> None:
+    lost: list[str] = []
+    sockets: list[socket.socket] = []
+
+    def knock(port: int) -> None:
+        with contextlib.suppress(OSError):  # closed at last
+            while True:
+                sockets.append(socket.create_connection(("127.0.0.1", port), timeout=1))
+                time.sleep(0.001)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "unraisablehook", lambda error: lost.append(str(error.exc_value)))
+        for _ in range(20):
+            with MessagesServer() as server:
+                port = urlsplit(server.base_url).port
+                guests = [threading.Thread(target=knock, args=[port]) for _ in range(3)]
+                for guest in guests:
+                    guest.start()
+                time.sleep(0.02)
+            for guest in guests:
+                guest.join()
+            while sockets:
+                sockets.pop().close()
+            gc.collect()
+    assert lost == []
 
 
 def test_it_runs_as_a_program(tmp_path: Path) -> None:
