@@ -1,20 +1,13 @@
-"""What a request body says: its texts, its prefill, how it asks, how many tokens it has."""
+"""What a request body says: its texts, its prefill, how it asks, what it shows."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from tests.messages_models import ServedModel
 
 Body = Mapping[str, Any]
-
-IMAGE_TOKENS: Final = 1000
-"""What an image costs here; the service goes by its size."""
-_TOKEN: Final = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 
 
 def blocks_of(content: object) -> list[Mapping[str, Any]]:
@@ -90,32 +83,19 @@ def thinks(body: Body, model: ServedModel) -> bool:
     return thinking.get("type") in ("adaptive", "enabled")
 
 
-def tokens_of(text: str) -> list[str]:
-    """The text in pieces of about a word or a sign; joined, they are the text again."""
-    return _TOKEN.findall(text)
-
-
-def count_input_tokens(body: Body, model: ServedModel) -> int:
-    """An estimate of the prompt's tokens; models since 4.7 count about 30 % more."""
-    count = sum(len(tokens_of(text)) for text in _input_texts(body))
-    count += IMAGE_TOKENS * len(images_of(body))
-    return math.ceil(count * (1.0 if model.sampling else 1.3))
-
-
 def images_of(body: Body) -> list[tuple[str, Mapping[str, Any]]]:
     """Each image block with the place where it stands, such as messages.0.content.1."""
     return [
-        (f"messages.{turn}.content.{index}", block)
+        image
         for turn, message in enumerate(messages_of(body))
-        for index, block in enumerate(blocks_of(message.get("content")))
-        if block.get("type") == "image"
+        for image in _images_in(f"messages.{turn}", message)
     ]
 
 
-def _input_texts(body: Body) -> Iterator[str]:
-    yield text_of(body.get("system"))
-    for message in messages_of(body):
-        yield f"{message.get('role')}: {text_of(message.get('content'))}"
-    for field in ("tools", "output_config"):
-        if body.get(field):
-            yield json.dumps(body[field])
+def _images_in(place: str, holder: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for index, block in enumerate(blocks_of(holder.get("content"))):
+        inner = f"{place}.content.{index}"
+        if block.get("type") == "image":
+            yield inner, block
+        elif block.get("type") == "tool_result":
+            yield from _images_in(inner, block)

@@ -37,8 +37,8 @@ class Rejection(Exception):
         self.message, self.status, self.details = message, status, details
         self.error_type = error_type or ERROR_TYPES[status]
 
-    def official_body(self, request_id: str) -> Json:
-        """The body as the official service has it."""
+    def official_body(self, request_id: str | None) -> Json:
+        """The body as the official service has it; without a request id inside of a batch."""
         error: Json = {"type": self.error_type, "message": self.message}
         if self.details is not None:
             error["details"] = self.details

@@ -16,6 +16,10 @@ GATEWAY_PAGE: Final = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
     b"<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
 )
+TOO_LARGE_PAGE: Final = (
+    b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n"
+    b"<body>\r\n<center><h1>413 Request Entity Too Large</h1></center>\r\n</body>\r\n</html>\r\n"
+)
 LOGIN_PAGE: Final = b"<!doctype html><title>Sign in</title><p>Please sign in to the network.</p>"
 
 
@@ -96,6 +100,11 @@ def bad_gateway() -> Fault:
     return Fault(manner="page", status=502, content=GATEWAY_PAGE)
 
 
+def page_too_large() -> Fault:
+    """A proxy's 413 with a web page, which the service never sees."""
+    return Fault(manner="page", status=413, content=TOO_LARGE_PAGE)
+
+
 def web_page() -> Fault:
     """A web page with status 200, as a captive portal sends it."""
     return Fault(manner="page", content=LOGIN_PAGE)
@@ -130,7 +139,8 @@ FAULTS: Final[Mapping[str, Callable[[], Fault]]] = {
     maker.__name__: maker
     for maker in (
         *(rate_limited, spend_limit_reached, overloaded, server_error, timed_out, unauthorized),
-        *(bad_gateway, web_page, empty_body, cut_in_half, connection_reset, hang),
+        *(bad_gateway, page_too_large, web_page, empty_body),
+        *(cut_in_half, connection_reset, hang),
     )
 }
 """The faults that a command line can name."""

@@ -13,15 +13,16 @@ from typing import Any, Final
 from tests.messages_body import (
     Body,
     answer_schema,
-    count_input_tokens,
     forced_tool,
     messages_of,
     prefill_of,
     thinks,
 )
+from tests.messages_caching import check_breakpoints
 from tests.messages_errors import Rejection, unknown_tag
 from tests.messages_images import check_images
 from tests.messages_models import THINKING_TYPES, ServedModel
+from tests.messages_tokens import count_input_tokens
 
 Rule = Callable[[Body, ServedModel], None]
 
@@ -212,6 +213,7 @@ COMMON_RULES: Final[tuple[Rule, ...]] = (
     _check_tools,
     _check_format,
     check_images,
+    check_breakpoints,
     _check_context,
 )
 """For messages and for counting alike."""

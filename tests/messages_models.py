@@ -57,6 +57,16 @@ class ServedModel:
         _, line, *version = self.alias.split("-")
         return f"Claude {line.title()} {'.'.join(version)}"
 
+    @property
+    def lifecycle(self) -> Literal["active", "deprecated"]:
+        """Whether its end is known."""
+        return "active" if self.retires is None else "deprecated"
+
+    @property
+    def newer_tokenizer(self) -> bool:
+        """Whether it is of 4.7 or later, which see texts in smaller pieces, images in more."""
+        return not self.sampling
+
 
 def _with_prefill(
     line: Line, date: str, efforts: tuple[str, ...], retires: str | None = None
@@ -192,7 +202,7 @@ def model_info(model: ServedModel, *, newer_fields: bool = True) -> Json:
     if newer_fields:
         retires_at = None if model.retires is None else f"{model.retires}T00:00:00Z"
         info |= {
-            "lifecycle": "active" if model.retires is None else "deprecated",
+            "lifecycle": model.lifecycle,
             "deprecated_at": None if model.retires is None else "2026-09-30T00:00:00Z",
             "retires_at": retires_at,
             "line": model.line,
@@ -221,29 +231,17 @@ def _supported(supported: bool) -> Json:
     return {"supported": supported}
 
 
-def list_models(query: Mapping[str, Sequence[str]], *, newer_fields: bool = True) -> Json:
-    """The page of `GET /v1/models` that a query asks for; newest release first.
+def list_models(query: Mapping[str, Sequence[str]], *, newer_fields: bool = True) -> list[Json]:
+    """All models that a query of `GET /v1/models` asks for; newest release first.
 
     Args:
-        query: `limit`, `after_id`, `before_id`, and `lifecycle[]`, checked already.
+        query: its `lifecycle[]`, checked already, decides.
         newer_fields: as for `model_info`.
     """
     newest_first = sorted(MODELS, key=lambda model: model.created, reverse=True)
     stages = query.get("lifecycle[]", ("active", "deprecated"))
-    rows = [model_info(model) for model in newest_first]
-    wanted = [row["id"] for row in rows if row["lifecycle"] in stages]
-    limit = int(query.get("limit", ["20"])[0])
-    if after := query.get("after_id"):
-        rest = wanted[wanted.index(after[0]) + 1 :]
-        page, has_more = rest[:limit], len(rest) > limit
-    elif before := query.get("before_id"):
-        rest = wanted[: wanted.index(before[0])]
-        page, has_more = rest[-limit:], len(rest) > limit
-    else:
-        page, has_more = wanted[:limit], len(wanted) > limit
-    return {
-        "data": [model_info(_BY_NAME[name], newer_fields=newer_fields) for name in page],
-        "has_more": has_more,
-        "first_id": page[0] if page else None,
-        "last_id": page[-1] if page else None,
-    }
+    return [
+        model_info(model, newer_fields=newer_fields)
+        for model in newest_first
+        if model.lifecycle in stages
+    ]

@@ -13,6 +13,8 @@ from typing import Any, Final
 from tests.messages_models import Json
 
 MESSAGES_PATH: Final = "/v1/messages"
+BATCHES_PATH: Final = f"{MESSAGES_PATH}/batches"
+FILES_PATH: Final = "/v1/files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class RequestRecord:
     headers: Mapping[str, str]
     """By lower-case name."""
     body: Mapping[str, Any]
-    """Empty where there was no JSON object."""
+    """Empty where there was no JSON object; for an upload the fields that describe it."""
     body_digest: str
     """The same for equal bodies sent to the same path, whatever the order of their fields."""
     body_number: int
@@ -39,6 +41,8 @@ class RequestRecord:
     """Requests being served when this one arrived, itself included."""
     arrived: float
     """Seconds on the monotonic clock."""
+    content: bytes = b""
+    """The file that was uploaded."""
 
     @property
     def is_message(self) -> bool:
@@ -68,6 +72,7 @@ class Ledger:
         query: Mapping[str, Sequence[str]],
         headers: Mapping[str, str],
         body: Json,
+        content: bytes = b"",
     ) -> RequestRecord:
         """Write down a request."""
         digest = _digest(method, path, body)
@@ -89,6 +94,7 @@ class Ledger:
             attempt=self._attempts[digest],
             in_flight=self.in_flight,
             arrived=time.monotonic(),
+            content=content,
         )
         self.requests.append(record)
         return record

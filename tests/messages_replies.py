@@ -13,14 +13,13 @@ from typing import Any, Final, Literal
 from tests.messages_body import (
     Body,
     answer_schema,
-    count_input_tokens,
     forced_tool,
     last_user_text,
     prefill_of,
     thinks,
-    tokens_of,
 )
 from tests.messages_models import Json, ServedModel
+from tests.messages_tokens import count_input_tokens, tokens_of
 
 SENTENCE: Final = "The answer is ({letter})."
 _OPTION_LINE: Final = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(.+?)[ \t]*$", re.MULTILINE)
@@ -38,7 +37,8 @@ class Reply:
     """Its words, verbatim; after a prefill the continuation only."""
     _: KW_ONLY
     letter: str | None = None
-    """Its choice; said in the way that the request asks for, unless there is a text."""
+    """Its choice; said in the way that the request asks for, unless there is a text. "c" is what a
+    model may say that is bound to "A", "B", or "C"."""
     thinking: str | None = None
     """Its thoughts; said only where thinking is on."""
     tool_input: Mapping[str, Any] | None = None
@@ -248,7 +248,9 @@ def _text_for(reply: Reply, body: Body, style: str) -> str:
 def _fill(schema: Mapping[str, Any], letter: str) -> object:
     """A value that fits the schema and says the letter wherever it can."""
     if "enum" in schema:
-        return letter if letter in schema["enum"] else schema["enum"][0]
+        # A schema binds the letter, not its case.
+        named = {str(value).casefold() for value in schema["enum"]}
+        return letter if letter.casefold() in named else schema["enum"][0]
     if "const" in schema:
         return schema["const"]
     kind = schema.get("type", "string")
@@ -299,6 +301,14 @@ def echoed(message: Json, prefill: str) -> Json:
     """The same message with the prefill repeated at its start."""
     text = "".join(block["text"] for block in message["content"] if block["type"] == "text")
     return {**message, "content": [{"type": "text", "text": prefill + text}]}
+
+
+def oddly_cased(reply: Reply, body: Body) -> Reply:
+    """The same reply with its letter in the other case, where a schema binds it."""
+    bound = answer_schema(body) is not None or forced_tool(body) is not None
+    if reply.letter is None or not bound:
+        return reply
+    return dataclasses.replace(reply, letter=reply.letter.swapcase())
 
 
 def in_a_fresh_turn(reply: Reply) -> Reply:

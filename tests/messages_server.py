@@ -14,19 +14,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import signal
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from aiohttp import web
 
@@ -40,20 +41,14 @@ from tests.messages_faults import (
     first_attempts,
     no_faults,
 )
+from tests.messages_limits import RequestBucket, limit_headers
 from tests.messages_models import Json
-from tests.messages_record import Ledger, RequestRecord
+from tests.messages_record import BATCHES_PATH, FILES_PATH, Ledger, RequestRecord
 from tests.messages_replies import Answer, Reply, key_answers, same_letter_each_time
 from tests.messages_service import Service
+from tests.messages_uploads import read_request
 
 __all__ = ["Fault", "MessagesServer", "Reply", "RequestRecord", "key_answers"]
-
-MAX_BODY_BYTES: Final = 32 * 1024 * 1024
-RATE_LIMITS: Final = {
-    "requests": 1_000,
-    "tokens": 2_400_000,
-    "input-tokens": 2_000_000,
-    "output-tokens": 400_000,
-}
 
 
 @dataclass(kw_only=True, eq=False)
@@ -61,17 +56,27 @@ class MessagesServer(Service):
     """A service that listens, in a thread of its own, while its `with` block lasts."""
 
     faults: FaultPlan = no_faults
+    """Which requests over HTTP fail, and how; those in a batch are `batch_fault`'s."""
     latency_seconds: float = 0.0
     close_silently_every: int | None = None
     """After so many replies on a connection, close it without a word when it is used again."""
+    requests_per_minute: int | None = None
+    """More messages than that are a 429 with a truthful `retry-after`; None: no limit."""
+    request_burst: int | None = None
+    """How many of them may come at once; None: all of a minute."""
     port: int = 0
     """0 for any free one."""
+    max_body_bytes: int = 32 * 2**20
+    """Larger requests are a 413, but for batches and uploads, which have limits of their own."""
     ledger: Ledger = field(init=False, default_factory=Ledger)
-    base_url: str = field(init=False, default="")
+    _bucket: RequestBucket | None = field(init=False, default=None)
     _replies: Counter[object] = field(init=False, default_factory=Counter)
     _failure: Exception | None = field(init=False, default=None)
 
     def __enter__(self) -> Self:
+        if self.requests_per_minute is not None:
+            burst = self.request_burst or self.requests_per_minute
+            self._bucket = RequestBucket(self.requests_per_minute, burst)
         address: Future[str] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(address,), name="messages-server", daemon=True
@@ -125,7 +130,7 @@ class MessagesServer(Service):
 
     async def _listen(self, address: Future[str]) -> None:
         self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
-        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._attend)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.05)
         await runner.setup()
@@ -151,17 +156,18 @@ class MessagesServer(Service):
 
     async def _attend(self, request: web.Request) -> web.StreamResponse:
         """Write down a request and how it ended, whatever happens in between."""
-        body, problem = await _read_body(request)
+        arrival = await read_request(request, self._max_bytes(request))
         record = self.ledger.arrive(
             method=request.method,
             path=request.path,
             query={name: request.query.getall(name) for name in request.query},
             headers={name.lower(): value for name, value in request.headers.items()},
-            body=body,
+            body=arrival.body,
+            content=arrival.content,
         )
         status: int | None = None
         try:
-            response = await self._serve(request, record, problem)
+            response = await self._serve(request, record, arrival.problem)
             if not _is_closing(request):
                 status = response.status
                 self._replies[request.protocol] += 1
@@ -175,6 +181,10 @@ class MessagesServer(Service):
         every = self.close_silently_every
         if every is not None and self._replies[request.protocol] >= every:
             return _drop(request)
+        if self._bucket is not None and record.is_message:
+            wait_seconds = self._bucket.take(time.monotonic())
+            if wait_seconds > 0:
+                return self._limit(record, wait_seconds)
         fault = self.faults(record)
         pause_seconds = self.latency_seconds + (fault.delay_seconds if fault else 0.0)
         if pause_seconds > 0:
@@ -207,11 +217,17 @@ class MessagesServer(Service):
         rejection = Rejection(fault.message, status=fault.status, details=details)
         return self._reject(record, rejection, dict(fault.headers))
 
+    def _limit(self, record: RequestRecord, wait_seconds: float) -> web.Response:
+        limit = f"{self.requests_per_minute} requests per minute"
+        message = f"This request would exceed your organization's rate limit of {limit}."
+        headers = {"retry-after": str(math.ceil(wait_seconds))}
+        return self._reject(record, Rejection(message, status=429), headers)
+
     def _reply(self, record: RequestRecord, problem: Rejection | None) -> web.Response:
         try:
             if problem is not None:
                 raise problem
-            return self._json(record, 200, self.respond(record))
+            return self._response(record, 200, self.respond(record))
         except Rejection as rejection:
             if self.mistakes_as_500 and rejection.status == 400:
                 rejection = Rejection(rejection.message, status=500)
@@ -227,13 +243,31 @@ class MessagesServer(Service):
     ) -> web.Response:
         official = rejection.official_body(_request_id(record))
         body = rejection.bare_body() if self.bare else official
-        return self._json(record, rejection.status, body, headers)
+        return self._response(record, rejection.status, body, headers)
 
-    def _json(
-        self, record: RequestRecord, status: int, body: Json, headers: dict[str, str] | None = None
+    def _response(
+        self,
+        record: RequestRecord,
+        status: int,
+        body: Json | bytes,
+        headers: dict[str, str] | None = None,
     ) -> web.Response:
-        extra = {} if self.bare else _official_headers(record)
-        return web.json_response(body, status=status, headers=extra | (headers or {}))
+        extra = ({} if self.bare else self._official_headers(record)) | (headers or {})
+        if isinstance(body, bytes):
+            return web.Response(body=body, content_type="application/x-jsonl", headers=extra)
+        return web.json_response(body, status=status, headers=extra)
+
+    def _official_headers(self, record: RequestRecord) -> dict[str, str]:
+        headers = {
+            "request-id": _request_id(record),
+            "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
+        }
+        return headers | (limit_headers(self._bucket) if record.is_message else {})
+
+    def _max_bytes(self, request: web.Request) -> int:
+        if request.path == BATCHES_PATH:
+            return self.max_batch_bytes
+        return self.max_file_bytes if request.path == FILES_PATH else self.max_body_bytes
 
 
 async def _let_the_loop_catch_up() -> None:
@@ -246,38 +280,8 @@ async def _let_the_loop_catch_up() -> None:
         await asyncio.sleep(0)
 
 
-async def _read_body(request: web.Request) -> tuple[Json, Rejection | None]:
-    try:
-        raw = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        return {}, Rejection("Request exceeds the maximum size", status=413)
-    if not raw:
-        return {}, None
-    try:
-        body = json.loads(raw)
-    except ValueError as error:
-        return {}, Rejection(f"The request body is not valid JSON: {error}")
-    if not isinstance(body, dict):
-        return {}, Rejection("Input should be a valid dictionary")
-    return body, None
-
-
 def _request_id(record: RequestRecord) -> str:
     return f"req_011{record.number:021d}"
-
-
-def _official_headers(record: RequestRecord) -> dict[str, str]:
-    headers = {
-        "request-id": _request_id(record),
-        "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
-    }
-    if record.is_message:
-        reset = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for kind, limit in RATE_LIMITS.items():
-            headers[f"anthropic-ratelimit-{kind}-limit"] = str(limit)
-            headers[f"anthropic-ratelimit-{kind}-remaining"] = str(limit)
-            headers[f"anthropic-ratelimit-{kind}-reset"] = reset
-    return headers
 
 
 def _is_closing(request: web.Request) -> bool:
@@ -342,6 +346,10 @@ def _server_of(options: argparse.Namespace) -> MessagesServer:
         ignore_prefill=options.ignore_prefill,
         bare=options.bare,
         mistakes_as_500=options.mistakes_as_500,
+        odd_casing=options.odd_casing,
+        zero_retention=options.zero_retention,
+        batch_seconds=options.batch_seconds,
+        requests_per_minute=options.requests_per_minute,
     )
 
 
@@ -356,6 +364,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--style", default="{letter}")
     parser.add_argument("--latency-seconds", type=float, default=0.0)
+    parser.add_argument("--batch-seconds", type=float, default=0.0)
+    parser.add_argument("--requests-per-minute", type=int)
     parser.add_argument("--close-silently-every", type=int, metavar="REPLIES")
     parser.add_argument("--fail", choices=FAULTS, help="fail the first attempts like this")
     parser.add_argument("--attempts", type=int, default=1, help="how many of them (--fail)")
@@ -368,7 +378,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FAULT=SHARE",
         help="fail this share of the first attempts, chosen by --seed",
     )
-    for deviation in ("echo-prefill", "ignore-prefill", "bare", "mistakes-as-500"):
+    deviations = ("echo-prefill", "ignore-prefill", "bare", "mistakes-as-500")
+    for deviation in (*deviations, "odd-casing", "zero-retention"):
         parser.add_argument(f"--{deviation}", action="store_true")
     return parser
 

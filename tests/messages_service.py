@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from tests.messages_body import count_input_tokens, prefill_of, without_prefill
+from tests.messages_batches import BatchDesk
+from tests.messages_body import Body, prefill_of, without_prefill
+from tests.messages_caching import PromptCache, billed
 from tests.messages_errors import Rejection
+from tests.messages_files import FileDesk
 from tests.messages_models import (
-    MODELS,
     Json,
     ServedModel,
     find_model,
@@ -17,23 +20,26 @@ from tests.messages_models import (
     model_info,
     third_party_model,
 )
-from tests.messages_record import MESSAGES_PATH, RequestRecord
+from tests.messages_paging import page_of
+from tests.messages_record import BATCHES_PATH, FILES_PATH, MESSAGES_PATH, RequestRecord
 from tests.messages_replies import (
     Answer,
     bare_message,
     compose_message,
     echoed,
     in_a_fresh_turn,
+    oddly_cased,
     same_letter_each_time,
     without_constraints,
 )
 from tests.messages_rules import check_count, check_headers, check_leniently, check_message
+from tests.messages_tokens import count_input_tokens
 
 MODELS_PATH: Final = "/v1/models"
 
 
 @dataclass(kw_only=True, eq=False)
-class Service:
+class Service(BatchDesk, FileDesk):
     """The endpoints and the ways in which they may deviate from the official ones."""
 
     answer: Answer = same_letter_each_time
@@ -48,55 +54,94 @@ class Service:
     ignore_prefill: bool = False
     """Reply to a prefill with a fresh turn, whatever the model, as vLLM does."""
     bare: bool = False
-    """Check next to nothing, ignore schemas and tools, leave out most fields, as llama.cpp does."""
+    """Check next to nothing, ignore schemas and tools, leave out most fields, as llama.cpp does;
+    and have neither batches nor files."""
     mistakes_as_500: bool = False
     """Answer with status 500 where 400 would be right, as llama.cpp does at times."""
+    odd_casing: bool = False
+    """Say the letter in the other case wherever a schema or a forced tool binds it."""
+    zero_retention: bool = False
+    """Refuse what an organization without data retention can't have: Fable and Mythos models,
+    batches, files."""
+    _cache: PromptCache = field(init=False, default_factory=PromptCache)
 
-    def respond(self, record: RequestRecord) -> Json:
-        """The body of the response with status 200.
+    def respond(self, record: RequestRecord) -> Json | bytes:
+        """The body of the response with status 200: JSON, or lines of JSON.
 
         Raises:
             Rejection: for every other status.
         """
         version = "" if self.bare else check_headers(record.headers, self.key)
-        if record.method == "GET" and record.path.startswith(MODELS_PATH):
+        if record.method == "GET" and _is_below(MODELS_PATH, record.path):
             return self._models(record)
-        endpoints: dict[tuple[str, str], Callable[[RequestRecord, str], Json]] = {
-            ("POST", MESSAGES_PATH): self._create_message,
-            ("POST", f"{MESSAGES_PATH}/count_tokens"): self._count_tokens,
-        }
-        endpoint = endpoints.get((record.method, record.path))
-        if endpoint is None:
-            raise Rejection("Not found", status=404)
-        return endpoint(record, version)
+        if record.method == "POST" and record.path == MESSAGES_PATH:
+            return self._create_message(record, version)
+        if record.method == "POST" and record.path == f"{MESSAGES_PATH}/count_tokens":
+            return self._count_tokens(record, version)
+        if _is_below(BATCHES_PATH, record.path) and not self.bare:
+            self._check_retention("Message Batches")
+            return self.respond_about_batches(record, version)
+        if _is_below(FILES_PATH, record.path) and not self.bare:
+            self._check_retention("Files")
+            return self.respond_about_files(record)
+        raise Rejection("Not found", status=404)
+
+    def _check_retention(self, thing: str) -> None:
+        if self.zero_retention:
+            raise Rejection(f"{thing}: not available to organizations with zero data retention.")
+
+    def _check_retention_for(self, model: ServedModel) -> None:
+        if model.line in ("fable", "mythos"):
+            self._check_retention(model.id)
+
+    def answer_in_batch(self, params: Json, version: str, *, number: int, arrived: float) -> Json:
+        """The message that answers one request of a batch."""
+        message = self._message(params, version, number=number, arrived=arrived)
+        return {**message, "usage": message["usage"] | {"service_tier": "batch"}}
 
     @property
     def _any_prefill(self) -> bool:
         return self.echo_prefill or self.ignore_prefill
 
     def _create_message(self, record: RequestRecord, version: str) -> Json:
-        body = record.body
+        number, arrived = record.number, record.arrived
         if self.bare:
             model = self._model_of_any_name(record)
-            body = without_constraints(body)
-        else:
-            model = check_message(body, version, any_prefill=self._any_prefill)
+            body = without_constraints(record.body)
+            return bare_message(self._compose(body, model, number=number, arrived=arrived))
+        return self._message(record.body, version, number=number, arrived=arrived)
+
+    def _message(self, body: Body, version: str, *, number: int, arrived: float) -> Json:
+        body = self.with_files(body)
+        model = check_message(body, version, any_prefill=self._any_prefill)
+        self._check_retention_for(model)
+        return self._compose(body, model, number=number, arrived=arrived)
+
+    def _compose(self, body: Body, model: ServedModel, *, number: int, arrived: float) -> Json:
         prefill = prefill_of(body)
         read = without_prefill(body) if self.ignore_prefill else body
         reply = self.answer(read)
         if self.ignore_prefill and prefill is not None:
             reply = in_a_fresh_turn(reply)
-        message = compose_message(reply, read, model, number=record.number, style=self.style)
+        if self.odd_casing:
+            reply = oddly_cased(reply, read)
+        message = compose_message(reply, read, model, number=number, style=self.style)
+        if reply.input_tokens is None and reply.cache_read_tokens == 0:
+            finished = time.monotonic()
+            use = self._cache.use(read, model, arrived=arrived, finished=finished)
+            message = billed(message, use)
         if self.echo_prefill and prefill is not None:
             message = echoed(message, prefill)
-        return bare_message(message) if self.bare else message
+        return message
 
     def _count_tokens(self, record: RequestRecord, version: str) -> Json:
         if self.bare:
-            model = self._model_of_any_name(record)
+            body, model = record.body, self._model_of_any_name(record)
         else:
-            model = check_count(record.body, version, any_prefill=self._any_prefill)
-        return {"input_tokens": count_input_tokens(record.body, model)}
+            body = self.with_files(record.body)
+            model = check_count(body, version, any_prefill=self._any_prefill)
+            self._check_retention_for(model)
+        return {"input_tokens": count_input_tokens(body, model)}
 
     def _model_of_any_name(self, record: RequestRecord) -> ServedModel:
         check_leniently(record.body)
@@ -107,12 +152,17 @@ class Service:
         if self.bare:
             return _bare_models(name)
         if not name:
-            _check_page(record.query)
-            return list_models(record.query, newer_fields=self.newer_model_fields)
+            _check_stages(record.query)
+            rows = list_models(record.query, newer_fields=self.newer_model_fields)
+            return page_of(rows, record.query)
         model = find_model(name)
         if model is None:
             raise Rejection(f"model: {name}", status=404)
         return model_info(model, newer_fields=self.newer_model_fields)
+
+
+def _is_below(root: str, path: str) -> bool:
+    return path == root or path.startswith(f"{root}/")
 
 
 def _bare_models(name: str) -> Json:
@@ -121,15 +171,7 @@ def _bare_models(name: str) -> Json:
     return {"object": "list", "data": [{"id": "any", "object": "model", "owned_by": "test"}]}
 
 
-def _check_page(query: Mapping[str, Sequence[str]]) -> None:
-    limit = query.get("limit", ["20"])[0]
-    if not limit.isdecimal() or not 1 <= int(limit) <= 1000:
-        raise Rejection("limit: Input should be between 1 and 1000")
-    known = {model.id for model in MODELS}
-    for field in ("after_id", "before_id"):
-        for name in query.get(field, ()):
-            if name not in known:
-                raise Rejection(f"{field}: unknown model {name}")
+def _check_stages(query: Mapping[str, Sequence[str]]) -> None:
     for stage in query.get("lifecycle[]", ()):
         if stage not in ("active", "deprecated", "retired"):
             raise Rejection("lifecycle: Input should be 'active', 'deprecated' or 'retired'")

@@ -35,6 +35,7 @@ from tests.messages_faults import (
     from_message_on,
     hang,
     overloaded,
+    page_too_large,
     rate_limited,
     server_error,
     slow,
@@ -63,6 +64,7 @@ TOOL = {"name": "answer", "input_schema": SCHEMA, "strict": True}
 FORCED: Json = {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "answer"}}
 ENABLED = {"type": "enabled", "budget_tokens": 1024}
 NOT_FORCED: Json = {"tools": [TOOL], "tool_choice": {"type": "auto"}}
+DOT_GIF = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 HEADERS = {"x-api-key": "test-key", "anthropic-version": OLD_VERSION}
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 NEW_HEADERS = HEADERS | {"anthropic-version": NEW_VERSION}
@@ -541,7 +543,7 @@ def test_a_broken_rule_is_a_400(official: MessagesServer, fields: Json, text: st
         {"messages": [user([png(8000, 8000), {"type": "text", "text": ANT}])]},
         {"messages": [user([png(2000, 9)] * 21)]},
         {"messages": image_with(type="url", url="https://example.org/ant.png")},
-        {"messages": image_with(media_type="image/gif", data="R0lGODlh")},
+        {"messages": image_with(media_type="image/gif", data=DOT_GIF)},
         {"thinking": {"type": "between_tools"}, "model": "claude-sonnet-5-5"},
         {"thinking": {"type": "disabled"}, "model": "claude-haiku-5-5"},
         {"output_config": {"effort": "low", **FORMAT}, "model": "claude-opus-5-5"},
@@ -788,6 +790,7 @@ def test_a_fault_with_the_official_envelope(
     ("fault", "status", "start"),
     [
         (bad_gateway(), 502, b"<html>"),
+        (page_too_large(), 413, b"<html>"),
         (web_page(), 200, b"<!doctype html>"),
         (empty_body(), 200, b""),
     ],
