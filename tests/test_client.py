@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from evalkit.api.client import MessagesClient, classify, parse_error_body
+from evalkit.api.client import MessagesClient
 from evalkit.api.endpoint import Endpoint
+from evalkit.api.error_bodies import classify, parse_error_body
 from evalkit.errors import (
     ApiError,
     AuthenticationError,
@@ -56,6 +58,8 @@ from tests.messages_replies import Reply
 from tests.messages_server import MessagesServer
 
 SECRET = "sk-ant-api03-" + "very-secret-" * 8
+T = TypeVar("T")
+
 BODY: dict[str, Any] = {
     "model": "claude-haiku-4-5",
     "max_tokens": 1,
@@ -77,12 +81,34 @@ def ask(endpoint: Endpoint, body: Mapping[str, Any] = BODY) -> Response:
     return asyncio.run(send())
 
 
+def using(endpoint: Endpoint, use: Callable[[MessagesClient], Awaitable[T]]) -> T:
+    """What a function makes of a client with three connections."""
+
+    async def main() -> T:
+        async with MessagesClient(endpoint, 3) as client:
+            return await use(client)
+
+    return asyncio.run(main())
+
+
 def fail(endpoint: Endpoint, body: Mapping[str, Any] = BODY) -> ApiError:
     """Ask once, in vain."""
     with pytest.raises(ApiError) as caught:
         ask(endpoint, body)
     assert "\n" not in str(caught.value)
     return caught.value
+
+
+def receive(connection: socket.socket) -> bytes:
+    """The bytes of a request; what is left unread when a connection ends would reset it."""
+    request = connection.recv(65536)
+    head, _, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)^content-length: (\d+)", head, re.MULTILINE)
+    missing = int(length[1]) - len(body) if length else 0
+    while missing > 0 and (more := connection.recv(65536)):
+        request += more
+        missing -= len(more)
+    return request
 
 
 @contextmanager
@@ -108,7 +134,7 @@ def raw_server(
                         connection = tls.wrap_socket(connection, server_side=True)
                     except OSError:  # the client does not like our certificate
                         continue
-                requests.append(connection.recv(65536))
+                requests.append(receive(connection))
                 for piece in pieces:
                     try:
                         connection.sendall(piece)
@@ -229,6 +255,38 @@ def test_connections_are_kept_and_limited() -> None:
         assert (server.connections, server.peak_concurrency) == (3, 3)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "head", "absent"),
+    [
+        ({"body": {"a": 1}}, b"content-type: application/json\r\n", b"accept: app"),
+        ({"body": b'{"a": 1}'}, b"content-type: application/json\r\n", b"multipart"),
+        ({"params": {"limit": 5}}, b" /v1/x?limit=5 HTTP/1.1\r\n", b"content-type"),
+        ({"accept": "application/binary"}, b"accept: application/binary\r\n", b"content-type"),
+        (
+            {"files": {"file": ("a.png", b"...", "image/png")}},
+            b"content-type: multipart/form-data; boundary=",
+            b"application/json",
+        ),
+    ],
+)
+def test_headers_fit_what_is_sent(arguments: dict[str, Any], head: bytes, absent: bytes) -> None:
+    requests: list[bytes] = []
+    with raw_server(http_response("200 OK", b"{}"), requests=requests) as address:
+        using(
+            Endpoint(base_url=address), lambda client: client.request("POST", "/v1/x", **arguments)
+        )
+    assert head in requests[0].replace(b"Content-Type", b"content-type")
+    assert absent not in requests[0]
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds"), [(0, 120), (999_999, 120), (5_300_000, 170), (256_000_000, 2680)]
+)
+def test_a_large_body_has_more_time(size: int, seconds: float) -> None:
+    client = MessagesClient(Endpoint(base_url="http://127.0.0.1:9", timeout_seconds=120), 1)
+    assert client.seconds_for(size) == seconds
+
+
 # What a redirect must not do
 
 
@@ -323,6 +381,101 @@ def test_an_unknown_model_is_one_clear_line() -> None:
             f"{server.base_url[7:]} has no model 'claude-nope', or no Messages API: "
             "model: claude-nope (status 404)"
         )
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/messages", "no model 'm', or no Messages API"),
+        ("/v1/messages/count_tokens", "no model 'm', or doesn't count tokens"),
+        ("/v1/messages/batches", "no batches"),
+        ("/v1/messages/batches/b/results", "no such batch, or no batches at all"),
+        ("/v1/files", "no files"),
+        ("/v1/files/f", "no such file, or no files at all"),
+        ("/v1/models", "no list of models"),
+        ("/v2", "no such path"),
+    ],
+)
+def test_a_path_that_is_not_there_is_explained(path: str, words: str) -> None:
+    with raw_server(http_response("404 Not Found")) as address, pytest.raises(NotFoundError) as e:
+        using(
+            Endpoint(base_url=address),
+            lambda client: client.request("POST", path, body={"model": "m"}),
+        )
+    assert str(e.value) == (
+        f"{address[7:]} has {words}: Not Found, without an error message (status 404)"
+    )
+
+
+def test_any_status_of_success_is_one() -> None:
+    with raw_server(http_response("204 No Content")) as address:
+        reply = using(Endpoint(base_url=address), lambda client: client.request("DELETE", "/v1/x"))
+    assert reply.status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "status 200, but the body is no JSON (no content type, 0 bytes)"),
+        (b"[]", "status 200, but the body is no JSON object"),
+    ],
+)
+def test_what_should_be_an_object_is_checked(content: bytes, message: str) -> None:
+    with (
+        raw_server(http_response("200 OK", content)) as address,
+        pytest.raises(UnreadableResponseError, match=re.escape(message)),
+    ):
+        using(Endpoint(base_url=address), lambda client: client.fetch("GET", "/v1/x"))
+
+
+# Streams
+
+
+def collect(endpoint: Endpoint) -> list[bytes]:
+    """The pieces of a stream, joined where they were cut."""
+    pieces: list[bytes] = []
+
+    async def use(client: MessagesClient) -> list[bytes]:
+        async for piece in client.stream("/v1/x", accept="text/plain"):
+            pieces.append(piece)
+        return pieces
+
+    return using(endpoint, use)
+
+
+def test_a_stream_may_last_longer_than_a_response() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n"
+    with raw_server(head, *([b"1234"] * 10), pause_seconds=0.05) as address:
+        pieces = collect(Endpoint(base_url=address, timeout_seconds=0.3))
+    assert b"".join(pieces) == b"1234" * 10
+    assert len(pieces) > 3
+
+
+@pytest.mark.parametrize(
+    ("pieces", "kind", "message"),
+    [
+        ((http_response("404 Not Found"),), NotFoundError, "no such path: Not Found"),
+        ((b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123",), ConnectionFailedError, "broke"),
+        (
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123", *([b""] * 99)),
+            ConnectionFailedError,
+            "does not answer within 0.2 s",
+        ),
+        ((b"",) * 99, ConnectionFailedError, "does not answer within 0.2 s"),
+    ],
+)
+def test_a_stream_fails_as_a_response_does(
+    pieces: tuple[bytes, ...], kind: type[ApiError], message: str
+) -> None:
+    pause_seconds = 0.05 if len(pieces) > 1 else 0.0
+    with (
+        raw_server(*pieces, pause_seconds=pause_seconds) as address,
+        pytest.raises(kind, match=message),
+    ):
+        collect(Endpoint(base_url=address, timeout_seconds=0.2))
+
+
+# No connection
 
 
 def test_no_server_at_all() -> None:

@@ -8,12 +8,14 @@ import time
 from collections.abc import Mapping
 from email.utils import formatdate
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.api.retries import (
     RetryPolicy,
+    is_safe_to_repeat,
     is_worth_retrying,
     parse_retry_after,
     send_with_retries,
@@ -70,6 +72,41 @@ ANSWER = Response(text="C", stop_reason="end_turn", model="m", usage=Usage())
 )
 def test_what_is_worth_another_try(error: ApiError, is_worth: bool) -> None:
     assert is_worth_retrying(error) is is_worth
+
+
+def caused_by(cause: Exception) -> ConnectionFailedError:
+    """A failed connection with the reason for it."""
+    error = ConnectionFailedError("")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_safe"),
+    [
+        (RateLimitError("", status=429), True),
+        (OverloadedError("", status=529), True),
+        (ServerError("", status=500, error_type="api_error"), True),
+        (caused_by(httpx.ConnectError("refused")), True),
+        (caused_by(httpx.ConnectTimeout("")), True),
+        # A proxy's page says nothing of the server behind it; who was too slow may still get there.
+        (ServerError("", status=502), False),
+        (ServerError("", status=504, error_type="timeout_error"), False),
+        (caused_by(httpx.RemoteProtocolError("disconnected")), False),
+        (caused_by(httpx.ReadError("")), False),
+        (caused_by(TimeoutError()), False),
+        (ConnectionFailedError(""), False),
+        (UnreadableResponseError("", status=200), False),
+        (InvalidRequestError("", status=409), False),
+        # What won't help isn't tried, safe or not.
+        (InvalidRequestError("", status=400), False),
+        (BillingError("", status=429), False),
+        (RateLimitError("", status=429, should_retry=False), False),
+    ],
+    ids=repr,
+)
+def test_what_is_safe_to_repeat(error: ApiError, is_safe: bool) -> None:
+    assert is_safe_to_repeat(error) is is_safe
 
 
 @pytest.mark.parametrize(
@@ -217,6 +254,21 @@ def test_what_will_not_help_is_not_waited_for(error: ApiError) -> None:
     endpoint = Endpoint(error)
     assert endpoint.ask() is error
     assert (endpoint.calls, endpoint.waits) == (1, [])
+
+
+def test_what_is_worth_it_can_be_chosen_and_anything_can_be_sent() -> None:
+    calls: list[int] = []
+
+    async def number() -> int:
+        calls.append(len(calls))
+        if len(calls) < 3:
+            raise ConnectionFailedError("")
+        return 7
+
+    policy = RetryPolicy(first_seconds=0.0)
+    result = asyncio.run(send_with_retries(number, policy, is_worth=is_safe_to_repeat))
+    assert isinstance(result[0], ConnectionFailedError)
+    assert asyncio.run(send_with_retries(number, policy)) == (7, 2)
 
 
 def test_patience_can_be_chosen() -> None:

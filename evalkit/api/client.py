@@ -4,45 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from evalkit.api.endpoint import Endpoint
-from evalkit.api.retries import parse_retry_after
-from evalkit.errors import (
-    ApiError,
-    AuthenticationError,
-    BillingError,
-    ConnectionFailedError,
-    InvalidRequestError,
-    NotFoundError,
-    OverloadedError,
-    RateLimitError,
-    ServerError,
-    UnreadableResponseError,
-    UsageError,
-)
-from evalkit.responses import Response, as_text, parse_response
+from evalkit.api.error_bodies import build_error
+from evalkit.errors import ConnectionFailedError, UnreadableResponseError, UsageError
+from evalkit.responses import Response, parse_response
 from evalkit.version import __version__
 
 if TYPE_CHECKING:
     import httpx
 
 CONNECT_SECONDS = 10.0
-SHOWN_CHARACTERS = 300
 
-SPEND_LIMITS = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
-SPEND_TEXTS = ("credit balance is too low", "api usage limits")
+SECONDS_PER_MEGABYTE = 10.0
+"""What a large body may take longer, as a full batch does on a slow line."""
 
-BY_STATUS: Mapping[int, type[ApiError]] = {
-    401: AuthenticationError,
-    402: BillingError,
-    403: AuthenticationError,
-    404: NotFoundError,
-    429: RateLimitError,
-    529: OverloadedError,
-}
+Upload = tuple[str, bytes, str]
+"""File name, content, media type."""
 
 
 class MessagesClient:
@@ -65,10 +46,13 @@ class MessagesClient:
     async def __aenter__(self) -> Self:
         import httpx
 
+        headers = {**self.endpoint.headers(), "user-agent": f"evalkit/{__version__}"}
+        # It depends on the body, and goes with it.
+        headers.pop("content-type")
         try:
             self._http = httpx.AsyncClient(
                 base_url=self.endpoint.base_url,
-                headers={**self.endpoint.headers(), "user-agent": f"evalkit/{__version__}"},
+                headers=headers,
                 timeout=httpx.Timeout(None, connect=self.connect_seconds),
                 limits=httpx.Limits(
                     max_connections=self.connections, max_keepalive_connections=self.connections
@@ -102,101 +86,156 @@ class MessagesClient:
         Raises:
             ApiError: whatever went wrong, in the type that fits.
         """
+        reply = await self.request("POST", "/v1/messages", body=body)
+        return parse_response(decode(reply), reply.headers.get("request-id"))
+
+    async def fetch(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | bytes | None = None,
+        params: Mapping[str, str | int] | None = None,
+        files: Mapping[str, Upload] | None = None,
+    ) -> Mapping[str, Any]:
+        """The JSON object that comes back; arguments and errors as for `request`."""
+        reply = await self.request(method, path, body=body, params=params, files=files)
+        decoded = decode(reply)
+        if not isinstance(decoded, Mapping):
+            raise unreadable(reply, "is no JSON object")
+        return decoded
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | bytes | None = None,
+        params: Mapping[str, str | int] | None = None,
+        files: Mapping[str, Upload] | None = None,
+        accept: str | None = None,
+    ) -> httpx.Response:
+        """Make one request; what comes back was a success, and is there to its last byte.
+
+        Args:
+            method: such as "GET".
+            path: from `/v1` on.
+            body: sent as JSON; bytes hold JSON already.
+            params: what follows the question mark.
+            files: the parts of a form, sent instead of a body.
+            accept: the header of that name.
+
+        Raises:
+            ApiError: whatever went wrong, in the type that fits.
+        """
         import httpx
 
+        content = json.dumps(body).encode() if isinstance(body, Mapping) else body
+        uploads = list((files or {}).values())
+        seconds = self.seconds_for(len(content or b"") + sum(len(data) for _, data, _ in uploads))
+        headers = {"content-type": "application/json"} if content is not None else {}
+        headers |= {"accept": accept} if accept else {}
         assert self._http is not None, "use `async with`"
         try:
             # httpx's own limits are for each read: a server that trickles would never reach them.
-            async with asyncio.timeout(self.endpoint.timeout_seconds):
-                reply = await self._http.post("/v1/messages", content=json.dumps(body).encode())
+            async with asyncio.timeout(seconds):
+                reply = await self._http.request(
+                    method, path, content=content, params=params, files=files, headers=headers
+                )
         except (httpx.HTTPError, TimeoutError) as error:
-            raise ConnectionFailedError(self.describe(error)) from error
-        request_id = reply.headers.get("request-id")
-        if reply.status_code != 200:
-            raise self.build_error(reply, body.get("model"))
-        try:
-            decoded = json.loads(reply.content)
-        except (ValueError, RecursionError) as error:
-            kind = reply.headers.get("content-type", "no content type")
-            message = f"status 200, but the body is no JSON ({kind}, {len(reply.content)} bytes)"
-            raise UnreadableResponseError(message, status=200, request_id=request_id) from error
-        return parse_response(decoded, request_id)
+            raise ConnectionFailedError(self.describe(error, seconds)) from error
+        reply = mask_reply(self.endpoint, reply)
+        if not reply.is_success:
+            model = body.get("model") if isinstance(body, Mapping) else None
+            raise build_error(self.endpoint, reply, path, model)
+        return reply
 
-    def describe(self, error: Exception) -> str:
+    async def stream(self, path: str, *, accept: str) -> AsyncGenerator[bytes, None]:
+        """What comes back for a GET, piece by piece as it arrives.
+
+        Each piece may take as long as a whole response to `request`, for nobody knows how long
+        all of them take. Whoever stops early closes it, as `contextlib.aclosing` does.
+
+        Args:
+            path: from `/v1` on.
+            accept: the header of that name.
+
+        Raises:
+            ApiError: whatever went wrong, in the type that fits; pieces may have come before.
+        """
+        import httpx
+
+        seconds = self.endpoint.timeout_seconds
+        limits = httpx.Timeout(seconds, connect=self.connect_seconds)
+        assert self._http is not None, "use `async with`"
+        try:
+            async with self._http.stream(
+                "GET", path, headers={"accept": accept}, timeout=limits
+            ) as reply:
+                if not reply.is_success:
+                    await reply.aread()
+                    raise build_error(self.endpoint, mask_reply(self.endpoint, reply), path, None)
+                async for piece in reply.aiter_bytes():
+                    yield piece
+        except httpx.HTTPError as error:
+            raise ConnectionFailedError(self.describe(error, seconds)) from error
+
+    def seconds_for(self, size: int) -> float:
+        """How long an attempt may take that sends so many bytes."""
+        return self.endpoint.timeout_seconds + size // 1_000_000 * SECONDS_PER_MEGABYTE
+
+    def describe(self, error: Exception, seconds: float) -> str:
         """What kept a response from arriving, with the host it was expected from."""
         import httpx
 
         host = self.endpoint.host
         match error:
-            case TimeoutError():
-                return f"{host} does not answer within {self.endpoint.timeout_seconds:g} s"
             case httpx.ConnectTimeout():
                 return f"{host} does not take a connection within {self.connect_seconds:g} s"
+            case TimeoutError() | httpx.TimeoutException():
+                return f"{host} does not answer within {seconds:g} s"
             case httpx.ConnectError():
                 return f"no connection to {host}: {error}"
             case _:
                 return f"{host} broke the connection off: {str(error) or type(error).__name__}"
 
-    def build_error(self, reply: httpx.Response, model: object) -> ApiError:
-        """The error that a response with another status than 200 stands for."""
-        details = parse_error_body(reply.content)
-        kind = classify(reply.status_code, details)
-        # The key goes before the cut, which could leave a part of it.
-        words = self.endpoint.mask(details["message"] or describe_body(reply))
-        message = " ".join(words.split())[:SHOWN_CHARACTERS]
-        lead = self.explain(kind, model)
-        return kind(
-            f"{lead}{message} (status {reply.status_code})",
-            status=reply.status_code,
-            error_type=details["type"],
-            error_code=details["error_code"],
-            request_id=reply.headers.get("request-id") or details["request_id"],
-            retry_after_seconds=parse_retry_after(reply.headers),
-            should_retry={"true": True, "false": False}.get(reply.headers.get("x-should-retry")),
-        )
 
-    def explain(self, kind: type[ApiError], model: object) -> str:
-        """What to look at first, where the endpoint's own words leave it open."""
-        if kind is NotFoundError:
-            return f"{self.endpoint.host} has no model {model!r}, or no Messages API: "
-        if kind is not AuthenticationError:
-            return ""
-        if self.endpoint.api_key or self.endpoint.auth_token:
-            return f"{self.endpoint.host} does not accept the key: "
-        return f"{self.endpoint.host} wants a key, and ANTHROPIC_API_KEY is not set: "
+def mask_reply(endpoint: Endpoint, reply: httpx.Response) -> httpx.Response:
+    """A response, read to its end, without the key, which some servers repeat anywhere in it."""
+    import httpx
+
+    content = endpoint.mask_bytes(reply.content)
+    headers = [(name, endpoint.mask(value)) for name, value in reply.headers.multi_items()]
+    if content == reply.content and headers == reply.headers.multi_items():
+        return reply
+    # The content is unpacked by now.
+    packing = ("content-encoding", "content-length", "transfer-encoding")
+    return httpx.Response(
+        reply.status_code,
+        headers=[(name, value) for name, value in headers if name.lower() not in packing],
+        content=content,
+        request=reply.request,
+    )
 
 
-def classify(status: int, details: Mapping[str, str | None]) -> type[ApiError]:
-    """The error type for a status; money has a type of its own, whatever its status."""
-    text = (details["message"] or "").lower()
-    if details["error_code"] in SPEND_LIMITS or any(words in text for words in SPEND_TEXTS):
-        return BillingError
-    if status in BY_STATUS:
-        return BY_STATUS[status]
-    return ServerError if status >= 500 else InvalidRequestError
+def decode(reply: httpx.Response) -> Any:
+    """The JSON of a response.
 
-
-def parse_error_body(content: bytes) -> dict[str, str | None]:
-    """The facts in an error body, whose shape differs between servers; None where it has none."""
+    Raises:
+        UnreadableResponseError: there is none.
+    """
     try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        body = None
-    outer = body if isinstance(body, dict) else {}
-    error = outer.get("error")
-    inner = error if isinstance(error, dict) else {"message": error}
-    details = inner.get("details")
-    found = {
-        "message": inner.get("message") or outer.get("message"),
-        "type": inner.get("type"),
-        "error_code": details.get("error_code") if isinstance(details, dict) else None,
-        "request_id": outer.get("request_id"),
-    }
-    return {name: as_text(value) for name, value in found.items()}
+        return json.loads(reply.content)
+    except (ValueError, RecursionError) as error:
+        kind = reply.headers.get("content-type", "no content type")
+        raise unreadable(reply, f"is no JSON ({kind}, {len(reply.content)} bytes)") from error
 
 
-def describe_body(reply: httpx.Response) -> str:
-    """Words for a response without an error message."""
-    if reply.is_redirect:
-        return f"redirected to {reply.headers.get('location')}; give that address as base URL"
-    return f"{reply.reason_phrase or 'no reason given'}, without an error message"
+def unreadable(reply: httpx.Response, reason: str) -> UnreadableResponseError:
+    """The error for a success that can't be made use of."""
+    status = reply.status_code
+    return UnreadableResponseError(
+        f"status {status}, but the body {reason}",
+        status=status,
+        request_id=reply.headers.get("request-id"),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -12,7 +13,9 @@ from evalkit.errors import UsageError
 OFFICIAL_URL = "https://api.anthropic.com"
 API_VERSION = "2023-06-01"
 """The later version, 2026-10-21, refuses `temperature` for every model."""
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+MASK = "***"
 SHORTEST_SECRET = 8
 """Shorter keys are dummies such as `ollama`; masking them would garble messages."""
 
@@ -41,6 +44,8 @@ class Endpoint:
         object.__setattr__(self, "base_url", normalize_url(self.base_url))
         object.__setattr__(self, "api_key", check_key(self.api_key))
         object.__setattr__(self, "auth_token", check_key(self.auth_token))
+        if not VERSION.fullmatch(self.version):
+            raise UsageError(f"API version {self.version!r}: expected a date such as {API_VERSION}")
         if not self.timeout_seconds > 0:
             raise UsageError(f"timeout {self.timeout_seconds:g} s: expected more than 0")
 
@@ -53,6 +58,11 @@ class Endpoint:
     def is_official(self) -> bool:
         """Whether this is the API that the catalogue of models describes."""
         return self.base_url == OFFICIAL_URL
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether it won't answer for want of a key."""
+        return self.is_official and not (self.api_key or self.auth_token)
 
     @property
     def is_loopback(self) -> bool:
@@ -70,10 +80,20 @@ class Endpoint:
 
     def mask(self, text: str) -> str:
         """A text without the key, which some servers repeat in their errors."""
-        for secret in (self.api_key, self.auth_token):
-            if secret and len(secret) >= SHORTEST_SECRET:
-                text = text.replace(secret, "***")
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
         return text
+
+    def mask_bytes(self, data: bytes) -> bytes:
+        """The same for what comes over the wire; keys are ASCII."""
+        for secret in self._secrets:
+            data = data.replace(secret.encode(), MASK.encode())
+        return data
+
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        keys = (self.api_key, self.auth_token)
+        return tuple(key for key in keys if key and len(key) >= SHORTEST_SECRET)
 
 
 def normalize_url(text: str) -> str:
@@ -113,7 +133,9 @@ def check_key(key: str | None) -> str | None:
 def endpoint_from_environment(
     base_url: str | None = None,
     *,
+    version: str = API_VERSION,
     timeout_seconds: float = 120.0,
+    need_key: bool = True,
     environment: Mapping[str, str] = os.environ,
 ) -> Endpoint:
     """The endpoint that arguments and environment name.
@@ -122,7 +144,9 @@ def endpoint_from_environment(
 
     Args:
         base_url: beats the environment.
+        version: of the API.
         timeout_seconds: how long one attempt may take.
+        need_key: whether a missing key is an error.
         environment: where the variables are read from.
 
     Raises:
@@ -132,9 +156,10 @@ def endpoint_from_environment(
         base_url=base_url or environment.get("ANTHROPIC_BASE_URL") or OFFICIAL_URL,
         api_key=environment.get("ANTHROPIC_API_KEY"),
         auth_token=environment.get("ANTHROPIC_AUTH_TOKEN"),
+        version=version,
         timeout_seconds=timeout_seconds,
     )
-    if endpoint.is_official and not (endpoint.api_key or endpoint.auth_token):
+    if need_key and endpoint.lacks_key:
         raise UsageError(
             "no key: set ANTHROPIC_API_KEY, or point --base-url at another server, "
             "or use an embedded model such as local/smollm2-135m"

@@ -8,11 +8,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
-from evalkit.errors import ApiError, BillingError, ConnectionFailedError, UnreadableResponseError
-from evalkit.responses import Response
+from evalkit.errors import (
+    ApiError,
+    BillingError,
+    ConnectionFailedError,
+    OverloadedError,
+    RateLimitError,
+    ServerError,
+    UnreadableResponseError,
+)
 
 RETRYABLE_STATUSES = (408, 409, 425, 429)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +57,28 @@ def is_worth_retrying(error: ApiError) -> bool:
         return error.should_retry
     status = error.status or 0
     return status in RETRYABLE_STATUSES or status >= 500
+
+
+def is_safe_to_repeat(error: ApiError) -> bool:
+    """Whether the same request may succeed later and has certainly had no effect yet.
+
+    For what must not be done twice. Nothing was done if no connection came about, or if the
+    endpoint itself says that it failed; a proxy's page says nothing of the endpoint behind it, and
+    an endpoint that was too slow may still get there.
+    """
+    import httpx
+
+    if not is_worth_retrying(error):
+        return False
+    match error:
+        case ConnectionFailedError():
+            return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
+        case RateLimitError() | OverloadedError():
+            return True
+        case ServerError():
+            return error.error_type is not None and error.status != 504
+        case _:
+            return False
 
 
 def wait_seconds(error: ApiError, retries_made: int, policy: RetryPolicy) -> float:
@@ -89,16 +121,20 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 async def send_with_retries(
-    send: Callable[[], Awaitable[Response]], policy: RetryPolicy
-) -> tuple[Response | ApiError, int]:
+    send: Callable[[], Awaitable[T]],
+    policy: RetryPolicy,
+    *,
+    is_worth: Callable[[ApiError], bool] = is_worth_retrying,
+) -> tuple[T | ApiError, int]:
     """Ask until there is an answer, or no point in asking again.
 
     Args:
         send: makes one attempt; raises ApiError.
         policy: how stubborn to be.
+        is_worth: whether an error is worth another try.
 
     Returns:
-        The response, or the error of the last attempt; and the number of attempts made.
+        What `send` returned, or the error of the last attempt; and the number of attempts made.
     """
     attempt = 0
     while True:
@@ -107,7 +143,7 @@ async def send_with_retries(
             return await send(), attempt
         except ApiError as error:
             wait = wait_seconds(error, attempt - 1, policy)
-            hopeless = not is_worth_retrying(error) or wait > policy.patience_seconds
+            hopeless = not is_worth(error) or wait > policy.patience_seconds
             if hopeless or attempt >= policy.attempts:
                 return error, attempt
         await policy.sleep(wait)
