@@ -4,7 +4,8 @@
     ├── UsageError                  an argument that makes no sense
     ├── MissingExtraError           an optional dependency is not installed
     ├── BenchmarkError              a definition or a question file (file, line, field)
-    │   └── QuestionSetError        every bad row of a question file at once
+    │   ├── QuestionSetError        every bad row of a question file at once
+    │   └── ImageError              a picture that can't be shown to a model
     ├── PromptError                 a prompt that no endpoint would take
     ├── LocalModelError             weights or engine of an embedded model
     ├── ApiError                    the endpoint said no (status, error type, request id)
@@ -92,6 +93,10 @@ class QuestionSetError(BenchmarkError):
         rows = "1 row" if len(problems) == 1 else f"{len(problems)} rows"
         super().__init__(f"{rows} can't be used:\n  " + "\n  ".join(lines))
         self.problems = problems
+
+
+class ImageError(BenchmarkError):
+    """A picture is missing, damaged, changed, of another format, or larger than may be sent."""
 
 
 class PromptError(EvalkitError):

@@ -7,8 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from evalkit.images import Image
 
 MIN_CHOICES, MAX_CHOICES = 2, 26
+
+Role = Literal["user", "assistant"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +31,8 @@ class Question:
     stem: str
     """The question without its choices."""
     choices: tuple[str, ...]
-    """Texts of 2 to 26 choices in the order in which they are shown, without letters."""
+    """Texts of 2 to 26 choices in the order in which they are shown, without letters. A choice that
+    is a picture is the text `<image 4>`: the fourth of `images`."""
     right: tuple[int, ...]
     """Positions of the right choices, ascending, from 0; usually one."""
     group: str | None = None
@@ -35,12 +41,21 @@ class Question:
     """Names the passage or template that this question shares with others."""
     order: tuple[int, ...] | None = None
     """Where each choice stood in the source, if the order was changed."""
+    images: tuple[Image, ...] = ()
+    """Image 1, Image 2, ... as `<image 1>`, `<image 2>` in stem and choices call them, though a
+    text need not speak of them. Their order stays when choices are shuffled."""
+    history: tuple[tuple[Role, str], ...] = ()
+    """Earlier turns of a conversation that the question continues, the user's first, the
+    assistant's last."""
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Kept beside the question, never shown to a model."""
 
     def __post_init__(self) -> None:
         if not MIN_CHOICES <= len(self.choices) <= MAX_CHOICES:
             raise ValueError(f"{self.id}: {len(self.choices)} choices, not 2 to 26")
+        roles = [role for role, _ in self.history]
+        if roles != ["user", "assistant"] * (len(roles) // 2):
+            raise ValueError(f"{self.id}: turns of {roles}, not of user and assistant by turns")
         known = [i for i in range(len(self.choices)) if i in self.right]
         if not self.right or list(self.right) != known:
             raise ValueError(f"{self.id}: right choices {self.right} of {len(self.choices)}")
@@ -55,10 +70,15 @@ class Question:
         """The texts of the right choices."""
         return tuple(self.choices[i] for i in self.right)
 
+    @property
+    def image_digests(self) -> tuple[str, ...]:
+        """The digests of the pictures."""
+        return tuple(image.digest for image in self.images)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicate:
-    """Two questions of a set with the same stem and the same choices, in whatever order."""
+    """Two questions of a set with the same stem, pictures, and choices in whatever order."""
 
     first: str
     second: str
@@ -100,10 +120,13 @@ class QuestionSet:
 
     def find_duplicates(self) -> tuple[Duplicate, ...]:
         """Name every question that repeats an earlier one."""
-        seen: dict[tuple[str, tuple[str, ...]], Question] = {}
+        seen: dict[tuple[tuple[str, ...], ...], Question] = {}
         found = []
         for question in self.questions:
-            earlier = seen.setdefault((question.stem, tuple(sorted(question.choices))), question)
+            turns = tuple(text for _, text in question.history)
+            choices = tuple(sorted(question.choices))
+            shown = ((*turns, question.stem), choices, question.image_digests)
+            earlier = seen.setdefault(shown, question)
             if earlier is not question:
                 same = sorted(earlier.right_texts) == sorted(question.right_texts)
                 found.append(Duplicate(first=earlier.id, second=question.id, same_answer=same))
@@ -114,7 +137,11 @@ class QuestionSet:
         """SHA-256 of all that a model is shown or judged by, as 64 hexadecimal digits."""
         sha = hashlib.sha256()
         for questions in (self.questions, self.examples):
-            facts = [[q.id, q.stem, q.choices, q.right, q.group] for q in questions]
+            facts = [
+                # Only where there are such: older digests of plain questions stay as they are.
+                [q.id, q.stem, q.choices, q.right, q.group, *q.image_digests, *q.history]
+                for q in questions
+            ]
             sha.update(json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         return sha.hexdigest()
 

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from evalkit.benchmarks import (
     parse_definition,
 )
 from evalkit.errors import BenchmarkError, PromptError, QuestionSetError
+from evalkit.images import read_image
 from evalkit.loaders.definition import DefinitionError
 from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
@@ -363,6 +365,39 @@ def test_a_definition_maps_every_shape_of_file_to_the_same_question(
     assert [(q.stem, q.choices, q.right, q.group) for q in found.questions] == [
         ("Which?", ("red", "blue", "green"), (1,), "colours")
     ]
+
+
+@pytest.mark.parametrize("with_data_folder", [True, False])
+@pytest.mark.parametrize(
+    ("image_folder", "place"),
+    [("", "part/a.png"), ("static", "part/static/a.png"), ("..", "a.png")],
+)
+def test_paths_of_pictures_begin_at_the_question_file_or_where_the_definition_says(
+    tmp_path: Path, with_data_folder: bool, image_folder: str, place: str
+) -> None:
+    data = tmp_path / "data" if with_data_folder else tmp_path
+    source = f'files = ["part/q.csv"]\nimage_folder = "{image_folder}"'
+    path = define(tmp_path, source)
+    path.write_text(path.read_text() + 'images = "image"\n')
+    write(data / "part" / "q.csv", "question,A,B,answer,image\nWhich?,red,blue,B,a.png\n")
+    (data / place).parent.mkdir(exist_ok=True)
+    PIL.Image.new("L", (8, 8)).save(data / place)
+    [question] = load_benchmark(path, data_folder=tmp_path / "data").question_set.questions
+
+    assert [image.path for image in question.images] == [str(data / place)]
+    assert question.images == (read_image(data / place),)
+
+
+def test_worked_examples_may_have_pictures(tmp_path: Path) -> None:
+    path = define(tmp_path, 'files = "q.csv"\nexamples = "more/dev.csv"')
+    path.write_text(path.read_text() + 'images = "image"\n')
+    text = "question,A,B,answer,image\nWhich?,red,blue,B,{}\n"
+    write(tmp_path / "q.csv", text.format(""))
+    write(tmp_path / "more" / "dev.csv", text.format("b.png"))
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "more" / "b.png")
+    found = load_benchmark(path).question_set
+
+    assert [len(q.images) for q in (*found.questions, *found.examples)] == [0, 1]
 
 
 def test_rows_of_example_files_are_shown_and_not_asked(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from evalkit.loaders.choices import (
     LetteredText,
     ListColumn,
     ParallelLists,
+    PictureChoices,
     RightAndWrong,
     SeparateColumns,
 )
@@ -43,6 +44,7 @@ def test_every_key_of_a_source_is_read() -> None:
         files = ["test/*.csv", "more/*.csv"]
         examples = "dev/*.csv"
         folder = "sets"
+        image_folder = "../pictures"
         format = "csv"
         columns = ["question", "A", "B"]
         delimiter = "|"
@@ -55,6 +57,7 @@ def test_every_key_of_a_source_is_read() -> None:
         files=("test/*.csv", "more/*.csv"),
         examples=("dev/*.csv",),
         folder="sets",
+        image_folder="../pictures",
         format="csv",
         columns=("question", "A", "B"),
         delimiter="|",
@@ -72,6 +75,11 @@ def test_every_key_of_a_source_is_read() -> None:
         ({"files": ["a", 3]}, "source.files = ['a', 3]: expected a list of texts"),
         (FILES | {"file": "q.csv"}, "source has no key 'file'; there are files, examples, folder,"),
         (FILES | {"folder": ["x"]}, "source.folder = ['x']: expected a text"),
+        (FILES | {"image_folder": 1}, "source.image_folder = 1: expected a text"),
+        (
+            FILES | {"image_folder": "/pictures"},
+            "source.image_folder = '/pictures': expected a path from the question file's folder",
+        ),
         (FILES | {"format": "xml"}, "source.format = 'xml': expected one of csv, jsonl, json"),
         (FILES | {"format": 1}, "source.format = 1: expected a text"),
         (FILES | {"columns": ["a", "b", "a"]}, "source.columns names 'a' more than once"),
@@ -111,6 +119,7 @@ def test_every_key_of_the_columns_is_read() -> None:
         group = "subject"
         cluster = "passage"
         example = "is_example"
+        images = ["image_1", "image_2"]
         metadata = ["source", "year"]
         shuffle_seed = 7
         """
@@ -125,6 +134,7 @@ def test_every_key_of_the_columns_is_read() -> None:
         group="subject",
         cluster="passage",
         example="is_example",
+        images=("image_1", "image_2"),
         metadata=("source", "year"),
         shuffle_seed=7,
     )
@@ -152,6 +162,20 @@ def test_every_key_of_the_columns_is_read() -> None:
 )
 def test_choices_are_declared_in_one_of_six_forms(text: str, form: ChoiceForm) -> None:
     assert parse_choice_form(tomllib.loads(f"choices = {text}")["choices"]) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [('"pictures"', ("pictures",)), ('["picture_a", "picture_b"]', ("picture_a", "picture_b"))],
+)
+def test_choices_may_be_pictures(text: str, columns: tuple[str, ...]) -> None:
+    table = tomllib.loads(f'stem = "q"\nanswer = "a"\nchoice_images = {text}')
+
+    assert parse_fields(table).choices == PictureChoices(columns=columns)
+
+
+def test_a_single_column_of_pictures_needs_no_list() -> None:
+    assert parse_fields(COLUMNS | {"images": "image"}).images == ("image",)
 
 
 @pytest.mark.parametrize("example", CHOICE_FORMS)
@@ -222,6 +246,15 @@ def value_text(value: object) -> str:
         ({"shuffle_seed": True}, "columns.shuffle_seed = True: expected a whole number"),
         ({"shuffle_seed": 1.0}, "columns.shuffle_seed = 1.0: expected a whole number"),
         ({"id": 3}, "columns.id = 3: expected a text"),
+        ({"images": 3}, "columns.images = 3: expected a list of texts"),
+        ({"images": ["a", "b", "a"]}, "columns.images names 'a' more than once"),
+        ({"choice_images": ["a", "b"]}, "columns.choices is one too many: columns.choice_images "),
+        (
+            {"choice_images": ["a", "a"], "choices": None},
+            "columns.choice_images names 'a' more than once",
+        ),
+        ({"choice_images": {"a": 1}}, "columns.choice_images = {'a': 1}: expected a list of texts"),
+        ({"choice_images": [], "choices": None}, "columns.choices = missing: expected one of"),
         ({"metadata": {"a": 1}}, "columns.metadata = {'a': 1}: expected a list of texts"),
     ],
     ids=str,
@@ -271,7 +304,11 @@ def test_any_source_table_is_a_source_or_a_definition_error(table: dict[str, Any
         assert source.group_from_file is None or re.compile(source.group_from_file).groups == 1
 
 
-@given(st.dictionaries(st.sampled_from([*FieldMap.__dataclass_fields__, "typo"]), TOML_VALUES))
+@given(
+    st.dictionaries(
+        st.sampled_from([*FieldMap.__dataclass_fields__, "choice_images", "typo"]), TOML_VALUES
+    )
+)
 def test_any_columns_table_is_a_field_map_or_a_definition_error(table: dict[str, Any]) -> None:
     try:
         fields = parse_fields(COLUMNS | table)

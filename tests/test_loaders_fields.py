@@ -6,22 +6,25 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import QuestionSetError, RowProblem
+from evalkit.images import Image, read_image, refer_to_image
 from evalkit.loaders.choices import (
     ChoiceForm,
     LetteredText,
     ListColumn,
     ParallelLists,
+    PictureChoices,
     RightAndWrong,
     SeparateColumns,
 )
 from evalkit.loaders.fields import AnswerForm, FieldMap, PlacedRow, build_question_set
 from evalkit.loaders.records import Record, Row
-from evalkit.questions import Question, QuestionSet, shuffle_choices
+from evalkit.questions import Question, QuestionSet, digest_of, shuffle_choices
 
 PATH = Path("q.jsonl")
 PLAIN = FieldMap(stem=("question",), choices=ListColumn(column="choices"), answer="answer")
@@ -33,9 +36,11 @@ def mapping(**changes: Any) -> FieldMap:
     return FieldMap(**facts | changes)
 
 
-def build(fields: FieldMap, *rows: dict[str, Any], group: str | None = None) -> QuestionSet:
-    """The questions of some rows, on lines 1, 2, 3, ..."""
-    placed = (PlacedRow(PATH, Record(line, row), group) for line, row in enumerate(rows, 1))
+def build(
+    fields: FieldMap, *rows: dict[str, Any], group: str | None = None, folder: Path = Path()
+) -> QuestionSet:
+    """The questions of some rows, on lines 1, 2, 3, ..., with the pictures of a folder."""
+    placed = (PlacedRow(PATH, Record(n, row), group, folder) for n, row in enumerate(rows, 1))
     return build_question_set(placed, fields)
 
 
@@ -361,7 +366,183 @@ def test_choices_are_shuffled_by_the_seed_of_the_definition() -> None:
     assert shuffled.right_texts == ("blue",)
 
 
+# Pictures
+
+RED, BLUE, GREEN = (f"https://example.org/{name}.png" for name in ("red", "blue", "green"))
+PICTURES = mapping(images=("image_1", "image_2", "image_3"))
+
+
+def urls(question: Question) -> list[str]:
+    return [image.place for image in question.images]
+
+
+def test_a_question_without_pictures_has_none() -> None:
+    assert build_one(PLAIN, image_1=RED).images == ()
+    assert build_one(PICTURES).images == ()
+
+
+def test_a_file_of_the_folder_is_a_questions_picture(tmp_path: Path) -> None:
+    PIL.Image.new("L", (30, 20)).save(tmp_path / "a.png")
+    [question] = build(PICTURES, ROW | {"image_2": "a.png"}, folder=tmp_path).questions
+
+    assert question.images == (read_image(tmp_path / "a.png"),)
+    assert (question.images[0].width, question.images[0].height) == (30, 20)
+    assert question.stem == "Which?"
+
+
+def test_marks_stay_where_no_number_is_left_out() -> None:
+    question = build_one(
+        PICTURES,
+        question="Like <image 1>?",
+        choices=["<image 3>", "<image 2>", "none"],
+        image_1=RED,
+        image_2=BLUE,
+        image_3=GREEN,
+    )
+
+    assert question.stem == "Like <image 1>?"
+    assert question.choices == ("<image 3>", "<image 2>", "none")
+    assert urls(question) == [RED, BLUE, GREEN]
+
+
+def test_pictures_and_marks_are_renumbered_where_one_is_left_out() -> None:
+    question = build_one(
+        mapping(images=PICTURES.images, answer_is="text"),
+        question="Like <image 3>?",
+        choices=["<image 3>", "<image 1>", "none"],
+        answer="<image 3>",
+        image_1=RED,
+        image_3=GREEN,
+    )
+
+    assert question.stem == "Like <image 2>?"
+    assert question.choices == ("<image 2>", "<image 1>", "none")
+    assert question.right_texts == ("<image 2>",)
+    assert urls(question) == [RED, GREEN]
+
+
+@pytest.mark.parametrize(
+    ("choices", "row"),
+    [
+        (PictureChoices(columns=("choices",)), {"choices": [RED, BLUE, GREEN]}),
+        (PictureChoices(columns=("A", "B", "C", "D")), {"A": RED, "B": BLUE, "C": GREEN}),
+    ],
+)
+@pytest.mark.parametrize(("answer_is", "answer"), [("letter", "C"), ("index0", 2), ("text", GREEN)])
+def test_choices_that_are_pictures_become_marks_behind_those_of_the_question(
+    choices: ChoiceForm, row: dict[str, Any], answer_is: AnswerForm, answer: object
+) -> None:
+    fields = mapping(choices=choices, answer_is=answer_is, images=("image",))
+    alone = build_one(fields, **row, answer=answer)
+    behind = build_one(fields, **row, answer=answer, image=BLUE)
+
+    assert (alone.choices, alone.right_texts) == (
+        ("<image 1>", "<image 2>", "<image 3>"),
+        ("<image 3>",),
+    )
+    assert urls(alone) == [RED, BLUE, GREEN]
+    assert behind.choices == ("<image 2>", "<image 3>", "<image 4>")
+    assert urls(behind) == [BLUE, RED, BLUE, GREEN]
+
+
+def test_choices_that_are_pictures_are_shuffled_as_others_are() -> None:
+    fields = mapping(choices=PictureChoices(columns=("choices",)), shuffle_seed=5)
+    question = build_one(fields, choices=[RED, BLUE, GREEN])
+    [mark] = question.right_texts
+
+    assert question.order not in (None, (0, 1, 2))
+    assert urls(question)[int(mark.strip("<image >")) - 1] == BLUE
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes", "text"),
+    [
+        (
+            PICTURES,
+            {"question": "Like <image 2>?", "image_1": RED},
+            "question = 'Like <image 2>?': the row has no picture <image 2>; columns.images names "
+            "its column",
+        ),
+        (
+            PICTURES,
+            {"choices": ["<image 1>", "<image 2>"], "image_1": RED},
+            "choices = '<image 2>': the row has no picture <image 2>; columns.images names its "
+            "column",
+        ),
+        (
+            PLAIN,
+            {"question": "Like <image 1>?", "image_1": RED},
+            "question = 'Like <image 1>?': the row has no picture <image 1>; columns.images names "
+            "its column",
+        ),
+        (
+            PICTURES,
+            {"image_2": "../a.png"},
+            f"image_2 = '../a.png': the path leads out of {Path.cwd()}; put the picture there",
+        ),
+        (
+            PICTURES,
+            {"image_2": "none.png"},
+            f"image_2 = 'none.png': no such file ({Path.cwd()}/none.png)",
+        ),
+        (
+            mapping(choices=PictureChoices(columns=("A", "B"))),
+            {"A": RED, "B": "none.png"},
+            f"A, B = 'none.png': no such file ({Path.cwd()}/none.png)",
+        ),
+        (
+            mapping(choices=PictureChoices(columns=("A", "B", "C"))),
+            {"A": RED, "B": " ", "C": BLUE},
+            f"A, B, C = {str([RED, '', BLUE])[:57]}...: choice B is empty",
+        ),
+    ],
+)
+def test_a_picture_that_is_missing_is_a_problem_of_its_row(
+    fields: FieldMap, changes: dict[str, Any], text: str
+) -> None:
+    assert refusal(fields, **changes) == text
+
+
+@pytest.mark.parametrize(
+    ("data", "remedy"),
+    [
+        (b"", "the file is empty"),
+        (b"Which?", "no picture, or a damaged one; expected one of JPEG, PNG, GIF, WEBP"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_named_with_its_row(
+    tmp_path: Path, data: bytes, remedy: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    rows = [ROW, ROW | {"image_1": "a.png"}]
+
+    with pytest.raises(QuestionSetError) as caught:
+        build(PICTURES, *rows, folder=tmp_path)
+
+    [problem] = caught.value.problems
+    assert (problem.path, problem.line, problem.field) == (PATH, 2, "image_1")
+    assert (problem.value, problem.remedy) == ("'a.png'", f"{remedy} ({tmp_path / 'a.png'})")
+
+
+def test_questions_keep_no_bytes_of_their_pictures(tmp_path: Path) -> None:
+    PIL.Image.new("L", (300, 200)).save(tmp_path / "a.png")
+    [question] = build(PICTURES, ROW | {"image_1": "a.png"}, folder=tmp_path).questions
+    [image] = question.images
+
+    facts = [getattr(image, name) for name in Image.__dataclass_fields__]
+    assert {type(fact) for fact in facts} == {str, int, type(None)}
+
+
 # Ids
+
+
+def test_pictures_make_the_id_of_a_question_and_leave_those_of_texts_alone() -> None:
+    plain, red = build_one(PICTURES), build_one(PICTURES, image_1=RED)
+
+    assert plain.id == build_one(PLAIN).id == digest_of("Which?", *ROW["choices"])[:16]
+    assert red.id not in (plain.id, build_one(PICTURES, image_1=BLUE).id)
+    assert red.id == build_one(PICTURES, image_2=RED).id
+    assert refer_to_image(RED).digest == red.images[0].digest
 
 
 def test_without_ids_a_question_is_named_by_its_text_and_choices_alone() -> None:
@@ -426,13 +607,15 @@ FORMS: list[ChoiceForm] = [
     ListColumn(column="A", labelled=True),
     ParallelLists(texts="A", labels="B"),
     LetteredText(column="A"),
+    PictureChoices(columns=("A",)),
+    PictureChoices(columns=("A", "B")),
 ]
 ANSWER_FORMS: list[AnswerForm] = ["letter", "index0", "index1", "text", "flags"]
 
 
 @given(
     st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(["A", "B", "C", "question", "answer"], VALUES)
+        {}, optional=dict.fromkeys(["A", "B", "C", "question", "answer", "image"], VALUES)
     ),
     st.sampled_from(FORMS),
     st.sampled_from(ANSWER_FORMS),
@@ -441,6 +624,6 @@ def test_any_row_is_a_question_or_a_problem(
     row: dict[str, Any], choices: ChoiceForm, answer_is: AnswerForm
 ) -> None:
     try:
-        build(mapping(choices=choices, answer_is=answer_is, id="C"), row)
+        build(mapping(choices=choices, answer_is=answer_is, id="C", images=("image",)), row)
     except QuestionSetError as error:
         assert len(error.problems) == 1

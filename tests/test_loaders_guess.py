@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.benchmarks import load_benchmark
 from evalkit.errors import BenchmarkError, QuestionSetError
+from evalkit.images import read_image
 from evalkit.loaders.choices import (
     ChoiceForm,
     LetteredText,
@@ -69,8 +71,12 @@ def guess(folder: Path, name: str, text: str) -> FieldMap:
     return guess_fields(write(folder, name, text)).fields
 
 
+def as_lines(*rows: dict[str, Any]) -> str:
+    return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+
 def one(folder: Path, *rows: dict[str, Any]) -> FieldMap:
-    return guess(folder, "q.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    return guess(folder, "q.jsonl", as_lines(*rows))
 
 
 # Tables as people keep them
@@ -289,19 +295,64 @@ def test_an_answer_column_without_answers_gives_way_to_one_that_has_them(tmp_pat
     assert one(tmp_path, ITEM | {"answer": None, "label": "A"}).answer == "label"
 
 
-@pytest.mark.parametrize("column", ["image", "image_1", "images", "img", "Picture"])
-def test_questions_about_images_are_not_asked_without_them(tmp_path: Path, column: str) -> None:
-    with pytest.raises(BenchmarkError) as caught:
-        one(tmp_path, ITEM, ITEM | {column: "images/1.png"})
+@pytest.mark.parametrize("column", ["image", "images", "img", "Picture", "image_path", "image_url"])
+def test_a_column_of_pictures_is_found_by_its_name(tmp_path: Path, column: str) -> None:
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    row = ITEM | {column: "a.png"}
+    [plain, question] = load(tmp_path, "q.jsonl", as_lines(ITEM, row)).questions
 
-    assert str(caught.value).endswith(
-        f"column {column!r} holds images, which are not shown to models; "
-        "write a definition to ask without them"
+    assert one(tmp_path, ITEM, row).images == (column,)
+    assert plain.images == ()
+    assert question.images == (read_image(tmp_path / "a.png"),)
+
+
+@pytest.mark.parametrize("name", ["image_{}", "image{}", "Image {}", "img_{}", "picture{}"])
+def test_numbered_columns_of_pictures_keep_their_numbers(tmp_path: Path, name: str) -> None:
+    """The second and the tenth occur in no row."""
+    row = ITEM | {name.format(3): "c.png", name.format(1): "a.png", name.format(2): None}
+
+    assert one(tmp_path, ITEM, row).images == tuple(name.format(n) for n in (1, 2, 3))
+    assert one(tmp_path, row | {name.format(11): "k.png"}).images[9:] == (
+        name.format(10),
+        name.format(11),
     )
 
 
+def test_the_mark_of_a_numbered_column_names_its_picture(tmp_path: Path) -> None:
+    for name in "ab":
+        PIL.Image.new("L", (8, 8), ord(name)).save(tmp_path / f"{name}.png")
+    row = ITEM | {"question": "Like <image 3>?", "image_1": "a.png", "image_3": "b.png"}
+    [question] = load(tmp_path, "q.jsonl", as_lines(row)).questions
+
+    assert question.stem == "Like <image 2>?"
+    assert [Path(image.place).name for image in question.images] == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        (("image", "picture"), "'image', 'picture'"),
+        (("image_1", "image"), "'image', 'image_1'"),
+        (("image_0", "image_1"), "'image_0', 'image_1'"),
+        (("image_0",), "'image_0'"),
+    ],
+)
+def test_it_is_not_guessed_which_picture_is_the_first(
+    tmp_path: Path, columns: tuple[str, ...], found: str
+) -> None:
+    with pytest.raises(BenchmarkError) as caught:
+        one(tmp_path, ITEM | dict.fromkeys(columns, "a.png"))
+
+    assert str(caught.value).endswith(f"{found} could be <image 1>; write a definition with images")
+
+
+def test_questions_about_pictures_are_not_asked_without_them(tmp_path: Path) -> None:
+    with pytest.raises(QuestionSetError, match=r"q\.jsonl:1: image = 'a\.png': no such file"):
+        load(tmp_path, "q.jsonl", as_lines(ITEM | {"image": "a.png"}))
+
+
 def test_a_column_of_images_that_is_empty_does_no_harm(tmp_path: Path) -> None:
-    assert one(tmp_path, ITEM | {"image": None, "img_type": "none"}).answer == "answer"
+    assert one(tmp_path, ITEM | {"image": None, "img_type": "none"}).images == ()
 
 
 def test_ids_that_repeat_are_reported_and_not_passed_over(tmp_path: Path) -> None:

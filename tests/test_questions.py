@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.images import Image, refer_to_image
 from evalkit.questions import (
     Duplicate,
     Question,
@@ -21,6 +22,7 @@ from evalkit.questions import (
 
 SEEDS = st.integers(-(2**70), 2**70)
 PLANETS = ("Mars", "Venus", "Earth", "Saturn")
+ONE, OTHER = (refer_to_image(f"https://example.org/{name}.png") for name in "ab")
 
 
 def question(name: str = "q", **changes: Any) -> Question:
@@ -85,7 +87,21 @@ def test_a_question_can_be_kept_in_a_set_whatever_its_metadata() -> None:
     assert len({question(), question(), question(metadata={"source": "book"})}) == 2
 
 
+def test_a_question_knows_its_pictures_by_their_content() -> None:
+    assert question().image_digests == ()
+    assert question(images=(ONE, OTHER)).image_digests == (ONE.digest, OTHER.digest)
+
+
 # The order of choices
+
+
+def test_pictures_keep_their_numbers_when_choices_change_places() -> None:
+    marks = ("<image 1>", "<image 2>", "<image 3>", "none")
+    shuffled = shuffle_choices(question(choices=marks, images=(ONE, OTHER, ONE)), 0)
+
+    assert shuffled.choices != marks
+    assert shuffled.right_texts == ("<image 1>",)
+    assert shuffled.images == (ONE, OTHER, ONE)
 
 
 @given(questions(), SEEDS)
@@ -237,6 +253,18 @@ def test_a_question_repeats_another_if_stem_and_choices_are_equal_in_any_order(
     assert pair.find_duplicates() == (() if found is None else (expected,))
 
 
+@pytest.mark.parametrize(
+    ("images", "repeats"),
+    [((ONE,), True), ((OTHER,), False), ((), False), ((ONE, OTHER), False), ((OTHER, ONE), False)],
+)
+def test_the_same_words_about_another_picture_are_another_question(
+    images: tuple[Image, ...], repeats: bool
+) -> None:
+    pair = (question("a", images=(ONE,)), question("b", images=images))
+
+    assert bool(QuestionSet(questions=pair).find_duplicates()) is repeats
+
+
 def test_every_repetition_is_named_with_the_first_of_its_kind() -> None:
     copies = tuple(question(name) for name in "abc")
     other = question("x", stem="Other?")
@@ -255,6 +283,7 @@ def test_every_repetition_is_named_with_the_first_of_its_kind() -> None:
         ({"choices": PLANETS[::-1]}, True),
         ({"right": (1,)}, True),
         ({"group": "astronomy"}, True),
+        ({"images": (ONE,)}, True),
         ({"metadata": {"rationale": "It is red."}}, False),
     ],
     ids=str,
@@ -276,6 +305,26 @@ def test_the_digest_tells_an_asked_question_from_a_worked_example() -> None:
         QuestionSet(questions=(one, two)).digest
         != QuestionSet(questions=(one,), examples=(two,)).digest
     )
+
+
+def test_the_digest_of_texts_is_the_same_in_every_version() -> None:
+    """Another one would make earlier runs incomparable."""
+    digest = "28d2d36a43c06273023151b55a4d02404c75bca903336737f002865e7235a8ed"
+
+    assert QuestionSet(questions=(question(group="astronomy"),)).digest == digest
+
+
+def test_the_digest_tells_one_picture_from_another_wherever_it_lies() -> None:
+    facts: dict[str, Any] = {
+        "digest": ONE.digest,
+        "media_type": "image/png",
+        "width": 1,
+        "height": 1,
+    }
+    first, moved = (Image(**facts, size_bytes=1, path=f"/{name}.png") for name in "ab")
+    sets = [QuestionSet(questions=(question(images=(i,)),)) for i in (first, moved, OTHER)]
+
+    assert sets[0].digest == sets[1].digest != sets[2].digest
 
 
 def test_a_digest_is_made_of_any_text() -> None:

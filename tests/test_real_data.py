@@ -6,11 +6,14 @@ which. What is expected here is read from them by the csv and json modules direc
 
 from __future__ import annotations
 
+import ast
 import csv
+import hashlib
 import io
 import json
 import random
 import re
+import struct
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -37,6 +40,9 @@ Expected = tuple[str, tuple[str, ...], tuple[int, ...]]
 """Stem, choices and positions of the right ones."""
 
 MMLU_PRO = "mmlu_pro/eval_results/model_outputs_{}_5shots.json"
+PUZZLEVQA = "llm_puzzletest/PuzzleVQA/data"
+PUZZLES = ("color_hexagon", "color_overlap_squares", "rectangle_height_color", "triangle")
+MMMU_PRO = "mmmu_pro/mmmu-pro/tool"
 MMLU_SUBJECTS = {
     "abstract algebra": 100,
     "college computer science": 100,
@@ -124,6 +130,21 @@ def stripped(texts: Any) -> tuple[str, ...]:
     return tuple(text.strip() for text in texts)
 
 
+def expect_puzzlevqa() -> list[Expected]:
+    return [
+        (r["question"], tuple(r["options"]), (r["options"].index(str(r["answer"])),))
+        for puzzle in PUZZLES
+        for r in read_lines(f"{PUZZLEVQA}/{puzzle}.json")
+    ]
+
+
+def expect_mmmu_pro() -> list[Expected]:
+    return [
+        (r["question"].strip(), stripped(r["options"]), places(r["answer"]))
+        for r in read_lines(f"{MMMU_PRO}/data.jsonl")
+    ]
+
+
 SETS: dict[str, Callable[[], list[Expected]]] = {
     "mmlu": lambda: expect_mmlu("test"),
     "mmlu-pro": lambda: expect_mmlu_pro("Phi-3-mini-4k-instruct"),
@@ -132,6 +153,8 @@ SETS: dict[str, Callable[[], list[Expected]]] = {
     "agieval-sat-math": lambda: expect_agieval("sat-math"),
     "agieval-lsat-ar": lambda: expect_agieval("lsat-ar"),
     "agieval-gaokao-physics": lambda: expect_agieval("gaokao-physics"),
+    "puzzlevqa": expect_puzzlevqa,
+    "mmmu-pro": expect_mmmu_pro,
 }
 COUNTS = {
     "mmlu": 581,
@@ -142,6 +165,8 @@ COUNTS = {
     "agieval-lsat-ar": 230,
     "agieval-gaokao-physics": 200,
     "truthfulqa-mc1": 150,
+    "puzzlevqa": 100,
+    "mmmu-pro": 7,
 }
 
 
@@ -177,6 +202,7 @@ def test_all_questions_have_as_many_choices_as_the_definition_promises(name: str
         ("agieval-sat-math", "| `agieval/` |"),
         ("agieval-lsat-ar", "| `agieval/` |"),
         ("agieval-gaokao-physics", "| `agieval/` |"),
+        ("puzzlevqa", "| PuzzleVQA | `declare-lab/PuzzleVQA`"),
     ],
 )
 def test_a_definition_says_how_many_questions_the_published_set_has(name: str, line: str) -> None:
@@ -184,7 +210,7 @@ def test_a_definition_says_how_many_questions_the_published_set_has(name: str, l
     text = (DATA / "README.md").read_text(encoding="utf-8")
     [row] = [row for row in text.splitlines() if row.startswith(line)]
     part = name.removeprefix("agieval-")
-    sizes = re.findall(rf"(?:of|test|{part}) ([\d,]*\d)", row)
+    sizes = re.findall(rf"(?:of|test|train|{part}) ([\d,]*\d)", row)
 
     assert f"{load(name).definition.questions:,}" in sizes
 
@@ -368,6 +394,84 @@ def test_latex_and_chinese_stay_as_they_are_in_a_prompt() -> None:
     assert "原子弹" in build_prompt(chinese, form).question
 
 
+# Questions with pictures
+
+
+def test_every_question_of_puzzlevqa_has_the_picture_that_its_row_names() -> None:
+    benchmark = load("puzzlevqa")
+    questions = benchmark.question_set.questions
+    rows = [r for puzzle in PUZZLES for r in read_lines(f"{PUZZLEVQA}/{puzzle}.json")]
+
+    for question, row in zip(questions, rows, strict=True):
+        path = DATA / PUZZLEVQA / row["image"]
+        [image] = question.images
+        assert (image.path, image.media_type) == (str(path), "image/png")
+        assert image.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert (image.width, image.height) == png_size(path)
+    assert Counter(q.group for q in questions) == {p.replace("_", " "): 25 for p in PUZZLES}
+
+
+def test_the_words_of_puzzlevqa_repeat_but_not_with_the_same_picture() -> None:
+    found = load("puzzlevqa").question_set
+
+    assert len({(q.stem, q.choices) for q in found.questions}) < 100
+    assert found.find_duplicates() == ()
+    assert len({q.id for q in found.questions}) == 100
+    assert not any("-" in q.id for q in found.questions)
+
+
+def test_a_number_answers_where_the_choices_are_texts() -> None:
+    rows = read_lines(f"{PUZZLEVQA}/triangle.json")
+    triangles = [q for q in load("puzzlevqa").question_set.questions if q.group == "triangle"]
+
+    assert {type(row["answer"]) for row in rows} == {int}
+    assert [q.right_texts for q in triangles] == [(str(row["answer"]),) for row in rows]
+
+
+def test_mmmu_pros_pictures_are_numbered_as_its_columns() -> None:
+    questions = load("mmmu-pro").question_set.questions
+    rows = read_lines(f"{MMMU_PRO}/data.jsonl")
+
+    assert sum(len(question.images) for question in questions) == 11
+    for question, row in zip(questions, rows, strict=True):
+        names = [row[f"image_{n}"] for n in range(1, 8) if f"image_{n}" in row]
+        assert [i.path for i in question.images] == [
+            str(DATA / MMMU_PRO / "static" / name) for name in names
+        ]
+
+
+def test_choices_that_are_pictures_name_them_in_the_order_of_the_file() -> None:
+    [question] = [q for q in load("mmmu-pro").question_set.questions if len(q.images) > 1]
+
+    assert question.stem.startswith("<image 1> ")
+    assert question.choices == ("<image 4>", "<image 2>", "<image 5>", "<image 3>")
+    assert question.right_texts == ("<image 4>",)
+    names = [Path(image.place).stem for image in question.images]
+    assert names == [f"test_Music_251_{n}" for n in range(1, 6)]
+
+
+def test_the_published_answers_of_mmmu_pro_speak_of_pictures_that_are_not_there(
+    tmp_path: Path,
+) -> None:
+    rows = read_lines(f"{MMMU_PRO.replace('tool', 'output')}/gpt-4o_standard(10 options)_cot.jsonl")
+    lists = [row | {"options": ast.literal_eval(row["options"])} for row in rows]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in lists), encoding="utf-8")
+
+    with pytest.raises(QuestionSetError) as caught:
+        load_benchmark(path)
+
+    assert "the row has no picture <image 1>; columns.images" in str(caught.value)
+    marked = ["<image " in f"{row['question']}{row['options']}" for row in rows]
+    assert [p.line for p in caught.value.problems] == [i for i, m in enumerate(marked, 1) if m]
+
+
+def png_size(path: Path) -> tuple[int, int]:
+    """Width and height, where the format has them."""
+    width, height = struct.unpack(">II", path.read_bytes()[16:24])
+    return (width, height)
+
+
 # TruthfulQA
 
 
@@ -518,6 +622,15 @@ def test_lettered_choices_of_bbh_are_cut_and_its_broken_records_refused(
                 if row.get("other")
             ],
         ),
+        (
+            "puzzlevqa",
+            lambda: [
+                row[key]
+                for puzzle in PUZZLES
+                for row in read_lines(f"{PUZZLEVQA}/{puzzle}.json")
+                for key in ("caption", "explanation", "deduction")
+            ],
+        ),
     ],
 )
 def test_what_gives_the_answer_away_is_in_no_prompt(
@@ -581,6 +694,16 @@ def test_a_published_file_with_usual_names_loads_as_it_does_by_definition(
     assert [q.cluster for q in guessed] == [q.cluster for q in load(name).question_set.questions]
 
 
+@pytest.mark.parametrize("puzzle", PUZZLES)
+def test_a_file_of_puzzlevqa_loads_without_definition(puzzle: str) -> None:
+    guessed = load_benchmark(DATA / PUZZLEVQA / f"{puzzle}.json").question_set.questions
+    defined = load("puzzlevqa").question_set.questions
+
+    assert [(q.id, q.images) for q in guessed] == [
+        (q.id, q.images) for q in defined if q.group == puzzle.replace("_", " ")
+    ]
+
+
 @pytest.mark.parametrize("subject", [name.replace(" ", "_") for name in MMLU_SUBJECTS])
 @pytest.mark.parametrize("split", ["dev", "val", "test"])
 def test_a_file_of_mmlu_loads_without_header_and_definition(subject: str, split: str) -> None:
@@ -595,8 +718,10 @@ def test_a_file_of_mmlu_loads_without_header_and_definition(subject: str, split:
     [
         ("truthfulqa_multi/data/en/validation.json", "no column for choices or answer among 'id'"),
         ("truthfulqa/TruthfulQA.csv", "no column for choices or answer among 'Type', 'Category'"),
-        ("llm_puzzletest/PuzzleVQA/data/triangle.json", "column 'image' holds images, which are"),
-        ("mmmu_pro/mmmu-pro/tool/data.jsonl", "column 'image_1' holds images, which are not shown"),
+        (
+            "mmmu_pro/mmmu-pro/tool/data.jsonl",
+            "data.jsonl:1: image_1 = 'images/validation_Energy_and_Power_2_1.png': no such file",
+        ),
         (
             "mmmu_pro/mmmu-pro/output/gpt-4o_standard(10 options)_cot.jsonl",
             "(options holds no list)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile
 from string import ascii_uppercase
 from typing import TypeAlias
@@ -46,12 +46,14 @@ class FoundChoices:
         labels: what the file calls them: its own labels, or letters.
         right: positions of the right ones, where the form itself says so.
         stem: the text before the first choice, where choices and question share one text.
+        are_images: whether the texts are the places of pictures.
     """
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     right: tuple[int, ...] | None = None
     stem: str | None = None
+    are_images: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +161,23 @@ class RightAndWrong:
         return FoundChoices(texts=tuple(texts), labels=letters(len(texts)), right=(0,))
 
 
-ChoiceForm: TypeAlias = SeparateColumns | ListColumn | ParallelLists | LetteredText | RightAndWrong
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureChoices:
+    """Choices that are pictures: `choice_images = ["image_a", "image_b"]`, or a column of lists."""
+
+    columns: tuple[str, ...]
+
+    def find(self, record: Record) -> FoundChoices:
+        """Take the places of the pictures."""
+        form: SeparateColumns | ListColumn = SeparateColumns(columns=self.columns)
+        if len(self.columns) == 1:
+            form = ListColumn(column=self.columns[0])
+        return replace(form.find(record), are_images=True)
+
+
+ChoiceForm: TypeAlias = (
+    SeparateColumns | ListColumn | ParallelLists | LetteredText | RightAndWrong | PictureChoices
+)
 
 
 def letters(count: int) -> tuple[str, ...]:

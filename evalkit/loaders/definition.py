@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, get_args
 
 from evalkit.loaders.choices import (
@@ -11,6 +12,7 @@ from evalkit.loaders.choices import (
     LetteredText,
     ListColumn,
     ParallelLists,
+    PictureChoices,
     RightAndWrong,
     SeparateColumns,
 )
@@ -43,7 +45,7 @@ def parse_source(table: Table) -> Source:
     check_keys("source", table, Source.__dataclass_fields__)
     texts = ("files", "examples", "columns")
     values: dict[str, Any] = {key: read_texts("source", table, key) for key in texts}
-    for key in ("folder", "delimiter", "records", "group_from_file"):
+    for key in ("folder", "image_folder", "delimiter", "records", "group_from_file"):
         values[key] = read_text("source", table, key)
     values["format"] = read_one_of("source", table, "format", get_args(FileFormat))
     if not values["files"]:
@@ -57,6 +59,11 @@ def parse_source(table: Table) -> Source:
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise DefinitionError(f"source.delimiter = {delimiter!r}: expected one character")
     check_different("source.columns", values["columns"])
+    if PurePath(values["image_folder"] or "").is_absolute():
+        raise DefinitionError(
+            f"source.image_folder = {shorten(values['image_folder'])}: expected a path from the "
+            "question file's folder"
+        )
     return Source(**values)
 
 
@@ -78,13 +85,14 @@ def parse_fields(table: Table) -> FieldMap:
     Raises:
         DefinitionError: an unknown key, a value of the wrong kind, or no way to tell the answer.
     """
-    check_keys("columns", table, FieldMap.__dataclass_fields__)
+    check_keys("columns", table, {**FieldMap.__dataclass_fields__, "choice_images": None})
     values: dict[str, Any] = {
-        key: read_texts("columns", table, key) for key in ("stem", "metadata")
+        key: read_texts("columns", table, key) for key in ("stem", "metadata", "images")
     }
-    for key in ("answer", "id", "group", "cluster", "example"):
+    for key in ("answer", "id", "group", "cluster", "example", "history"):
         values[key] = read_text("columns", table, key)
-    form = parse_choice_form(table.get("choices"))
+    check_different("columns.images", values["images"])
+    form = parse_choices(table)
     values["answer_is"] = (
         read_one_of("columns", table, "answer_is", get_args(AnswerForm)) or "letter"
     )
@@ -98,6 +106,24 @@ def parse_fields(table: Table) -> FieldMap:
     if isinstance(form, RightAndWrong) and values["shuffle_seed"] is None:
         raise DefinitionError("columns.shuffle_seed is missing: the right choice would come first")
     return FieldMap(choices=form, **values)
+
+
+def parse_choices(table: Table) -> ChoiceForm:
+    """Read `choices`, or `choice_images` where the choices are pictures.
+
+    Raises:
+        DefinitionError: there are both, or neither can be used.
+    """
+    columns = read_texts("columns", table, "choice_images")
+    if not columns:
+        return parse_choice_form(table.get("choices"))
+    if "choices" in table:
+        raise DefinitionError(
+            "columns.choices is one too many: columns.choice_images holds the choices. Choices "
+            "that are texts with marks such as <image 2> need columns.images instead"
+        )
+    check_different("columns.choice_images", columns)
+    return PictureChoices(columns=columns)
 
 
 def parse_choice_form(value: Any) -> ChoiceForm:

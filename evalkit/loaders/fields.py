@@ -17,6 +17,8 @@ from evalkit.loaders.choices import (
     is_empty,
     text_of,
 )
+from evalkit.loaders.history import find_history
+from evalkit.loaders.pictures import add_pictures, check_marks, close_gaps, find_pictures
 from evalkit.loaders.records import Record, Row, shorten
 from evalkit.questions import (
     MAX_CHOICES,
@@ -51,17 +53,30 @@ class FieldMap:
     example: str | None = None
     """A column of true and false: marks worked examples, which are not asked."""
     metadata: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    """The N-th column holds the picture that the texts call `<image N>`; or one column holds a list
+    of them. Empty cells hold none."""
+    history: str | None = None
+    """A column with earlier turns of the conversation that the question continues."""
     shuffle_seed: int | None = None
     """Show choices in an order drawn from this seed, for files whose order gives answers away."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedRow:
-    """A row, the file it comes from, and the subject that the file's name gives."""
+    """A row, the file it comes from, and what that file gives all its rows.
+
+    Args:
+        path: the file.
+        row: what stands there.
+        group: the subject that the file's name gives.
+        image_folder: where the paths of pictures begin.
+    """
 
     path: Path
     row: Row
     group: str | None = None
+    image_folder: Path = Path()
 
 
 def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionSet:
@@ -79,7 +94,7 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
             problems.append(placed.row)
             continue
         try:
-            question = build_question(placed.row, fields, placed.group)
+            question = build_question(placed.row, fields, placed)
             if fields.id is None:
                 question = with_unique_id(question, places)
             elif question.id in places:
@@ -108,7 +123,7 @@ def as_problem(placed: PlacedRow, error: FieldError) -> RowProblem:
     )
 
 
-def build_question(record: Record, fields: FieldMap, group: str | None = None) -> Question:
+def build_question(record: Record, fields: FieldMap, placed: PlacedRow) -> Question:
     """Map one row to a question.
 
     Raises:
@@ -117,15 +132,31 @@ def build_question(record: Record, fields: FieldMap, group: str | None = None) -
     found = fields.choices.find(record)
     check_choices(fields.choices, found)
     stem = build_stem(record, fields, found)
+    right = find_right(record, fields, found)
+    pictures = find_pictures(record, fields.images, placed.image_folder)
+    choices = found.texts
+    if found.are_images:
+        field = choice_field(fields.choices)
+        choices = add_pictures(pictures, field, found.texts, placed.image_folder)
+    check_marks(fields.stem[-1], stem, pictures)
+    for choice in choices:
+        check_marks(choice_field(fields.choices), choice, pictures)
+    stem, choices, images = close_gaps(stem, choices, pictures)
     question = Question(
-        id=digest_of(stem, *found.texts)[:16] if fields.id is None else read_id(record, fields.id),
+        id="" if fields.id is None else read_id(record, fields.id),
         stem=stem,
-        choices=found.texts,
-        right=find_right(record, fields, found),
-        group=read_optional(record, fields.group) or group,
+        choices=choices,
+        right=right,
+        group=read_optional(record, fields.group) or placed.group,
         cluster=read_optional(record, fields.cluster),
+        images=images,
+        history=find_history(record, fields.history),
         metadata={c: t for c in fields.metadata if (t := read_optional(record, c)) is not None},
     )
+    if fields.id is None:
+        turns = (text for _, text in question.history)
+        content = digest_of(stem, *choices, *question.image_digests, *turns)
+        question = replace(question, id=content[:16])
     if fields.shuffle_seed is None:
         return question
     return shuffle_choices(question, fields.shuffle_seed)

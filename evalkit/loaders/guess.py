@@ -57,6 +57,8 @@ GROUPS = ("subject", "category", "group", "topic", "domain", "field")
 IDS = ("id", "questionid", "qid", "uid")
 CLUSTERS = ("cluster", "passageid", "contextid")
 EXAMPLES = ("example",)
+IMAGES = ("image", "images", "img", "picture", "imagepath", "imagefile", "imageurl")
+NUMBERED_IMAGE = re.compile(r"(?:image|img|picture)(\d{1,2})\Z", re.ASCII)
 FAMILIES = ("", "option", "choice", "opt", "op", "answer", "ans", "alternative", "ending")
 """Beginnings of the names of separate columns; a letter, or a number from 1 or 0, follows."""
 
@@ -92,7 +94,6 @@ def guess_fields(path: Path) -> Guess:
     choices = guess_choices(names, records)
     filled = {simple: name for simple, name in names.items() if has_values(records, name)}
     answer = pick(filled, ANSWERS) or pick(names, ANSWERS)
-    refuse_images(path, filled)
     if stem is None or choices is None or answer is None:
         raise BenchmarkError(missing_text(stem, choices, answer, names), path=path)
     passage = pick({name: column for name, column in names.items() if column != stem}, PASSAGES)
@@ -105,6 +106,7 @@ def guess_fields(path: Path) -> Guess:
         group=pick_readable(names, GROUPS, records, read_optional),
         cluster=pick_readable(names, CLUSTERS, records, read_optional) or passage,
         example=pick_readable(names, EXAMPLES, records, is_marked),
+        images=guess_images(path, filled),
     )
     return Guess(source, fields)
 
@@ -150,16 +152,25 @@ def has_values(records: list[Record], column: str) -> bool:
     return not all(is_empty(record.get(column)) for record in records)
 
 
-def refuse_images(path: Path, filled: Names) -> None:
-    """Refuse a file of questions about images, which would be asked without them.
+def guess_images(path: Path, filled: Names) -> tuple[str, ...]:
+    """The column of the picture or pictures, or the columns image_1, image_2, ... up to the last.
 
     Raises:
-        BenchmarkError: a column of images has values.
+        BenchmarkError: there are several kinds of columns, so that it is not clear which picture a
+            text calls `<image 1>`.
     """
-    for simple, column in filled.items():
-        if re.fullmatch(r"images?\d*|img|picture", simple):
-            reason = f"column {column!r} holds images, which are not shown to models"
-            raise BenchmarkError(f"{reason}; write a definition to ask without them", path=path)
+    plain = [filled[simple] for simple in IMAGES if simple in filled]
+    numbered = {int(m[1]): filled[m[0]] for name in filled if (m := NUMBERED_IMAGE.match(name))}
+    if len(plain) + bool(numbered) > 1 or 0 in numbered:
+        found = ", ".join(map(repr, [*plain, *numbered.values()]))
+        reason = f"{found} could be <image 1>; write a definition with images"
+        raise BenchmarkError(reason, path=path)
+    if not numbered:
+        return tuple(plain)
+    # A number that no row uses keeps its place: the third column is <image 3>.
+    last = max(numbered)
+    beginning = numbered[last].removesuffix(str(last))
+    return tuple(numbered.get(n, f"{beginning}{n}") for n in range(1, last + 1))
 
 
 def missing_text(

@@ -34,6 +34,8 @@ class Source:
         files: patterns relative to the data folder, such as `data/test/*_test.csv`.
         examples: patterns of files whose rows are worked examples, not asked.
         folder: the set's usual folder within a collection of sets.
+        image_folder: where pictures' paths begin, as seen from the folder of the file that names
+            them; None: there.
         format: None: from the ending of each file.
         columns: names of the columns of CSV files without header.
         delimiter: what separates the cells of CSV files; None: found out.
@@ -45,6 +47,7 @@ class Source:
     files: tuple[str, ...]
     examples: tuple[str, ...] = ()
     folder: str | None = None
+    image_folder: str | None = None
     format: FileFormat | None = None
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
@@ -60,8 +63,9 @@ def read_rows(paths: Iterable[Path], source: Source) -> Iterator[PlacedRow]:
     """
     for path in paths:
         group = find_group(path, source.group_from_file)
+        image_folder = path.parent / (source.image_folder or "")
         for row in read_file(path, source):
-            yield PlacedRow(path, row, group)
+            yield PlacedRow(path, row, group, image_folder)
 
 
 def read_file(path: Path, source: Source) -> Rows:

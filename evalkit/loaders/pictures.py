@@ -1,0 +1,85 @@
+"""The pictures that a row names, numbered as its texts number them."""
+
+from __future__ import annotations
+
+import os.path
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from evalkit.errors import ImageError
+from evalkit.images import Image, find_marks, read_image, refer_to_image, renumber_marks, write_mark
+from evalkit.loaders.choices import FieldError, is_empty, text_of
+from evalkit.loaders.records import Record
+
+ADDRESS = re.compile(r"https?:", re.IGNORECASE)
+WITHIN = re.compile(r"data:", re.IGNORECASE)
+
+
+def find_pictures(record: Record, columns: tuple[str, ...], folder: Path) -> dict[int, Image]:
+    """The pictures of a row by number: that of the column, or the place in the only column's list.
+
+    Raises:
+        FieldError: a cell holds no picture's place, or the picture can't be used.
+    """
+    cells = [(column, record.get(column)) for column in columns]
+    if len(cells) == 1 and isinstance(cells[0][1], list):
+        cells = [(columns[0], item) for item in cells[0][1]]
+    return {
+        number: read_picture(column, cell, folder)
+        for number, (column, cell) in enumerate(cells, start=1)
+        if not is_empty(cell)
+    }
+
+
+def add_pictures(
+    pictures: dict[int, Image], field: str, places: tuple[str, ...], folder: Path
+) -> tuple[str, ...]:
+    """Put the pictures of choices behind those of the question; return the marks that name them."""
+    numbers = range(max(pictures, default=0) + 1, max(pictures, default=0) + 1 + len(places))
+    for number, place in zip(numbers, places, strict=True):
+        pictures[number] = read_picture(field, place, folder)
+    return tuple(write_mark(number) for number in numbers)
+
+
+def read_picture(field: str, value: object, folder: Path) -> Image:
+    """The picture that a cell names: a path below the folder, or an address of the web.
+
+    A path that leads out of the folder is refused, so that a question file from elsewhere can't
+    have any picture of this machine sent. Links within the folder are its owner's choice.
+
+    Raises:
+        FieldError: it names none, or one that can't be used.
+    """
+    place = text_of(field, value)
+    if WITHIN.match(place):
+        raise FieldError(field, place, "write the picture to a file, and the file's path here")
+    try:
+        if ADDRESS.match(place):
+            return refer_to_image(place)
+        root = os.path.normpath(folder.absolute())
+        path = Path(os.path.normpath(Path(root, place)))
+        if not path.is_relative_to(root):
+            raise FieldError(field, place, f"the path leads out of {root}; put the picture there")
+        return read_image(path)
+    except ImageError as error:
+        where = f" ({error.path})" if error.path is not None else ""
+        raise FieldError(field, place, f"{error.reason}{where}") from error
+
+
+def check_marks(field: str, text: str, pictures: Mapping[int, Image]) -> None:
+    """Refuse a text that speaks of a picture which its row doesn't have."""
+    for number in find_marks(text):
+        if number not in pictures:
+            remedy = f"the row has no picture {write_mark(number)}; columns.images names its column"
+            raise FieldError(field, text, remedy)
+
+
+def close_gaps(
+    stem: str, choices: tuple[str, ...], pictures: Mapping[int, Image]
+) -> tuple[str, tuple[str, ...], tuple[Image, ...]]:
+    """Number pictures from 1 without gaps, in texts too: a model counts those that it is shown."""
+    numbers = {old: new for new, old in enumerate(sorted(pictures), start=1)}
+    images = tuple(pictures[old] for old in numbers)
+    texts = tuple(renumber_marks(choice, numbers) for choice in choices)
+    return renumber_marks(stem, numbers), texts, images
