@@ -78,6 +78,45 @@ def test_findings_are_added_to_what_is_known(
     assert reopened(findings).add_to(known, "m", "host") == together
 
 
+def test_all_that_an_error_can_teach_is_remembered(findings: Findings) -> None:
+    taught = Capabilities(
+        prefill=False,
+        temperature=False,
+        forced_tool=False,
+        structured=False,
+        thinking="between_tools",
+        think_on="enabled",
+        efforts=(),
+    )
+    findings.remember(taught, "m", "host")
+    assert reopened(findings).add_to(UNKNOWN, "m", "host") == taught
+
+
+@pytest.mark.parametrize(
+    "learned",
+    [
+        {"thinking": "unknown"},
+        {"thinking": "sometimes"},
+        {"thinking": ["off"]},
+        {"think_on": None},
+        {"think_on": True},
+        {"efforts": ["low"]},
+        {"efforts": None},
+        {"efforts": 0},
+        {"forced_tool": "no"},
+        {"structured": None},
+        {"prefill": 0},
+        {"from the future": True},
+    ],
+)
+def test_what_is_no_finding_is_left_alone(learned: dict[str, Any], findings: Findings) -> None:
+    findings.path.parent.mkdir()
+    entry = {"m at host": {"at": time.time(), **learned}}
+    findings.path.write_text(json.dumps(entry))
+    known = Capabilities(thinking="disabled", think_on="adaptive", efforts=("low",), prefill=True)
+    assert findings.add_to(known, "m", "host") == known
+
+
 @pytest.mark.parametrize(
     ("age_seconds", "counts"),
     [(0.0, True), (LIFETIME_SECONDS - 60, True), (LIFETIME_SECONDS + 60, False)],

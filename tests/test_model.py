@@ -1,53 +1,12 @@
-"""evalkit's catalogue says of every model what the documentation says of it."""
+"""What a model takes, costs and allows; how near its end is."""
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
+from datetime import date, timedelta
 
 import pytest
 
-import evalkit.models.model
-from evalkit.models.model import Capabilities, Thinking, find_capabilities, load_catalogue
-from tests.messages_models import MODELS, ServedModel
-
-
-def thinking_of(model: ServedModel) -> Thinking:
-    """The off switch that the test server's own table gives a model."""
-    if not model.thinks_unasked:
-        return "off"
-    if "disabled" in model.thinking_types:
-        return "disabled"
-    return "between_tools" if "between_tools" in model.thinking_types else "always"
-
-
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.alias)
-def test_two_tables_written_apart_agree(model: ServedModel) -> None:
-    expected = Capabilities(
-        prefill=model.prefill, temperature=model.sampling, thinking=thinking_of(model)
-    )
-    assert load_catalogue()[model.id] == load_catalogue()[model.alias] == expected
-
-
-def test_no_model_stands_there_twice() -> None:
-    path = Path(evalkit.models.model.__file__).with_name("catalogue.toml")
-    entries = tomllib.loads(path.read_text(encoding="utf-8"))["model"]
-    names = [name for entry in entries for name in {entry["id"], entry.get("alias", entry["id"])}]
-    assert sorted(names) == sorted(load_catalogue())
-
-
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
-        ("claude-haiku-4-5", Capabilities(prefill=True, temperature=True, thinking="off")),
-        # A Claude that is newer than evalkit may think, so it gets room for it.
-        ("claude-opus-7", Capabilities(thinking="always")),
-        ("llama-3.3-70b", Capabilities()),
-        ("Claude-Haiku-4-5", Capabilities()),
-    ],
-)
-def test_what_is_not_in_the_catalogue_is_not_known(model: str, expected: Capabilities) -> None:
-    assert find_capabilities(model) == expected
+from evalkit.models.model import Capabilities, Lifecycle, Model, Price, Thinking
 
 
 @pytest.mark.parametrize(
@@ -66,3 +25,57 @@ def test_how_to_keep_a_model_from_thinking(
     capabilities = Capabilities(thinking=thinking)
     assert capabilities.may_think is may_think
     assert capabilities.no_thinking == field
+
+
+TODAY = date(2026, 11, 22)
+
+
+@pytest.mark.parametrize(
+    ("days", "sentence"),
+    [
+        (-200, "m was retired on 2026-05-06"),
+        (-1, "m was retired on 2026-11-21"),
+        (0, "m retires today, on 2026-11-22"),
+        (1, "m retires tomorrow, on 2026-11-23"),
+        (8, "m retires in 8 days, on 2026-11-30"),
+        (14, "m retires in 14 days, on 2026-12-06"),
+        (15, None),
+        (400, None),
+    ],
+)
+def test_an_end_is_spoken_of_when_it_is_near_or_past(days: int, sentence: str | None) -> None:
+    model = Model(id="m", lifecycle="deprecated", retires=TODAY + timedelta(days=days))
+    assert model.describe_end(TODAY) == sentence
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "sentence"),
+    [
+        ("retired", "m is retired"),
+        ("deprecated", None),
+        ("legacy", None),
+        ("active", None),
+        (None, None),
+    ],
+)
+def test_without_a_day_only_a_retired_model_has_ended(
+    lifecycle: Lifecycle | None, sentence: str | None
+) -> None:
+    # A day before which a model won't end is no day on which it will.
+    model = Model(id="m", lifecycle=lifecycle, not_before=TODAY + timedelta(days=2))
+    assert model.describe_end(TODAY) == sentence
+
+
+def test_what_a_cache_costs_is_worked_out_where_it_is_not_said() -> None:
+    plain = Price(input=2.0, output=10.0)
+    assert (plain.of_cache_write, plain.of_cache_read) == (2.5, 2.0)
+    said = Price(input=2.0, output=10.0, cache_read=0.0, cache_write=4.0)
+    assert (said.of_cache_write, said.of_cache_read) == (4.0, 0.0)
+
+
+@pytest.mark.parametrize(("tokens", "price"), [(0, 0.1), (100_000, 0.1), (100_001, 0.5)])
+def test_a_long_prompt_may_cost_more_a_token(tokens: int, price: float) -> None:
+    above = Price(input=0.5, output=2.5)
+    both = Price(input=0.1, output=0.5, above_prompt_tokens=100_000, above=above)
+    assert both.for_prompt(tokens).input == price
+    assert above.for_prompt(tokens) is above

@@ -8,8 +8,18 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
-from evalkit.models.model import Capabilities
+from evalkit.models.model import Capabilities, Thinking, ThinkingSwitch
+
+ANSWERS = ("prefill", "temperature", "forced_tool", "structured")
+"""Capabilities that are yes, no, or not known."""
+
+CHOICES = {
+    "thinking": tuple(kind for kind in get_args(Thinking) if kind != "unknown"),
+    "think_on": get_args(ThinkingSwitch),
+}
+"""Capabilities that are one of several words."""
 
 LIFETIME_SECONDS = 7 * 24 * 3600.0
 """A server that is replaced by another version is asked anew after this."""
@@ -28,20 +38,20 @@ class Findings:
         entry = self._entries().get(f"{model} at {host}")
         if not isinstance(entry, dict) or not is_fresh(entry.get("at")):
             return capabilities
-        prefill, temperature = entry.get("prefill"), entry.get("temperature")
-        return replace(
-            capabilities,
-            prefill=prefill if isinstance(prefill, bool) else capabilities.prefill,
-            temperature=temperature if isinstance(temperature, bool) else capabilities.temperature,
-        )
+        found = {name: entry[name] for name in ANSWERS if isinstance(entry.get(name), bool)}
+        for name, allowed in CHOICES.items():
+            if entry.get(name) in allowed:
+                found[name] = entry[name]
+        if entry.get("efforts") == []:
+            found["efforts"] = ()
+        return replace(capabilities, **found)
 
     def remember(self, capabilities: Capabilities, model: str, host: str) -> None:
         """Keep what a probe or an error has shown."""
-        self.learned[f"{model} at {host}"] = {
-            "prefill": capabilities.prefill,
-            "temperature": capabilities.temperature,
-            "at": time.time(),
-        }
+        facts = {name: getattr(capabilities, name) for name in (*ANSWERS, *CHOICES)}
+        if capabilities.efforts == ():
+            facts["efforts"] = []
+        self.learned[f"{model} at {host}"] = {**facts, "at": time.time()}
         part = self.path.with_name(f"{self.path.name}.part{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -152,8 +152,6 @@ def serve_local_model(
             httpx.post(f"{server.base_url}/v1/messages", json={"model": server.model, ...})
         ```
     """
-    from importlib.metadata import version  # slow to import
-
     if not all(importlib.util.find_spec(module) for module in ("xllamacpp", "psutil")):
         raise MissingExtraError("an embedded model", "local")
     if threads is not None and threads < 1:
@@ -172,8 +170,36 @@ def serve_local_model(
             model=model,
             threads=threads,
             weights_sha256=digest,
-            engine=f"xllamacpp {version('xllamacpp')}",
+            engine=_name_engine(),
         )
+
+
+def identify_local_model(model: str, *, say: Callable[[str], None]) -> tuple[str, str]:
+    """Tells what a run's manifest says of an embedded model; nothing is fetched or started.
+
+    Args:
+        model: as for `serve_local_model`.
+        say: takes each line for the user.
+
+    Returns:
+        The SHA-256 of its weights, and name and version of its engine.
+
+    Raises:
+        UsageError: there is no such model.
+        LocalModelError: the user's own file can't be used.
+    """
+    weights = load_weights_table().get(model.removeprefix(PREFIX))
+    digest = _find_own_file(model, say)[1] if weights is None else weights.sha256
+    return digest, _name_engine()
+
+
+def _name_engine() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
+
+    try:
+        return f"xllamacpp {version('xllamacpp')}"
+    except PackageNotFoundError:
+        return "xllamacpp"
 
 
 def _find_or_fetch(model: str, folder: Path, say: Callable[[str], None]) -> tuple[Path, str]:
@@ -181,6 +207,11 @@ def _find_or_fetch(model: str, folder: Path, say: Callable[[str], None]) -> tupl
     table = load_weights_table()
     if is_local(model) and name in table:
         return fetch_weights(name, folder, say=say), table[name].sha256
+    return _find_own_file(model, say)
+
+
+def _find_own_file(model: str, say: Callable[[str], None]) -> tuple[Path, str]:
+    name = model.removeprefix(PREFIX)
     if not is_local(model) or not name.lower().endswith(".gguf"):
         raise UsageError(
             f"no embedded model is called {model!r}; there are {', '.join(local_model_names())}, "
