@@ -9,8 +9,11 @@ from typing import Any, Literal
 from evalkit.api.retries import RetryPolicy, send_with_retries
 from evalkit.elicitation.asking import Asking
 from evalkit.elicitation.choose import (
+    IN_WORDS,
+    Feature,
     build_probe,
     continues_prefill,
+    list_features,
     refused_feature,
     without,
 )
@@ -20,6 +23,9 @@ from evalkit.models.model import Capabilities
 from evalkit.requests import Way
 from evalkit.responses import Response
 from evalkit.targets import Target
+
+NEED_PREFILL = ("auto", "prefill")
+"""Choices of a way for which it has to be known whether the model takes a prefill."""
 
 Send = Callable[[Mapping[str, Any]], Awaitable[Response]]
 
@@ -38,7 +44,7 @@ class Settled:
 async def settle_way(
     target: Target,
     way: Way | Literal["auto"],
-    temperature: float | None,
+    asking: Asking,
     *,
     send: Send,
     policy: RetryPolicy,
@@ -49,7 +55,7 @@ async def settle_way(
     Args:
         target: the model and its endpoint.
         way: the way asked for; "auto": prefill where the model takes it, else instructed.
-        temperature: what to send where the model takes it.
+        asking: how the model is to be asked; what it takes is filled in here.
         send: makes one attempt.
         policy: when to try again.
         findings: what earlier probes have shown; new findings are added.
@@ -59,18 +65,21 @@ async def settle_way(
     """
     known = findings.add_to(target.capabilities, target.model, target.host)
     reason = "known" if known == target.capabilities else "found out before"
-    asking = Asking(model=target.wire_model, capabilities=known, temperature=temperature)
-    unsure_of_temperature = temperature is not None and known.temperature is None
-    if (way != "instructed" and known.prefill is None) or unsure_of_temperature:
+    asking = replace(asking, capabilities=known)
+    unsure_of_temperature = asking.temperature is not None and known.temperature is None
+    if (way in NEED_PREFILL and known.prefill is None) or unsure_of_temperature:
         known = await probe(asking, way, send, policy)
         findings.remember(known, target.model, target.host)
         asking = replace(asking, capabilities=known)
         reason = "found out by a probe"
+    warning = None
+    if asking.effort is not None and known.efforts == ():
+        warning = f"{target.model} takes no effort ({reason}); it is asked without {asking.effort}"
     if way == "auto":
         words = "takes a prefill" if known.prefill else "takes no prefill"
         settled: Way = "prefill" if known.prefill else "instructed"
-        return Settled(way=settled, asking=asking, reason=f"auto: {words} ({reason})")
-    warning = None
+        why = f"auto: {words} ({reason})"
+        return Settled(way=settled, asking=asking, reason=why, warning=warning)
     # What the catalogue says of the official API, the API will say itself.
     if way == "prefill" and known.prefill is False and reason != "known":
         warning = f"{target.model} takes no prefill ({reason}); --way auto would ask otherwise"
@@ -86,18 +95,19 @@ async def probe(
         ApiError: the question was refused for another reason, or not answered, or a prefill is
             refused that was asked for.
     """
-    with_prefill = way != "instructed"
+    with_prefill = way in NEED_PREFILL
     while True:
         body = build_probe(asking, with_prefill=with_prefill)
         result, _ = await send_with_retries(lambda body=body: send(body), policy)  # type: ignore[misc]
         if isinstance(result, Response):
             break
-        feature = refused_feature(result)
-        if feature is None or getattr(asking.capabilities, feature) is False:
+        feature = refused_feature(result, list_features(body))
+        if feature is None:
             raise result
         if feature == way:
-            raise no_prefill(result, asking.model)
-        asking = replace(asking, capabilities=without(asking.capabilities, feature))
+            raise cannot_be_asked(result, asking.model, "prefill")
+        known = without(asking.capabilities, feature, result, body)
+        asking = replace(asking, capabilities=known)
         with_prefill = with_prefill and feature != "prefill"
     found = asking.capabilities
     if found.temperature is None and "temperature" in body:
@@ -107,7 +117,8 @@ async def probe(
     return found
 
 
-def no_prefill(error: ApiError, model: str) -> InvalidRequestError:
-    """The error for a user who asked for a prefill that a model refuses."""
-    text = f"{model} takes no prefill; use --way auto or --way instructed ({error.message})"
+def cannot_be_asked(error: ApiError, model: str, feature: Feature) -> InvalidRequestError:
+    """The error for a user who named a way of asking that a model refuses."""
+    takes_no = f"{model} takes no {IN_WORDS[feature]}"
+    text = f"{takes_no}; use --way auto or --way instructed ({error.message})"
     return InvalidRequestError(text, status=error.status, request_id=error.request_id)

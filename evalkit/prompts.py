@@ -9,7 +9,8 @@ from string import ascii_uppercase
 from typing import Any, Literal
 
 from evalkit.errors import PromptError
-from evalkit.questions import Question, digest_of, rank_by_seed
+from evalkit.images import Image
+from evalkit.questions import Question, Role, digest_of, rank_by_seed
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 MAX_DIGIT_CHOICES = 9
@@ -26,8 +27,8 @@ class PromptFormat:
         evalkit.errors.PromptError: a prefill may not end in white space: 'Answer: '
     """
 
-    system: str = ""
-    """Goes before everything else, whatever the way of asking."""
+    system: str | tuple[str, ...] = ""
+    """Goes before everything else, whatever the way of asking; several texts are sent as blocks."""
     template: str = "{stem}\n\n{choices}"
     """The user's turn, with {stem}, {choices} and, where wanted, {group}."""
     choice: str = "({label}) {text}"
@@ -44,14 +45,27 @@ class PromptFormat:
         "no words, no explanation."
     )
     """The system text of the instructed way of asking, with {label} for "letter" or "number"."""
+    constrained: str = "Pick the right choice of every multiple-choice question by its {label}."
+    """The system text where a schema or a tool binds the reply."""
+    reasoning: str = (
+        "First think about the question in two or three sentences: say what is asked and which "
+        "choices can be ruled out. Only then, on a line of its own, give the {label} of the right "
+        "choice in this form:\nAnswer: X"
+    )
+    """The system text where the model is to think first."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.system, str):
+            object.__setattr__(self, "system", tuple(self.system))
         check_prefill(self.prefill)
         check_placeholders("template", self.template, need={"stem", "choices"}, may={"group"})
         check_placeholders("choice", self.choice, need={"label", "text"})
-        check_placeholders("instruction", self.instruction, need=set(), may={"label"})
-        for name in ("system", "prefill", "prefill_end"):
+        for name in ("instruction", "constrained", "reasoning"):
+            check_placeholders(name, getattr(self, name), need=set(), may={"label"})
+        for name in ("prefill", "prefill_end"):
             check_literal(name, getattr(self, name))
+        for text in (self.system,) if isinstance(self.system, str) else self.system:
+            check_literal("system", text)
         if self.labels not in ("letters", "digits"):
             raise PromptError(f"labels = {self.labels!r}: expected 'letters' or 'digits'")
 
@@ -67,6 +81,8 @@ class Turn:
 
     question: str
     label: str
+    images: tuple[Image, ...] = ()
+    history: tuple[tuple[Role, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +94,15 @@ class Prompt:
     question: str
     labels: tuple[str, ...]
     """The labels offered, one for each choice, in order."""
+    images: tuple[Image, ...] = ()
+    """The pictures of the question, shown before it."""
+    history: tuple[tuple[Role, str], ...] = ()
+    """Earlier turns of the conversation that the question continues."""
+
+    @property
+    def kind_of_label(self) -> str:
+        """What to call a label."""
+        return "number" if self.format.labels == "digits" else "letter"
 
 
 def check_prefill(prefill: str) -> None:
@@ -166,11 +191,15 @@ def build_prompt(
             Turn(
                 question=render_question(example, form),
                 label=build_labels(len(example.choices), form.labels)[example.right[0]],
+                images=example.images,
+                history=example.history,
             )
             for example in examples
         ),
         question=render_question(question, form),
         labels=build_labels(len(question.choices), form.labels),
+        images=question.images,
+        history=question.history,
     )
 
 
@@ -237,6 +266,7 @@ def parse_prompt_format(table: dict[str, Any]) -> PromptFormat:
     for key, value in table.items():
         if key not in known:
             raise PromptError(f"prompt has no setting {key!r}; there are {', '.join(known)}")
-        if not isinstance(value, str):
+        texts = value if key == "system" and isinstance(value, list) else [value]
+        if not all(isinstance(text, str) for text in texts):
             raise PromptError(f"prompt.{key} = {value!r}: expected a text")
     return PromptFormat(**table)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-Way = Literal["prefill", "instructed"]
-"""A way of asking: start the model's turn for it, or tell it in the system prompt."""
+Way = Literal["prefill", "instructed", "structured", "tool", "reasoned"]
+"""A way of asking: start the model's turn for it, tell it in the system prompt, bind its reply to a
+JSON schema, force a tool on it, or let it think first."""
 
 WAYS: tuple[Way, ...] = get_args(Way)
 
@@ -28,6 +29,13 @@ class Request:
     body: Mapping[str, Any]
     """The JSON body of POST /v1/messages."""
     sample_index: int = 0
+    is_retake: bool = False
+    """Asked once more with room for a longer reply, because the first one was cut off."""
+
+    def with_room(self, body: Mapping[str, Any]) -> Request:
+        """The same question asked again with another body."""
+        again = build_request(self.question_id, self.way, body, self.sample_index)
+        return replace(again, is_retake=True)
 
 
 def build_request(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.errors import ApiError, UnreadableResponseError
+from evalkit.errors import ApiError, ImageError, UnreadableResponseError
+
+CUT = ("max_tokens", "model_context_window_exceeded")
+"""Stop reasons of a reply that did not come to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,13 @@ class Response:
     message_id: str | None = None
     request_id: str | None = None
     refusal_category: str | None = None
+    tool_input: str | None = None
+    """JSON of the input of the first tool that it calls; None if it calls none."""
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether it ended for want of room."""
+        return self.stop_reason in CUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +53,7 @@ class RequestFailure:
     """A request that got no message after all its retries; it says nothing about the model."""
 
     kind: str
-    """One word, such as "rate_limit", "server" or "connection_failed"."""
+    """One word, such as "rate_limit", "server" or "connection_failed"; "image": not even asked."""
     message: str
     status: int | None = None
     request_id: str | None = None
@@ -80,6 +91,7 @@ def parse_response(body: object, request_id: str | None = None) -> Response:
         message_id=as_text(body.get("id")),
         request_id=request_id or as_text(body.get("request_id")),
         refusal_category=as_text(details.get("category")) if isinstance(details, Mapping) else None,
+        tool_input=next(filter(None, map(input_of, body["content"])), None),
     )
 
 
@@ -88,6 +100,13 @@ def text_of(block: Any) -> str | None:
     if not isinstance(block, Mapping) or block.get("type") != "text":
         return None
     return as_text(block.get("text"))
+
+
+def input_of(block: Any) -> str | None:
+    """The input of a tool call as JSON; None for any other block."""
+    if not isinstance(block, Mapping) or block.get("type") != "tool_use":
+        return None
+    return as_text(json.dumps(block.get("input"), ensure_ascii=False))
 
 
 def parse_usage(body: Any) -> Usage:
@@ -120,8 +139,10 @@ def as_count(value: object) -> int | None:
     return value if 0 <= value < 2**63 else None
 
 
-def describe_failure(error: ApiError) -> RequestFailure:
+def describe_failure(error: ApiError | ImageError) -> RequestFailure:
     """Turn the error of the last attempt into a fact for the journal."""
+    if isinstance(error, ImageError):
+        return RequestFailure(kind="image", message=str(error))
     return RequestFailure(
         kind=error.kind, message=error.message, status=error.status, request_id=error.request_id
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from evalkit.api.client import MessagesClient
+from evalkit.elicitation.asking import Asking
 from evalkit.errors import (
     ApiError,
     AuthenticationError,
@@ -18,13 +19,20 @@ from evalkit.errors import (
     ServerError,
 )
 from evalkit.models.findings import Findings
-from evalkit.models.model import Capabilities
+from evalkit.models.model import Capabilities, Model
 from evalkit.probing import Settled, settle_way
 from evalkit.requests import Way
 from evalkit.targets import Target, known_capabilities
 from tests.conftest import QUICK, endpoint_of
 from tests.messages_body import prefill_of
-from tests.messages_faults import connection_reset, first_attempts, overloaded, rate_limited
+from tests.messages_faults import (
+    Fault,
+    connection_reset,
+    first_attempts,
+    from_message_on,
+    overloaded,
+    rate_limited,
+)
 from tests.messages_server import MessagesServer, Reply
 
 OLD, NEW, STRANGE = "claude-haiku-4-5", "claude-opus-4-8", "claude-sonnet-4-6"
@@ -47,6 +55,7 @@ def target_of(
         endpoint=endpoint,
         host=endpoint.host,
         capabilities=capabilities or Capabilities(),
+        facts=Model(id=model),
     )
 
 
@@ -55,11 +64,24 @@ def settle(
     findings: Findings,
     way: Way | Literal["auto"] = "auto",
     temperature: float | None = 0.0,
+    effort: str | None = None,
 ) -> Settled:
+    asking = Asking(
+        model=target.wire_model,
+        capabilities=Capabilities(),
+        temperature=temperature,
+        effort=effort,
+    )
+
     async def settle() -> Settled:
         async with MessagesClient(target.endpoint, 1) as client:
             return await settle_way(
-                target, way, temperature, send=client.send, policy=QUICK, findings=findings
+                target,
+                way,
+                asking,
+                send=client.send,
+                policy=QUICK,
+                findings=findings,
             )
 
     return asyncio.run(settle())
@@ -224,12 +246,29 @@ def test_another_refusal_is_an_error_and_no_finding(
 
 def test_a_feature_refused_when_it_is_not_sent_ends_the_probe(findings: Findings) -> None:
     # A refusal of another kind that names a feature: leaving the feature out does not help.
-    with MessagesServer() as server:
-        endpoint = replace(endpoint_of(server), version="prefill")
-        target = replace(target_of(server, OLD), endpoint=endpoint)
-        with pytest.raises(InvalidRequestError, match='"prefill" is not a valid version'):
-            settle(target, findings)
+    words = b'{"error": {"message": "prefill is switched off here, and so is all else"}}'
+    off = Fault(manner="page", status=400, content=words, content_type="application/json")
+    with MessagesServer(faults=from_message_on(1, off)) as server:
+        with pytest.raises(InvalidRequestError, match="and so is all else"):
+            settle(target_of(server, OLD), findings)
         assert asked(server) == [BOTH, NO_PREFILL]
+    assert not findings.path.exists()
+
+
+@pytest.mark.parametrize("way", ["auto", "instructed"])
+def test_an_effort_that_will_not_be_sent_is_a_warning(
+    way: Literal["auto", "instructed"], findings: Findings
+) -> None:
+    with MessagesServer() as server:
+        target = target_of(server, STRANGE)
+        known = Capabilities(prefill=False, temperature=True, efforts=())
+        findings.remember(known, target.model, target.host)
+        assert settle(target, findings, way).warning is None
+        settled = settle(target, findings, way, effort="low")
+        assert settled.warning == (
+            "claude-sonnet-4-6 takes no effort (found out before); it is asked without low"
+        )
+        assert server.requests == []
 
 
 @pytest.mark.parametrize("reply", [Reply(""), Reply(refusal="bio"), Reply("My choice is green")])

@@ -59,3 +59,12 @@ def test_the_order_of_fields_does_not_matter(question_id: str, way: Any, body: A
     assert one.id == build_request(question_id, way, dict(reversed(body.items()))).id
     # Also the rule for the ids of a batch.
     assert re.fullmatch("[0-9a-f]{40}", one.id)
+
+
+def test_the_same_question_with_more_room_is_another_request() -> None:
+    first = build_request("q1", "instructed", BODY, sample_index=2)
+    again = first.with_room({**BODY, "max_tokens": 64})
+    assert (first.is_retake, again.is_retake) == (False, True)
+    assert (again.question_id, again.way, again.sample_index) == ("q1", "instructed", 2)
+    assert again.id != first.id
+    assert again.id == build_request("q1", "instructed", again.body, sample_index=2).id

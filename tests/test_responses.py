@@ -82,6 +82,41 @@ def test_text_is_picked_by_type(content: list[Any], text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "tool_input"),
+    [
+        ([], None),
+        ([TEXT], None),
+        ([{"type": "tool_use", "input": {"answer": "A"}}], '{"answer": "A"}'),
+        ([TEXT, {"type": "tool_use", "input": {"answer": "é"}}], '{"answer": "é"}'),
+        # Of several calls the first counts.
+        ([{"type": "tool_use", "input": {}}, {"type": "tool_use", "input": {"answer": "A"}}], "{}"),
+        ([{"type": "tool_use", "input": "A"}], '"A"'),
+        ([{"type": "tool_use"}], "null"),
+        ([{"type": "server_tool_use", "input": {"answer": "A"}}, None, 3, ["tool_use"]], None),
+        ([{"type": "tool_use", "input": {"answer": "\ud83d"}}], '{"answer": "?"}'),
+    ],
+)
+def test_the_input_of_a_tool_is_picked_by_type(content: list[Any], tool_input: str | None) -> None:
+    assert parse_response({"content": content}).tool_input == tool_input
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "was_cut"),
+    [
+        ("max_tokens", True),
+        ("model_context_window_exceeded", True),
+        ("end_turn", False),
+        ("tool_use", False),
+        ("refusal", False),
+        (None, False),
+    ],
+)
+def test_a_reply_without_its_end_was_cut(stop_reason: str | None, was_cut: bool) -> None:
+    body = {"content": [TEXT], "stop_reason": stop_reason}
+    assert parse_response(body).was_cut is was_cut
+
+
+@pytest.mark.parametrize(
     "field",
     ["id", "model", "stop_reason", "stop_details", "usage", "request_id"],
 )

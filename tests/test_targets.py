@@ -6,7 +6,8 @@ import pytest
 
 from evalkit.api.endpoint import Endpoint
 from evalkit.errors import UsageError
-from evalkit.models.model import EMBEDDED, Capabilities, find_capabilities
+from evalkit.models.catalogue import find_model
+from evalkit.models.model import EMBEDDED, Capabilities
 from evalkit.models.weights import load_weights_table
 from evalkit.targets import known_capabilities, open_target
 
@@ -23,7 +24,7 @@ def test_a_model_of_an_endpoint_is_asked_there() -> None:
         assert (target.model, target.wire_model) == ("claude-haiku-4-5", "claude-haiku-4-5")
         assert target.endpoint is OFFICIAL
         assert target.host == "api.anthropic.com"
-        assert target.capabilities == find_capabilities("claude-haiku-4-5")
+        assert target.capabilities == find_model("claude-haiku-4-5").capabilities
         assert (target.concurrency, target.weights_digest) == (8, None)
 
 
@@ -55,19 +56,19 @@ def test_a_name_that_can_be_none_is_refused(model: str) -> None:
         pass
 
 
-NOT_KNOWN = Capabilities(temperature=True, thinking="off")
+NOT_KNOWN = Capabilities(temperature=True, thinking="off", think_on="enabled", efforts=())
 
 
 @pytest.mark.parametrize(
     ("model", "endpoint", "known"),
     [
-        ("claude-haiku-4-5", OFFICIAL, find_capabilities("claude-haiku-4-5")),
-        ("claude-opus-5-5", OFFICIAL, find_capabilities("claude-opus-5-5")),
+        ("claude-haiku-4-5", OFFICIAL, find_model("claude-haiku-4-5").capabilities),
+        ("claude-opus-5-5", OFFICIAL, find_model("claude-opus-5-5").capabilities),
         ("claude-new", OFFICIAL, Capabilities(thinking="always")),
         # Another server may drop a prefill in silence, whatever model stands behind it.
         ("claude-haiku-4-5", ELSEWHERE, NOT_KNOWN),
         # But none makes a model take a prefill that doesn't.
-        ("claude-opus-5-5", ELSEWHERE, find_capabilities("claude-opus-5-5")),
+        ("claude-opus-5-5", ELSEWHERE, find_model("claude-opus-5-5").capabilities),
         ("llama", ELSEWHERE, Capabilities()),
     ],
 )

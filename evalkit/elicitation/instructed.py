@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalkit.answers import Answer, Outcome, answered_or
-from evalkit.elicitation.asking import Asking, assistant, system_field, user
+from evalkit.elicitation.asking import Asking, Turn, assistant, question_turns, system_field
 from evalkit.prompts import Prompt, fill
 from evalkit.reading import read_choice
 from evalkit.responses import Response
@@ -14,36 +14,19 @@ from evalkit.responses import Response
 MAX_TOKENS = 16
 """Room for a label, or for one short sentence around it."""
 
-MAX_TOKENS_THINKING = 4096
-"""Room for a model that thinks first, whatever it is told; thinking counts as output."""
-
-TRUNCATED = ("max_tokens", "model_context_window_exceeded")
-
 
 def build_body(prompt: Prompt, asking: Asking) -> dict[str, Any]:
     """The body of a request; worked examples are answered with their label alone."""
     form = prompt.format
-    kind = "number" if form.labels == "digits" else "letter"
-    messages = []
+    messages: list[Turn] = []
     for turn in prompt.examples:
-        messages += [user(turn.question), assistant(turn.label)]
-    messages.append(user(prompt.question))
+        messages += [*question_turns(turn), assistant(turn.label)]
+    messages += question_turns(prompt)
     return {
-        "model": asking.model,
-        "max_tokens": MAX_TOKENS,
-        **system_field(form.system, fill(form.instruction, label=kind)),
+        **asking.answering_fields(MAX_TOKENS),
+        **system_field(form, fill(form.instruction, label=prompt.kind_of_label)),
         "messages": messages,
-        **asking.sampling(),
-        **thinking_fields(asking),
     }
-
-
-def thinking_fields(asking: Asking) -> dict[str, Any]:
-    """Keep the model from thinking; where that can't be done, make it short and give it room."""
-    capabilities = asking.capabilities
-    if capabilities.may_think:
-        return {"max_tokens": MAX_TOKENS_THINKING, "output_config": {"effort": "low"}}
-    return {} if capabilities.no_thinking is None else {"thinking": capabilities.no_thinking}
 
 
 def read_answer(response: Response, prompt: Prompt, choices: Sequence[str]) -> Answer:
@@ -51,5 +34,4 @@ def read_answer(response: Response, prompt: Prompt, choices: Sequence[str]) -> A
     if response.stop_reason == "refusal":
         return Answer(outcome=Outcome.REFUSED)
     choice = read_choice(response.text, prompt.labels, choices)
-    cut = response.stop_reason in TRUNCATED
-    return answered_or(choice, Outcome.TRUNCATED if cut else Outcome.UNPARSED)
+    return answered_or(choice, Outcome.TRUNCATED if response.was_cut else Outcome.UNPARSED)

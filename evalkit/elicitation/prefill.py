@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalkit.answers import Answer, Outcome, answered_or
-from evalkit.elicitation.asking import Asking, assistant, system_field, user
+from evalkit.elicitation.asking import Asking, Turn, assistant, question_turns, system_field
 from evalkit.prompts import Prompt
 from evalkit.reading import read_choice
 from evalkit.responses import Response
@@ -20,20 +20,14 @@ AROUND_A_LABEL = " \n)]}.:*"
 def build_body(prompt: Prompt, asking: Asking) -> dict[str, Any]:
     """The body of a request; worked examples end as the answer is meant to end."""
     form = prompt.format
-    messages = []
+    messages: list[Turn] = []
     for turn in prompt.examples:
         messages += [
-            user(turn.question),
+            *question_turns(turn),
             assistant(f"{form.prefill}{turn.label}{form.prefill_end}"),
         ]
-    messages += [user(prompt.question), assistant(form.prefill)]
-    return {
-        "model": asking.model,
-        "max_tokens": MAX_TOKENS,
-        **system_field(form.system),
-        "messages": messages,
-        **asking.sampling(),
-    }
+    messages += [*question_turns(prompt), assistant(form.prefill)]
+    return {**asking.plain_fields(MAX_TOKENS), **system_field(form), "messages": messages}
 
 
 def read_answer(response: Response, prompt: Prompt, choices: Sequence[str]) -> Answer:
