@@ -1,0 +1,140 @@
+"""`evalkit plan`: what the same run would take, without a request that costs anything."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from typing import TYPE_CHECKING
+
+from evalkit.cli.exit_codes import FINE
+from evalkit.cli.options import (
+    Commands,
+    add_asking_options,
+    add_benchmarks_and_models,
+    add_running_options,
+    add_sending_options,
+    build_settings,
+    find_endpoint,
+    new_parser,
+    parse_number,
+    print_note,
+)
+from evalkit.cli.run import note_faults
+from evalkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from evalkit.benchmarks import Benchmark
+    from evalkit.plans import Plan, PlanOptions
+    from evalkit.progress import Say
+    from evalkit.settings import RunSettings
+
+EXAMPLES = """  evalkit plan mmlu --data ~/sets --model claude-haiku-4-5 --model claude-opus-5-5
+  evalkit plan mmlu --data ~/sets --model claude-haiku-4-5 --shots 5 --margin 2
+  evalkit plan questions.csv --model claude-opus-4-8 --way structured --way tool --offline
+
+It takes the arguments of `run`. Input tokens are counted by the endpoint, which is free, on a few
+of the requests; without a key they are estimated.
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = new_parser(
+        commands, "plan", "say what a run would take: requests, tokens, price, time", EXAMPLES
+    )
+    add_benchmarks_and_models(parser)
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=40,
+        metavar="N",
+        help="requests whose tokens are counted, drawn by the seed (default: 40)",
+    )
+    parser.add_argument("--offline", action="store_true", help="estimate all, ask nobody")
+    parser.add_argument(
+        "--margin",
+        type=parse_points,
+        metavar="POINTS",
+        help="say how many questions it takes to know an accuracy within so many percentage "
+        "points, and to find a difference of that size",
+    )
+    add_asking_options(parser)
+    add_running_options(parser)
+    add_sending_options(parser)
+    parser.set_defaults(execute=execute)
+
+
+def parse_points(text: str) -> float:
+    """Percentage points as a fraction.
+
+    Raises:
+        ArgumentTypeError: they are none.
+    """
+    expected = "percentage points, more than 0, below 50"
+    return parse_number(text, expected, least=0.01, most=49.9) / 100
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Plan every combination and print the tables.
+
+    Raises:
+        UsageError: --results is a file.
+    """
+    import asyncio
+
+    from evalkit.benchmarks import load_benchmark
+    from evalkit.plans import PlanOptions
+    from evalkit.progress import ignore
+
+    say = ignore if args.quiet else print_note
+    if args.results.exists() and not args.results.is_dir():
+        raise UsageError(f"--results {args.results}: expected a folder, this is a file")
+    options = PlanOptions(count=args.count, offline=args.offline, margin=args.margin)
+    settings = build_settings(args)
+    benchmarks = [load_benchmark(name, data_folder=args.data) for name in args.benchmarks]
+    for benchmark in benchmarks:
+        note_faults(benchmark, say)
+    plans = asyncio.run(plan_all(args, benchmarks, settings, options, say))
+    if args.json:
+        from evalkit.plans import add_up
+
+        print(json.dumps({"plans": [p.to_dict() for p in plans], "total": add_up(plans)}, indent=2))
+    else:
+        from evalkit.reports.plans import render_plans
+
+        print(render_plans(plans))
+    return FINE
+
+
+async def plan_all(
+    args: argparse.Namespace,
+    benchmarks: list[Benchmark],
+    settings: list[RunSettings],
+    options: PlanOptions,
+    say: Say,
+) -> list[Plan]:
+    """Plan model after model, in the order of the runs."""
+    from evalkit.planning import plan_at_target
+    from evalkit.session import Session
+    from evalkit.targets import outline_target
+
+    endpoint = find_endpoint(args, need_key=False)
+    plans = []
+    async with Session(say=say) as session:
+        for model in args.model:
+            target = outline_target(model, endpoint, say=say)
+            for benchmark, chosen in itertools.product(benchmarks, settings):
+                plans.append(
+                    await plan_at_target(
+                        benchmark,
+                        target,
+                        settings=chosen,
+                        results=args.results,
+                        options=options,
+                        session=session,
+                        progress=not args.quiet,
+                        say=say,
+                    )
+                )
+    return plans
