@@ -7,6 +7,8 @@ from .api.endpoint import (
     endpoint_from_environment as endpoint_from_environment,
 )
 from .api.retries import RetryPolicy as RetryPolicy
+from .audit import Audit as Audit
+from .audit import audit_runs as audit_runs
 from .benchmarks import (
     Benchmark as Benchmark,
 )
@@ -84,6 +86,9 @@ from .errors import (
 )
 from .evaluation import run as run
 from .evaluation import run_async as run_async
+from .planning import plan as plan
+from .plans import Plan as Plan
+from .plans import PlanOptions as PlanOptions
 from .prompts import PromptFormat as PromptFormat
 from .questions import Duplicate as Duplicate
 from .questions import Question as Question
@@ -108,6 +113,7 @@ from .version import __version__ as __version__
 __all__ = [
     "Answer",
     "ApiError",
+    "Audit",
     "AuthenticationError",
     "Benchmark",
     "BenchmarkError",
@@ -124,6 +130,8 @@ __all__ = [
     "NotFoundError",
     "Outcome",
     "OverloadedError",
+    "Plan",
+    "PlanOptions",
     "PromptError",
     "PromptFormat",
     "Question",
@@ -144,10 +152,12 @@ __all__ = [
     "UnreadableResponseError",
     "UsageError",
     "__version__",
+    "audit_runs",
     "endpoint_from_environment",
     "load_benchmark",
     "load_run",
     "mean_interval",
+    "plan",
     "read_choice",
     "run",
     "run_async",

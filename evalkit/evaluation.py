@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from evalkit.api.client import MessagesClient
-from evalkit.api.endpoint import Endpoint
+from evalkit.api.endpoint import API_VERSION, Endpoint
 from evalkit.benchmarks import Benchmark, load_benchmark
-from evalkit.elicitation.choose import refused_feature, without
-from evalkit.errors import ApiError
-from evalkit.jobs import Job, plan_job
+from evalkit.elicitation.asking import LEAST_THINKING, Asking
+from evalkit.elicitation.choose import IN_WORDS, NEEDED, Feature, refused_feature, without
+from evalkit.errors import ApiError, UsageError
+from evalkit.execution import ask_job
+from evalkit.jobs import plan_job
 from evalkit.models.findings import Findings, default_findings
-from evalkit.probing import no_prefill, settle_way
-from evalkit.progress import ProgressBar
-from evalkit.requests import Request
-from evalkit.results import Run, load_run
-from evalkit.runs.folder import RunFolder, create_run_folder
-from evalkit.runs.journal import JournalRow, JournalWriter
+from evalkit.models.model import PRICE_ADVICE
+from evalkit.probing import Settled, cannot_be_asked, settle_way
+from evalkit.progress import Say, ignore, print_to_stderr
+from evalkit.results import Run
 from evalkit.runs.manifest import Manifest
-from evalkit.runs.runner import RunnerSettings, run_requests
-from evalkit.scores import Score, score_question
+from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target, open_target
 
-Say = Callable[[str], None]
+T = TypeVar("T")
+
+MOST_LESSONS = 6
+"""So many refused features, one after the other, are no lessons any more."""
 
 
 def run(
@@ -77,11 +78,11 @@ def run(
     return run_in_thread(job)
 
 
-def run_in_thread(job: Coroutine[Any, Any, Run]) -> Run:
+def run_in_thread(job: Coroutine[Any, Any, T]) -> T:
     """Run beside the event loop of this thread; an interrupt here ends the job there."""
-    tasks: list[asyncio.Task[Run]] = []
+    tasks: list[asyncio.Task[T]] = []
 
-    async def start() -> Run:
+    async def start() -> T:
         tasks.append(asyncio.create_task(job))
         return await tasks[0]
 
@@ -107,25 +108,19 @@ async def run_async(
     """The same as `run`, to be awaited."""
     if not isinstance(benchmark, Benchmark):
         benchmark = await asyncio.to_thread(load_benchmark, benchmark)
+    settings = settings or RunSettings()
     say = print_to_stderr if progress else ignore
-    with open_target(model, endpoint, say=say) as target:
-        return await run_at_target(
-            benchmark,
-            target,
-            settings=settings or RunSettings(),
-            results=Path(results),
-            progress=progress,
-            say=say,
-        )
-
-
-def print_to_stderr(line: str) -> None:
-    """Print a line where it doesn't mix with results."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the one place that does
-
-
-def ignore(line: str) -> None:
-    """Take a line and do nothing."""
+    async with Session(keep_files=settings.keep_files, say=say) as session:
+        with open_target(model, endpoint, say=say) as target:
+            return await run_at_target(
+                benchmark,
+                target,
+                settings=settings,
+                results=Path(results),
+                progress=progress,
+                say=say,
+                session=session,
+            )
 
 
 async def run_at_target(
@@ -136,44 +131,119 @@ async def run_at_target(
     results: Path,
     progress: bool,
     say: Say,
+    session: Session,
     findings: Findings | None = None,
 ) -> Run:
     """Ask a model that is ready; see `run`."""
+    check_choices(target, settings)
+    if (end := target.facts.describe_end(datetime.now(UTC).date())) is not None:
+        say(f"Warning: {end}")
     findings = findings or default_findings()
-    connections = settings.concurrency or target.concurrency
-    async with MessagesClient(target.endpoint, connections) as client:
-        while True:
-            settled = await settle_way(
-                target,
-                settings.way,
-                settings.temperature,
-                send=client.send,
-                policy=settings.retries,
-                findings=findings,
-            )
-            if settled.warning:
-                say(f"Warning: {settled.warning}")
-            job = plan_job(benchmark, target, settings, settled)
-            if settings.way == "auto" and settled.way != "prefill":
-                say(f"{target.model} is asked by system prompt: {settled.reason}")
-            if job.manifest.left_out:
-                say(describe_left_out(job.manifest))
-            try:
-                run = await ask_job(job, client, results, connections, settings, progress)
-                break
-            except ApiError as error:
-                feature = refused_feature(error)
-                if feature is None or feature not in job.features:
-                    raise
-                # The catalogue or an earlier finding is out of date: learn, and start again.
-                known = without(settled.asking.capabilities, feature)
-                findings.remember(known, target.model, target.host)
-                if feature == settings.way:
-                    raise no_prefill(error, target.model) from error
-                say(f"{target.model} takes no {feature} ({error.message}); asking without it")
+    client = await session.connect(target.endpoint, settings.concurrency or target.concurrency)
+    learned: list[str] = []
+    while True:
+        settled = await settle_way(
+            target,
+            settings.way,
+            build_asking(target, settings),
+            send=client.send,
+            policy=settings.retries,
+            findings=findings,
+        )
+        if settled.warning:
+            say(f"Warning: {settled.warning}")
+        job = plan_job(benchmark, target, settings, settled, learned)
+        if settings.way == "auto" and settled.way != "prefill":
+            say(f"{target.model} is asked by system prompt: {settled.reason}")
+        if settled.way == "reasoned" and settings.shots and "thinking" not in job.first_body:
+            say("Worked examples show no thoughts, which a model may imitate; --shots 0 has none")
+        if job.manifest.left_out:
+            say(describe_left_out(job.manifest))
+        try:
+            run = await ask_job(job, session, client, results, settings, progress=progress, say=say)
+            break
+        except ApiError as error:
+            feature = refused_feature(error, job.features)
+            if feature is None or len(learned) >= MOST_LESSONS:
+                raise
+            # The catalogue or an earlier finding is out of date: learn, and start again.
+            lesson = f"{target.model} takes no {IN_WORDS[feature]}"
+            # An endpoint may repeat a part of the request in its errors.
+            learned.append(f"{lesson} ({error.message})" if settings.keep_text else lesson)
+            learn(feature, error, job.first_body, settled, target, settings, findings)
+            say(f"{lesson} ({error.message}); asking without it")
     for failure in run.failures():
         say(f"{failure.count} failed: {failure.message}")
     return run
+
+
+def learn(
+    feature: Feature,
+    error: ApiError,
+    body: Any,
+    settled: Settled,
+    target: Target,
+    settings: RunSettings,
+    findings: Findings,
+) -> None:
+    """Remember what a model refused.
+
+    Raises:
+        InvalidRequestError: the way that the user asked for needs it.
+    """
+    known = without(settled.asking.capabilities, feature, error, body)
+    findings.remember(known, target.model, target.host)
+    if settings.way != "auto" and NEEDED.get(settings.way) == feature:
+        raise cannot_be_asked(error, target.model, feature) from error
+
+
+def build_asking(target: Target, settings: RunSettings) -> Asking:
+    """How the user wants the model to be asked, as far as the version of the API allows it."""
+    has_sampling = target.endpoint.version == API_VERSION
+    return Asking(
+        model=target.wire_model,
+        capabilities=target.capabilities,
+        temperature=settings.sent_temperature if has_sampling else None,
+        effort=settings.effort,
+        thought=settings.thought,
+        max_tokens=settings.max_tokens,
+        stop_sequences=settings.stop_sequences,
+    )
+
+
+def check_choices(target: Target, settings: RunSettings) -> None:
+    """Refuse what the catalogue knows that this model can't do.
+
+    Raises:
+        UsageError: naming what it can do instead.
+    """
+    efforts = target.capabilities.efforts
+    if settings.effort is not None and efforts is not None and settings.effort not in efforts:
+        takes = f"it takes {', '.join(efforts)}" if efforts else "it takes none; leave it out"
+        raise UsageError(f"effort {settings.effort!r} for {target.model}: {takes}")
+    thinks_by_api = settings.way == "reasoned" and settings.thought == "api"
+    room = settings.max_tokens
+    if thinks_by_api and target.capabilities.think_on == "enabled" and room is not None:
+        check_room(target, room)
+    if settings.budget is not None and target.facts.price is None:
+        raise UsageError(
+            f"no price is known for {target.model}, so no budget can be kept: {PRICE_ADVICE}"
+        )
+    if settings.batch and not target.has_batches:
+        raise UsageError(f"{target.model} is embedded, which has no batches; leave out --batch")
+
+
+def check_room(target: Target, max_tokens: int) -> None:
+    """Refuse a reply too short for the smallest budget of thoughts.
+
+    Raises:
+        UsageError: naming the least.
+    """
+    if max_tokens <= LEAST_THINKING:
+        raise UsageError(
+            f"max_tokens {max_tokens} for {target.model}: it thinks in at least {LEAST_THINKING} "
+            "of them; give it more, or have it think in words by --thought text"
+        )
 
 
 def describe_left_out(manifest: Manifest) -> str:
@@ -183,74 +253,3 @@ def describe_left_out(manifest: Manifest) -> str:
         f"{manifest.identity.benchmark}: {manifest.left_out} of {total} questions have several "
         "right choices and are left out: one letter can't answer them"
     )
-
-
-async def ask_job(
-    job: Job,
-    client: MessagesClient,
-    results: Path,
-    concurrency: int,
-    settings: RunSettings,
-    progress: bool,
-) -> Run:
-    """Ask what has no response yet, then write the summary."""
-    folder = create_run_folder(results, job.manifest, job.questions)
-    with folder.locked():
-        try:
-            await ask_missing(folder, job, client, concurrency, settings, progress)
-        except ApiError:
-            folder.discard_if_empty()
-            raise
-        run = load_run(folder.path)
-        if run.is_complete:
-            folder.write_summary(run.to_dict())
-        return run
-
-
-async def ask_missing(
-    folder: RunFolder,
-    job: Job,
-    client: MessagesClient,
-    concurrency: int,
-    settings: RunSettings,
-    progress: bool,
-) -> None:
-    """Ask the questions that no row of the journal answers."""
-    journal = folder.read_journal()
-    answered = {row.request_id for row in journal.rows if row.is_response}
-    failed = {row.question_id for row in journal.rows if not row.is_response}
-    by_id = {question.id: question for question in job.questions}
-
-    def pending() -> Iterator[Request]:
-        # What failed before comes last: it may fail for ever, and must not end the run before the
-        # others have had their turn.
-        for question in sorted(job.questions, key=lambda question: question.id in failed):
-            request = job.build_request(question)
-            if request.id not in answered:
-                yield request
-
-    def score(rows: Iterable[JournalRow]) -> list[Score]:
-        form = job.manifest.prompt
-        return [score_question(by_id[row.question_id], row, form) for row in rows]
-
-    earlier = score(row for row in journal.rows if row.is_response and row.question_id in by_id)
-    bar = ProgressBar(job.label, len(job.questions), earlier, shown=progress)
-    try:
-        async with JournalWriter(
-            folder.journal_path,
-            good_bytes=journal.good_bytes,
-            on_written=lambda rows: bar.add(score(rows)),
-        ) as writer:
-            await run_requests(
-                pending(),
-                lambda request: client.send(request.body),
-                writer.put,
-                RunnerSettings(
-                    concurrency=concurrency,
-                    policy=settings.retries,
-                    ends_run=lambda error: refused_feature(error) in job.features,
-                    answered_before=bool(answered),
-                ),
-            )
-    finally:
-        bar.close()

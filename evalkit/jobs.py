@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from evalkit.answers import Answer, Outcome
 from evalkit.benchmarks import Benchmark
 from evalkit.elicitation.asking import Asking
-from evalkit.elicitation.choose import Feature, build_body
+from evalkit.elicitation.choose import Feature, build_body, enlarge, list_features, read_answer
 from evalkit.errors import BenchmarkError
+from evalkit.images import ImageLimits, check_images
+from evalkit.models.model import Model
 from evalkit.probing import Settled
 from evalkit.prompts import build_prompt, choose_examples, rank_examples
 from evalkit.questions import Question, QuestionSet
 from evalkit.requests import Request, build_request
+from evalkit.responses import Response
+from evalkit.runs.journal import JournalRow
 from evalkit.runs.manifest import Identity, Manifest, find_git_commit
 from evalkit.settings import RunSettings
 from evalkit.targets import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A run as it was decided on: what to ask, and how."""
 
@@ -27,6 +34,7 @@ class Job:
     questions: tuple[Question, ...]
     examples: tuple[Question, ...]
     asking: Asking
+    facts: Model
 
     @property
     def label(self) -> str:
@@ -35,31 +43,123 @@ class Job:
         return f"{identity.benchmark} {identity.model} {identity.way}"
 
     @property
-    def features(self) -> tuple[Feature, ...]:
+    def size(self) -> int:
+        """Responses wanted."""
+        return len(self.questions) * self.manifest.identity.samples
+
+    @cached_property
+    def first_body(self) -> Mapping[str, Any]:
+        """The request for the first question, which stands for all in what it makes use of."""
+        return self.build_request(self.questions[0]).body
+
+    @property
+    def features(self) -> frozenset[Feature]:
         """The features sent that a model may refuse."""
+        return list_features(self.first_body)
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """What the model takes of pictures."""
+        return ImageLimits(max_images=self.facts.max_images)
+
+    def build_request(self, question: Question, sample_index: int = 0) -> Request:
+        """The request for one response to one question."""
         identity = self.manifest.identity
-        sent: dict[Feature, bool] = {
-            "prefill": identity.way == "prefill",
-            "temperature": "temperature" in identity.parameters,
-        }
-        return tuple(feature for feature, is_sent in sent.items() if is_sent)
+        prompt = build_prompt(question, self.manifest.prompt, self.choose_shown(question))
+        body = build_body(identity.way, prompt, self.asking)
+        return build_request(question.id, identity.way, body, sample_index)
 
-    def build_request(self, question: Question) -> Request:
-        """The request for one question."""
+    def choose_shown(self, question: Question) -> tuple[Question, ...]:
+        """The worked examples before a question."""
+        return choose_examples(question, self.examples, self.manifest.identity.shots)
+
+    def list_requests(self, questions: Sequence[Question]) -> Iterator[Request]:
+        """All requests for some questions, one after the other."""
+        for question in questions:
+            for index in range(self.manifest.identity.samples):
+                yield self.build_request(question, index)
+
+    def list_missing(self, rows: Mapping[str, JournalRow]) -> Iterator[Request]:
+        """Requests without a response; of a reply that was cut off, the one with more room.
+
+        What failed before comes last: it may fail for ever, and must not end the run before the
+        others have had their turn.
+
+        Args:
+            rows: the journal so far, by request.
+        """
+        failed = {row.question_id for row in rows.values() if not row.is_response}
+        for question in sorted(self.questions, key=lambda question: question.id in failed):
+            for request in self.list_requests([question]):
+                row = rows.get(request.id)
+                if row is None or not isinstance(row.result, Response):
+                    yield request
+                # Where texts are not kept, what was read of them is.
+                elif row.reading is None or row.reading.outcome == "truncated":
+                    again = self.build_retake(request, question, row.result)
+                    retaken = None if again is None else rows.get(again.id)
+                    is_over = retaken is not None and (retaken.is_response or retaken.is_futile)
+                    if again is not None and not is_over:
+                        yield again
+
+    def read(self, question: Question, response: Response) -> Answer:
+        """What a reply amounts to."""
         identity = self.manifest.identity
-        shown = choose_examples(question, self.examples, identity.shots)
-        prompt = build_prompt(question, self.manifest.prompt, shown)
-        return build_request(
-            question.id, identity.way, build_body(identity.way, prompt, self.asking)
-        )
+        prompt = build_prompt(question, self.manifest.prompt)
+        return read_answer(identity.way, response, prompt, question.choices)
+
+    def build_retake(
+        self, request: Request, question: Question, response: Response
+    ) -> Request | None:
+        """The request to ask once more if a reply was cut off before it answered; else None."""
+        # After a prefill, one token is all that was asked for.
+        is_cut = response.stop_reason == "max_tokens" and request.way != "prefill"
+        if request.is_retake or not is_cut:
+            return None
+        if self.read(question, response).outcome is not Outcome.TRUNCATED:
+            return None
+        body = enlarge(request.body, self.facts.max_output_tokens)
+        return None if body is None else request.with_room(body)
+
+    def check_images(self, settings: RunSettings) -> None:
+        """Refuse pictures that the endpoint would refuse.
+
+        Args:
+            settings: how pictures travel, and whether they are scaled down.
+
+        Raises:
+            ImageError: naming the picture, the limit and the remedy.
+        """
+        limits = self.image_limits
+        if settings.images == "file":
+            limits = replace(limits, max_request_bytes=sys.maxsize)
+        for question in self.questions:
+            shown = [*self.choose_shown(question), question]
+            images = [image for each in shown for image in each.images]
+            if images:
+                check_images(images, limits, resize=settings.resize)
 
 
-def plan_job(benchmark: Benchmark, target: Target, settings: RunSettings, settled: Settled) -> Job:
+def plan_job(
+    benchmark: Benchmark,
+    target: Target,
+    settings: RunSettings,
+    settled: Settled,
+    learned: Sequence[str] = (),
+) -> Job:
     """Draw the sample and write the manifest.
+
+    Args:
+        benchmark: the questions.
+        target: the model.
+        settings: what the user chose.
+        settled: the way of asking.
+        learned: what the endpoint has refused so far.
 
     Raises:
         BenchmarkError: no question can be answered by one letter.
         PromptError: the prompt can't be built.
+        ImageError: a picture is larger than the endpoint takes.
     """
     sample = benchmark.question_set.sample(settings.limit, settings.seed)
     questions = tuple(question for question in sample.questions if question.has_one_answer)
@@ -84,23 +184,38 @@ def plan_job(benchmark: Benchmark, target: Target, settings: RunSettings, settle
                 api_version=target.endpoint.version,
                 limit=settings.limit,
                 seed=settings.seed,
+                samples=settings.samples,
+                keep_text=settings.keep_text,
             ),
             prompt=form,
             questions=len(questions),
             left_out=left_out,
             way_reason=settled.reason,
+            learned=tuple(learned),
+            price=target.facts.price,
             git_commit=find_git_commit(),
         ),
         questions=questions,
         examples=rank_examples(examples, settings.seed),
         asking=settled.asking,
+        facts=target.facts,
     )
-    body = job.build_request(questions[0]).body
-    return replace(job, manifest=with_parameters(job.manifest, body))
+    job.check_images(settings)
+    parameters = list_parameters(job.first_body)
+    if settings.resize and any(question.images for question in questions):
+        parameters["resize"] = True
+    identity = replace(job.manifest.identity, parameters=parameters)
+    return replace(job, manifest=replace(job.manifest, identity=identity))
 
 
-def with_parameters(manifest: Manifest, body: Mapping[str, Any]) -> Manifest:
-    """Note the fields of a request body that are the same for all questions."""
-    varying = ("messages", "model", "system")
+def list_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request that are the same for all questions of a run.
+
+    The labels in a schema are not: questions may differ in their number of choices.
+    """
+    varying = ("messages", "model", "system", "tools")
     parameters = {key: value for key, value in body.items() if key not in varying}
-    return replace(manifest, identity=replace(manifest.identity, parameters=parameters))
+    if "format" in parameters.get("output_config", {}):
+        form = parameters["output_config"]["format"]["type"]
+        parameters["output_config"] = {**parameters["output_config"], "format": form}
+    return parameters

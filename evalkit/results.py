@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.prompts import build_labels
 from evalkit.responses import RequestFailure, Response
+from evalkit.runs.costs import cost_of_rows, savings_of_rows
 from evalkit.runs.folder import open_run_folder
+from evalkit.runs.journal import JournalRow
 from evalkit.runs.manifest import Manifest
 from evalkit.scores import Score, Summary, score_questions, summarize, summarize_groups
 from evalkit.stats.intervals import Interval
@@ -49,6 +51,28 @@ class Run:
     """One for each question, in the order of the set."""
     garbled_lines: tuple[int, ...] = ()
     """Lines of the journal that can't be read; their questions count as not asked."""
+    rows: tuple[JournalRow, ...] = ()
+    """The journal: also the replies that were cut off and asked again."""
+
+    @property
+    def retakes(self) -> int:
+        """Replies that were cut off, so that their question was asked again."""
+        return sum(row.is_retake and row.is_response for row in self.rows)
+
+    @property
+    def unbound(self) -> int:
+        """Replies that do not keep to the schema or tool that should have bound them."""
+        return sum(not score.is_bound for score in self.scores)
+
+    @cached_property
+    def cost(self) -> float | None:
+        """Dollars that the responses have cost, at the prices in the manifest; None: no price."""
+        return cost_of_rows(self.rows, self.manifest.price)
+
+    @cached_property
+    def cache_savings(self) -> float | None:
+        """Dollars that the prompt cache has saved, less what writing cost extra; None: no price."""
+        return savings_of_rows(self.rows, self.manifest.price)
 
     @cached_property
     def summary(self) -> Summary:
@@ -77,10 +101,10 @@ class Run:
     def usage(self) -> dict[str, int]:
         """Tokens of all responses, by field, as far as the endpoint counted them."""
         totals = dict.fromkeys(USAGE_FIELDS, 0)
-        for score in self.scores:
-            if score.row is not None and isinstance(score.row.result, Response):
+        for row in self.rows:
+            if isinstance(row.result, Response):
                 for name in USAGE_FIELDS:
-                    totals[name] += getattr(score.row.result.usage, name) or 0
+                    totals[name] += getattr(row.result.usage, name) or 0
         return totals
 
     def failures(self) -> tuple[Failure, ...]:
@@ -109,6 +133,9 @@ class Run:
             "way": identity.way,
             "way_reason": self.manifest.way_reason,
             "shots": identity.shots,
+            "samples": identity.samples,
+            "unbound_replies": self.unbound,
+            "retakes": self.retakes,
             "evalkit_version": __version__,
             "complete": self.is_complete,
             "left_out": self.manifest.left_out,
@@ -116,6 +143,8 @@ class Run:
             "failures": [asdict(failure) for failure in self.failures()],
             **summary_to_dict(self.summary),
             "usage": self.usage(),
+            "cost": self.cost,
+            "cache_savings": self.cache_savings,
             "groups": [{"group": s.name, **summary_to_dict(s)} for s in self.groups],
         }
 
@@ -123,18 +152,18 @@ class Run:
         """One row for each response or failure, in the order of the questions.
 
         Returns:
-            Columns `question_id`, `group`, `benchmark`, `model`, `way`, `outcome`,
+            Columns `question_id`, `sample`, `group`, `benchmark`, `model`, `way`, `outcome`,
             `choice` (label picked), `right` (label of the right choice), `correct` (missing where
-            no reply came), `text` (the reply), `stop_reason`, `model_served`, the token counts of
-            `usage`, `failure` (kind), `attempts`, `seconds`, `request_id` and `message_id` (both
-            the endpoint's). Texts are `string`, counts `Int64`, `correct` is `boolean`, `seconds`
-            `float64`; what is missing is NA.
+            no reply came), `text` (the reply, or the input of its tool call), `stop_reason`,
+            `model_served`, the token counts of `usage`, `failure` (kind), `attempts`, `seconds`,
+            `request_id` and `message_id` (both the endpoint's). Texts are `string`, counts
+            `Int64`, `correct` is `boolean`, `seconds` `float64`; what is missing is NA.
         """
         import pandas
 
         rows = [self._to_row(score) for score in self.scores if score.row is not None]
         types = dict.fromkeys(self._columns(), "string")
-        types |= dict.fromkeys((*USAGE_FIELDS, "attempts"), "Int64")
+        types |= dict.fromkeys((*USAGE_FIELDS, "attempts", "sample"), "Int64")
         types |= {"correct": "boolean", "seconds": "float64"}
         return pandas.DataFrame(rows, columns=list(types), dtype=object).astype(types)
 
@@ -166,7 +195,7 @@ class Run:
     @staticmethod
     def _columns() -> tuple[str, ...]:
         """The columns of `to_dataframe`, in order."""
-        front = "question_id group benchmark model way outcome choice right correct text"
+        front = "question_id sample group benchmark model way outcome choice right correct text"
         middle = ("stop_reason", "model_served", *USAGE_FIELDS)
         return (
             *front.split(),
@@ -182,6 +211,7 @@ class Run:
         choice = score.answer.choice
         facts: dict[str, Any] = {
             "question_id": question.id,
+            "sample": score.sample_index,
             "group": question.group,
             "benchmark": identity.benchmark,
             "model": identity.model,
@@ -198,7 +228,7 @@ class Run:
             return {**facts, "failure": row.result.kind}
         return {
             **facts,
-            "text": row.result.text,
+            "text": row.result.text or row.result.tool_input or "",
             "stop_reason": row.result.stop_reason,
             "model_served": row.result.model,
             "message_id": row.result.message_id,
@@ -214,11 +244,16 @@ def load_run(path: Path | str) -> Run:
     """
     folder = open_run_folder(Path(path))
     journal = folder.read_journal()
+    identity = folder.manifest.identity
+    scores = score_questions(
+        folder.questions, journal.rows, folder.manifest.prompt, identity.samples
+    )
     return Run(
         path=folder.path,
         manifest=folder.manifest,
-        scores=score_questions(folder.questions, journal.rows, folder.manifest.prompt),
+        scores=scores,
         garbled_lines=journal.garbled_lines,
+        rows=journal.rows,
     )
 
 
@@ -227,7 +262,7 @@ def summary_to_dict(summary: Summary) -> dict[str, Any]:
     accuracy = summary.accuracy
     return {
         "questions": summary.questions,
-        "n": summary.replied,
+        "n": summary.asked,
         "accuracy": None if accuracy is None else interval_to_dict(accuracy),
         "chance": summary.chance,
         "above_chance": summary.is_above_chance,

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from evalkit.answers import Answer, Outcome
-from evalkit.elicitation.choose import read_answer
+from evalkit.elicitation.choose import keeps_to_constraint, read_answer
 from evalkit.prompts import PromptFormat, build_prompt
 from evalkit.questions import Question
 from evalkit.responses import Response
 from evalkit.runs.journal import JournalRow
-from evalkit.stats.intervals import Interval, wilson_interval
+from evalkit.stats.intervals import Interval, mean_interval, wilson_interval
 
 NO_ANSWER = (Outcome.FAILED, Outcome.NOT_ASKED)
 """Missing data: they make a run incomplete, and are never counted as wrong."""
@@ -23,12 +23,15 @@ UNREADABLE = (Outcome.UNPARSED, Outcome.REFUSED, Outcome.TRUNCATED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One question with what came of it."""
+    """One question with what came of one response to it."""
 
     question: Question
     answer: Answer
     row: JournalRow | None = None
     """None: not asked."""
+    sample_index: int = 0
+    is_bound: bool = True
+    """False: the reply does not keep to the schema or tool that should have bound it."""
 
     @property
     def correct(self) -> bool | None:
@@ -40,11 +43,19 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The numbers of a set of scores; all shares are fractions in [0, 1]."""
+    """The numbers of a set of scores; all shares are fractions in [0, 1].
+
+    The outcomes count responses, of which each question has `samples`; the accuracy and its n are
+    about questions.
+    """
 
     name: str
     """What was counted: a group, or "all"."""
     questions: int
+    samples: int
+    """Responses wanted for each question."""
+    asked: int
+    """Questions that got a reply, the n of the accuracy."""
     correct: int
     wrong: int
     unparsed: int
@@ -53,7 +64,8 @@ class Summary:
     failed: int
     not_asked: int
     accuracy: Interval | None
-    """Correct among the questions that got a reply; None if none did."""
+    """The mean over the questions that got a reply of their share of correct responses; None if
+    no question did."""
     chance: float
     """Accuracy of blind guessing: the mean of 1 / choices."""
     most_frequent: float
@@ -61,13 +73,13 @@ class Summary:
 
     @property
     def replied(self) -> int:
-        """Questions that got a reply, the n of the accuracy."""
-        return self.questions - self.failed - self.not_asked
+        """Responses that came."""
+        return self.questions * self.samples - self.failed - self.not_asked
 
     @property
     def is_complete(self) -> bool:
-        """Whether every question got a reply."""
-        return self.replied == self.questions
+        """Whether every response came that was wanted."""
+        return self.failed + self.not_asked == 0
 
     @property
     def sensitivity(self) -> tuple[float, float] | None:
@@ -80,8 +92,8 @@ class Summary:
     @property
     def missing(self) -> tuple[float, float]:
         """Accuracy over all questions if every missing reply were wrong, and if right."""
-        absent = self.failed + self.not_asked
-        return self.correct / self.questions, (self.correct + absent) / self.questions
+        absent, wanted = self.failed + self.not_asked, self.questions * self.samples
+        return self.correct / wanted, (self.correct + absent) / wanted
 
     @property
     def is_above_chance(self) -> bool | None:
@@ -110,31 +122,50 @@ class Summary:
 
 
 def score_questions(
-    questions: Iterable[Question], rows: Iterable[JournalRow], form: PromptFormat
+    questions: Iterable[Question],
+    rows: Iterable[JournalRow],
+    form: PromptFormat,
+    samples: int = 1,
 ) -> tuple[Score, ...]:
-    """Read every reply and judge it, in the order of the questions."""
-    by_question = {row.question_id: row for row in rows}
+    """Read every reply and judge it, in the order of the questions and of their samples.
+
+    Of a reply that was cut off and asked again, the second counts, unless the endpoint gives no
+    more room.
+    """
+    rows = sorted(rows, key=lambda row: row.is_retake)
+    latest = {(row.question_id, row.sample_index): row for row in rows if not row.is_futile}
     return tuple(
-        score_question(question, by_question.get(question.id), form) for question in questions
+        score_question(question, latest.get((question.id, index)), form, index)
+        for question in questions
+        for index in range(samples)
     )
 
 
-def score_question(question: Question, row: JournalRow | None, form: PromptFormat) -> Score:
+def score_question(
+    question: Question, row: JournalRow | None, form: PromptFormat, sample_index: int = 0
+) -> Score:
     """Read one reply and judge it."""
+    is_bound = True
     if row is None:
-        return Score(question=question, answer=Answer(outcome=Outcome.NOT_ASKED))
-    if not isinstance(row.result, Response):
-        return Score(question=question, answer=Answer(outcome=Outcome.FAILED), row=row)
-    prompt = build_prompt(question, form)
-    answer = read_answer(row.way, row.result, prompt, question.choices)
-    return Score(question=question, answer=answer, row=row)
+        answer = Answer(outcome=Outcome.NOT_ASKED)
+    elif not isinstance(row.result, Response):
+        answer = Answer(outcome=Outcome.FAILED)
+    elif row.reading is not None:
+        answer, is_bound = row.reading, row.is_bound
+    else:
+        prompt = build_prompt(question, form)
+        answer = read_answer(row.way, row.result, prompt, question.choices)
+        is_bound = keeps_to_constraint(row.way, row.result, prompt)
+    return Score(
+        question=question, answer=answer, row=row, sample_index=sample_index, is_bound=is_bound
+    )
 
 
 def summarize(scores: Sequence[Score], name: str = "all") -> Summary:
     """Count scores.
 
     Args:
-        scores: at least one, each of another question.
+        scores: at least one; as many for each question.
         name: what they have in common.
 
     Raises:
@@ -144,11 +175,18 @@ def summarize(scores: Sequence[Score], name: str = "all") -> Summary:
         raise ValueError("no scores to summarize")
     outcomes = Counter(score.answer.outcome for score in scores)
     correct = sum(score.correct is True for score in scores)
-    replied = len(scores) - sum(outcomes[outcome] for outcome in NO_ANSWER)
+    by_question: dict[str, list[Score]] = {}
+    for score in scores:
+        by_question.setdefault(score.question.id, []).append(score)
+    shares = [
+        share for found in by_question.values() if (share := share_correct(found)) is not None
+    ]
     places = Counter(place for score in scores for place in score.question.right)
     return Summary(
         name=name,
-        questions=len(scores),
+        questions=len(by_question),
+        samples=len(scores) // len(by_question),
+        asked=len(shares),
         correct=correct,
         wrong=outcomes[Outcome.ANSWERED] - correct,
         unparsed=outcomes[Outcome.UNPARSED],
@@ -156,10 +194,25 @@ def summarize(scores: Sequence[Score], name: str = "all") -> Summary:
         truncated=outcomes[Outcome.TRUNCATED],
         failed=outcomes[Outcome.FAILED],
         not_asked=outcomes[Outcome.NOT_ASKED],
-        accuracy=wilson_interval(correct, replied) if replied else None,
+        accuracy=accuracy_of(shares),
         chance=sum(1 / len(score.question.choices) for score in scores) / len(scores),
         most_frequent=places.most_common(1)[0][1] / len(scores),
     )
+
+
+def share_correct(scores: Sequence[Score]) -> float | None:
+    """The share of correct responses to one question; None if none came."""
+    judged = [score.correct for score in scores if score.correct is not None]
+    return sum(judged) / len(judged) if judged else None
+
+
+def accuracy_of(shares: Sequence[float]) -> Interval | None:
+    """The mean of the questions' scores with its interval; None if there is none."""
+    if not shares:
+        return None
+    if set(shares) <= {0.0, 1.0} or len(shares) == 1:
+        return wilson_interval(sum(shares), len(shares))
+    return mean_interval(shares)
 
 
 def summarize_groups(scores: Sequence[Score]) -> tuple[Summary, ...]:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
+from evalkit.api.batches import MAX_REQUESTS
 from evalkit.api.retries import RetryPolicy
+from evalkit.elicitation.asking import Thought
 from evalkit.errors import UsageError
 from evalkit.prompts import PromptFormat
 from evalkit.requests import WAYS, Way
 
+ImageSource = Literal["base64", "file"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """What can be chosen about a run; all but `concurrency` and `retries` name the run.
+    """What can be chosen about a run.
+
+    The fields from `concurrency` on change how a run is carried out, not what is asked: the same
+    run goes on whatever they are.
 
     Example:
         >>> RunSettings(way="prefill", limit=100).seed
@@ -22,25 +29,74 @@ class RunSettings:
 
     way: Way | Literal["auto"] = "auto"
     """How to ask; "auto": prefill where the model takes it, else instructed."""
+    samples: int = 1
+    """Responses drawn for each question."""
     limit: int | None = None
     """How many questions, drawn at random by the seed; None: all."""
     seed: int = 0
     shots: int = 0
     """Worked examples before each question."""
-    temperature: float | None = 0.0
-    """Sent where the model takes it; None: the endpoint's own."""
+    temperature: float | Literal["default"] | None = "default"
+    """Sent where the model takes it; None: the endpoint's own; "default": 0, or the endpoint's own
+    where several samples are drawn."""
+    effort: str | None = None
+    """Level of `output_config.effort`; None: the endpoint's own, or low for a model that can't be
+    kept from thinking."""
+    thought: Thought = "api"
+    """How `reasoned` has a model think: by the API's thinking where there is such, or in words."""
+    max_tokens: int | None = None
+    """Room for a reply; None: what the way of asking needs."""
+    stop_sequences: tuple[str, ...] = ()
     prompt: PromptFormat | None = None
     """None: the benchmark's."""
+    resize: bool = False
+    """Scale pictures down that are larger than the endpoint takes, instead of refusing them."""
+    keep_text: bool = True
+    """Whether texts of questions and replies go into the run's folder."""
     concurrency: int | None = None
     """Requests in flight at once; None: 8, or 1 for an embedded model."""
+    images: ImageSource = "base64"
+    """How picture files travel: in the request, or uploaded once to the Files API."""
+    keep_files: bool = False
+    """Leave uploaded pictures at the endpoint."""
+    cache: bool = True
+    """Mark a long prefix that requests share for the endpoint's cache."""
+    budget: float | None = None
+    """Dollars that the run may cost at most, what it has cost before included."""
+    batch: bool = False
+    """Ask by Message Batches: at half price, within a day."""
+    batch_size: int = MAX_REQUESTS
+    """The most requests in one batch."""
+    poll_seconds: float = 60.0
+    """The longest wait between two looks at a batch."""
     retries: RetryPolicy = field(default_factory=RetryPolicy, compare=False)
 
     def __post_init__(self) -> None:
         if self.way not in ("auto", *WAYS):
             raise UsageError(f"way {self.way!r}: expected auto, {' or '.join(WAYS)}")
-        for name, least in (("limit", 1), ("shots", 0), ("concurrency", 1)):
+        if self.thought not in get_args(Thought):
+            raise UsageError(f"thought {self.thought!r}: expected api or text")
+        if self.images not in get_args(ImageSource):
+            raise UsageError(f"images {self.images!r}: expected base64 or file")
+        counts = {"samples": 1, "limit": 1, "shots": 0, "max_tokens": 1}
+        counts |= {"concurrency": 1, "batch_size": 1}
+        for name, least in counts.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"{name} {value}: expected at least {least}")
-        if self.temperature is not None and not 0 <= self.temperature <= 1:
+        if isinstance(self.temperature, int | float) and not 0 <= self.temperature <= 1:
             raise UsageError(f"temperature {self.temperature:g}: expected 0 to 1")
+        if self.budget is not None and not self.budget > 0:
+            raise UsageError(f"budget {self.budget:g}: expected dollars, more than 0")
+        if not self.keep_text and (self.batch or self.images == "file"):
+            raise UsageError(
+                "without texts on disk neither batches nor uploaded files: organizations with zero "
+                "data retention may use neither"
+            )
+
+    @property
+    def sent_temperature(self) -> float | None:
+        """The temperature for models that take one; None: the endpoint's own."""
+        if isinstance(self.temperature, int | float):
+            return self.temperature
+        return 0.0 if self.temperature == "default" and self.samples == 1 else None

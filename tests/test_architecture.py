@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path(evalkit.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-WRITERS = ("models/fetching.py", "models/findings.py", "runs/folder.py", "runs/journal.py")
+WRITERS = (
+    *("models/fetching.py", "models/findings.py"),
+    *("runs/batch_log.py", "runs/folder.py", "runs/journal.py"),
+)
 """What writes to the disk: the caches of models, and the run folders."""
 
 WRITING = ("write_text", "write_bytes", "mkdir", "unlink", "rmdir", "touch", "rename", "symlink_to")

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from evalkit.benchmarks import list_definitions
-from evalkit.models.model import load_catalogue
+from evalkit.models.catalogue import load_catalogue
 from evalkit.models.weights import load_weights_table, weights_folder
 from evalkit.reports.text import percent
-from tests.command_line import call
+from tests.command_line import call, point_at
+from tests.messages_server import MessagesServer
 
 OWN = """
 version = "1"
@@ -97,16 +98,26 @@ def test_the_table_and_json_list_the_same_models(capsys: pytest.CaptureFixture[s
     table = call(capsys, "list", "models")
     facts = json.loads(call(capsys, "list", "models", "--json").out)["models"]
     local = [f"local/{name}" for name in load_weights_table()]
-    assert [row["model"] for row in facts] == [*local, *load_catalogue()]
+    known = {model.id: model.alias or model.id for model in load_catalogue().values()}
+    assert [row["model"] for row in facts] == [*local, *known.values()]
     words = {True: "yes", False: "no", None: "-"}
     thinking = {"off": "no", "always": "always", "unknown": "-"}
-    for row, cells in zip(facts, cells_of(table.out), strict=True):
-        assert cells[:3] == [row["model"], words[row["prefill"]], words[row["temperature"]]]
-        assert cells[3] == thinking.get(row["thinking"], "switched off")
-        if row["weights"] is None:
-            assert cells[4] == "-"
-        else:
-            assert cells[4].endswith(f", {row['weights']['licence']}, not fetched yet")
+    rows, notes = cells_of(table.out)[: len(facts)], table.out.splitlines()[2 + len(facts) :]
+    for row, cells in zip(facts, rows, strict=True):
+        taken = [words[row[name]] for name in ("prefill", "temperature", "structured")]
+        assert cells[:5] == [row["model"], *taken, words[row["forced_tool"]]]
+        assert cells[5] == thinking.get(row["thinking"], "off")
+        price, context, ends = row["price"], row["context_tokens"], row["retires"]
+        assert cells[6:] == [
+            "-" if price is None else f"{price['input']:g}/{price['output']:g}",
+            "-" if context is None else f"{context // 1000:,}k",
+            ends or "-",
+        ]
+    weights = [row["weights"] for row in facts if row["weights"] is not None]
+    assert len(weights) == len(local)
+    for name, facts_of, note in zip(local, weights, notes[-len(local) :], strict=True):
+        assert note.startswith(f"{name}: ")
+        assert note.endswith(f", {facts_of['licence']}, not fetched yet")
 
 
 def test_weights_that_are_here_are_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,3 +142,42 @@ def test_a_narrow_terminal_cuts_no_name(
         lines = call(capsys, "list", what).out.splitlines()
         assert "…" not in "".join(lines)
         assert max(map(len, lines)) <= 80
+
+
+def test_live_marks_what_the_endpoint_serves(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MessagesServer() as server:
+        point_at(server, monkeypatch)
+        facts = json.loads(call(capsys, "list", "models", "--live", "--json").out)["models"]
+        table = call(capsys, "list", "models", "--live")
+    served = {row["model"]: row["served"] for row in facts}
+    assert served["claude-haiku-4-5"]["lifecycle"] == "active"
+    assert served["claude-sonnet-4-5"]["retires_at"].startswith("2026-11-30")
+    assert served["claude-mythos-preview"] is None
+    rows = cells_of(table.out)[: len(facts)]
+    assert {cells[0]: cells[1] for cells in rows} == {
+        name: "no" if said is None else "yes" for name, said in served.items()
+    }
+
+
+def test_live_shows_models_that_evalkit_does_not_know(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MessagesServer(bare=True) as server:
+        point_at(server, monkeypatch)
+        facts = json.loads(call(capsys, "list", "models", "--live", "--json").out)["models"]
+    assert [row["model"] for row in facts if row["served"] is not None] == ["any"]
+
+
+def test_live_needs_an_endpoint_and_models(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call(capsys, "list", "models", "--live").error.startswith("evalkit: no key")
+    assert "--live asks for models" in call(capsys, "list", "--live").error
+    with MessagesServer() as server:
+        point_at(server, monkeypatch)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "wrong-key-of-mine")
+        refused = call(capsys, "list", "models", "--live")
+    assert refused.code == 2
+    assert "does not accept the key" in refused.error

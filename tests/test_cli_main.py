@@ -177,7 +177,7 @@ MISTAKES = [
     "show sums.jsonl --shots -1",
     "show sums.jsonl --shots 5",
     "show sums.jsonl --temperature 7",
-    "show sums.jsonl --way tool",
+    "show sums.jsonl --way nosuch",
     "show sums.jsonl --prompt nosuch.toml",
     "show sums.jsonl everyday",
     f"show {'x' * 300}",

@@ -40,14 +40,16 @@ from evalkit.errors import (
     UsageError,
 )
 from evalkit.evaluation import run, run_async, run_at_target
+from evalkit.models.catalogue import find_model
 from evalkit.models.findings import Findings, default_findings
-from evalkit.models.model import Capabilities, find_capabilities
+from evalkit.models.model import Capabilities
 from evalkit.prompts import PromptFormat
 from evalkit.questions import Question, QuestionSet
 from evalkit.requests import Way
 from evalkit.responses import RequestFailure
 from evalkit.results import Run, load_run
 from evalkit.runs.folder import open_run_folder
+from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target
 from tests.conftest import (
@@ -439,6 +441,7 @@ def target_of(server: MessagesServer, model: str, capabilities: Capabilities) ->
         endpoint=endpoint,
         host=endpoint.host,
         capabilities=capabilities,
+        facts=find_model(model),
     )
 
 
@@ -450,17 +453,21 @@ def run_at(
     **settings: Any,
 ) -> Run:
     """Run at a target, saying on standard error what there is to say."""
-    return asyncio.run(
-        run_at_target(
-            benchmark,
-            target,
-            settings=RunSettings(**{"retries": QUICK, **settings}),
-            results=results,
-            progress=False,
-            say=lambda line: print(line, file=sys.stderr),
-            findings=findings,
-        )
-    )
+
+    async def run() -> Run:
+        async with Session() as session:
+            return await run_at_target(
+                benchmark,
+                target,
+                settings=RunSettings(**{"retries": QUICK, **settings}),
+                results=results,
+                progress=False,
+                say=lambda line: print(line, file=sys.stderr),
+                session=session,
+                findings=findings,
+            )
+
+    return asyncio.run(run())
 
 
 @pytest.mark.parametrize(
@@ -521,7 +528,7 @@ def test_what_cannot_be_remembered_does_not_send_the_run_in_circles(
     # A finding that is out of date, in a file that can't be replaced.
     path = tmp_path / "findings.json"
     with MessagesServer(answer=sums_answers()) as server:
-        target = target_of(server, MIDDLE, find_capabilities(MIDDLE))
+        target = target_of(server, MIDDLE, find_model(MIDDLE).capabilities)
         both = Capabilities(prefill=True, temperature=True)
         Findings(path=path).remember(both, MIDDLE, target.host)
         before = path.read_bytes()
@@ -607,7 +614,8 @@ def test_six_outcomes_are_kept_apart(sums: Benchmark, tmp_path: Path) -> None:
     replies = {
         0: Reply(refusal="bio"),
         1: Reply(stop_reason="refusal", text="I would rather"),
-        2: Reply("Let me look at each of the choices in turn, beginning with the first: it"),
+        # So long that it is cut off a second time.
+        2: Reply("Let me look at each of the choices in turn: " * 20),
         3: Reply("I don't know."),
         4: Reply(""),
         5: Reply("Z"),
@@ -746,13 +754,16 @@ FAILS: dict[str, type[ApiError]] = {
 }
 
 
+REFUSES: dict[str, type[ApiError]] = {"page_too_large": InvalidRequestError}
+
+
 def fault_of(name: str) -> Fault:
     """The fault, with a wait that a test can bear."""
     return rate_limited(0.001) if name == "rate_limited" else FAULTS[name]()
 
 
 def test_the_tables_of_faults_are_complete() -> None:
-    assert sorted([*ENDS_THE_RUN, *FAILS]) == sorted(FAULTS)
+    assert sorted([*ENDS_THE_RUN, *FAILS, *REFUSES]) == sorted(FAULTS)
 
 
 @pytest.mark.parametrize("name", FAILS)
@@ -771,7 +782,7 @@ def test_a_fault_that_passes_changes_nothing_in_the_table(
     assert comparable(done) == comparable(expected)
 
 
-@pytest.mark.parametrize("name", FAILS)
+@pytest.mark.parametrize("name", [*FAILS, *REFUSES])
 def test_a_fault_that_stays_is_missing_data(name: str, sums: Benchmark, tmp_path: Path) -> None:
     def plan(record: RequestRecord) -> Fault | None:
         asked = record in questions_asked(server)
@@ -780,9 +791,11 @@ def test_a_fault_that_stays_is_missing_data(name: str, sums: Benchmark, tmp_path
     with MessagesServer(answer=sums_answers(), faults=plan) as server:
         endpoint = endpoint_of(server, timeout_seconds=0.3 if name == "hang" else 10.0)
         done = ask(server, sums, tmp_path, endpoint=endpoint)
+        attempts = 1 if name in REFUSES else QUICK.attempts
+        assert len(questions_asked(server)) == SUMS + 3 * (attempts - 1)
     assert outcomes(done) == {"correct": SUMS - 3, "failed": 3}
     kinds = {s.row.result.kind for s in done.scores if s.row and is_failure(s.row.result)}  # type: ignore[union-attr]
-    assert kinds == {FAILS[name]("").kind}
+    assert kinds == {(FAILS | REFUSES)[name]("").kind}
     assert done.summary.accuracy is not None
     assert done.summary.accuracy.estimate == 1
 

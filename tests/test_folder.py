@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import RunError, RunFormatError, RunLockedError, RunMismatchError
+from evalkit.images import Image, refer_to_image
 from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
 from evalkit.runs.folder import (
@@ -37,6 +38,15 @@ QUESTIONS = (
     Question(id="ant", stem="Latin for ant? 🐜", choices=("Apis", "Formica"), right=(1,)),
     Question(id="two", stem="Even?", choices=("2", "3", "4"), right=(0, 2), group="sums"),
 )
+FILE = Image(
+    digest="0" * 64,
+    media_type="image/png",
+    width=640,
+    height=480,
+    size_bytes=1000,
+    path="/sets/nowhere/ant 🐜.png",
+)
+ADDRESS = refer_to_image("https://example.org/ant.png")
 MANIFEST = Manifest(identity=IDENTITY, prompt=PromptFormat(), questions=2)
 HOLD = """
 import sys
@@ -132,6 +142,7 @@ def gzipped(*rows: Any) -> bytes:
 
 
 WHOLE = encode_questions(QUESTIONS)
+ANT = {"id": "ant", "stem": "Latin for ant?", "choices": ["Apis", "Formica"], "right": [1]}
 
 
 @pytest.mark.parametrize(
@@ -152,6 +163,11 @@ WHOLE = encode_questions(QUESTIONS)
         ("questions.jsonl.gz", gzipped({"id": "q", "stem": "", "choices": ["a"], "right": [0]})),
         ("questions.jsonl.gz", gzipped({"id": "q", "stem": "", "choices": 3, "right": [0]})),
         ("questions.jsonl.gz", gzipped({"id": "q", "sum": 3})),
+        ("questions.jsonl.gz", gzipped(ANT | {"images": 3})),
+        ("questions.jsonl.gz", gzipped(ANT | {"images": ["/a.png"]})),
+        ("questions.jsonl.gz", gzipped(ANT | {"images": [{}]})),
+        ("questions.jsonl.gz", gzipped(ANT | {"images": [{"digest": "0"}]})),
+        ("questions.jsonl.gz", gzipped(ANT | {"images": [{"digest": "0", "file": "a.png"}]})),
     ],
 )
 def test_damaged_files_are_named(name: str, content: bytes, tmp_path: Path) -> None:
@@ -186,6 +202,7 @@ TEXT = st.text(st.characters(codec="utf-8"))
             group=st.none() | TEXT,
             cluster=st.none() | TEXT,
             order=st.none() | st.just((1, 0)),
+            images=st.lists(st.sampled_from([FILE, ADDRESS]), max_size=3).map(tuple),
         ),
         max_size=3,
     ).map(tuple)
@@ -194,6 +211,25 @@ def test_questions_read_back_equal(questions: tuple[Question, ...]) -> None:
     data = encode_questions(questions)
     assert decode_questions(data) == questions
     assert encode_questions(questions) == data
+
+
+def test_questions_without_pictures_are_written_as_they_always_were() -> None:
+    question = replace(QUESTIONS[1], images=())
+    [line] = gzip.decompress(encode_questions((question,))).decode().splitlines()
+
+    assert json.loads(line) == {
+        **{"id": "two", "stem": "Even?", "choices": ["2", "3", "4"]},
+        **{"right": [0, 2], "group": "sums"},
+    }
+
+
+def test_a_run_is_opened_without_its_pictures(tmp_path: Path) -> None:
+    """It knows where they lay and what they were."""
+    assert not Path(FILE.place).exists()
+    questions = (replace(QUESTIONS[0], images=(FILE, ADDRESS)), QUESTIONS[1])
+    folder = create_run_folder(tmp_path, MANIFEST, questions)
+
+    assert open_run_folder(folder.path).questions == questions
 
 
 def test_metadata_stays_out_of_a_run_folder() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.answers import Answer, Outcome
 from evalkit.errors import RunError
 from evalkit.requests import WAYS
 from evalkit.responses import RequestFailure, Response, Usage
@@ -90,8 +92,42 @@ def test_a_row_is_one_line_that_a_person_can_read() -> None:
             "message_id": "msg_1",
             "request_id": "req_1",
             "refusal_category": None,
+            "tool_input": None,
         },
     }
+
+
+READ = replace(row_of(1), reading=Answer(outcome=Outcome.ANSWERED, choice=2))
+
+
+def test_only_what_is_unusual_is_written_beside() -> None:
+    plain = set(json.loads(encode_row(row_of(1))))
+    row = replace(READ, is_retake=True, batch_id="msgbatch_1", is_bound=False, lost_dollars=0.5)
+    table = json.loads(encode_row(row))
+    assert {name: table[name] for name in set(table) - plain} == {
+        "retake": True,
+        "batch": "msgbatch_1",
+        "reading": {"outcome": "answered", "choice": 2},
+        "bound": False,
+        "lost_dollars": 0.5,
+    }
+    assert decode_row(encode_row(row)) == row
+
+
+@pytest.mark.parametrize(
+    ("is_retake", "result", "is_futile"),
+    [
+        (True, replace(FAILURE, kind="invalid_request", status=400), True),
+        (True, FAILURE, False),
+        (True, RESPONSE, False),
+        # Of another request it may be the question that is refused, which is missing then.
+        (False, replace(FAILURE, kind="invalid_request", status=400), False),
+    ],
+)
+def test_only_room_that_is_refused_for_good_is_asked_for_in_vain(
+    is_retake: bool, result: Response | RequestFailure, is_futile: bool
+) -> None:
+    assert replace(row_of(1, result), is_retake=is_retake).is_futile is is_futile
 
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -107,6 +143,7 @@ RESPONSES = st.builds(
     message_id=st.none() | TEXT,
     request_id=st.none() | TEXT,
     refusal_category=st.none() | TEXT,
+    tool_input=st.none() | TEXT,
 )
 FAILURES = st.builds(
     RequestFailure,
@@ -115,6 +152,9 @@ FAILURES = st.builds(
     status=st.none() | st.integers(100, 599),
     request_id=st.none() | TEXT,
 )
+READINGS = st.builds(
+    Answer, outcome=st.just(Outcome.ANSWERED), choice=st.integers(0, 25)
+) | st.builds(Answer, outcome=st.sampled_from([o for o in Outcome if o is not Outcome.ANSWERED]))
 ROWS = st.builds(
     JournalRow,
     request_id=TEXT,
@@ -122,6 +162,11 @@ ROWS = st.builds(
     way=st.sampled_from(WAYS),
     result=RESPONSES | FAILURES,
     sample_index=st.integers(min_value=0),
+    is_retake=st.booleans(),
+    batch_id=st.none() | st.text(st.characters(codec="utf-8"), min_size=1),
+    reading=st.none() | READINGS,
+    is_bound=st.booleans(),
+    lost_dollars=st.floats(0, 1e6),
     attempts=st.integers(min_value=1),
     seconds=st.integers(0, 10**9).map(lambda n: n / 10_000),
     finished_at=st.integers(0, 10**13).map(lambda n: n / 1000),
@@ -153,6 +198,9 @@ def test_rows_read_back_equal(row: JournalRow) -> None:
         encode_row(row_of(1)).replace('"usage":{', '"usage":{"new":1,'),
         encode_row(row_of(1)).replace('"text":"C"', '"tekst":"C"'),
         encode_row(row_of(1, FAILURE)).replace('"kind"', '"kund"'),
+        encode_row(READ).replace('"answered"', '"guessed"'),
+        encode_row(READ).replace('"choice":2', '"choice":null'),
+        encode_row(READ).replace('"choice":2', '"chioce":2'),
         '{"way": "prefill", "response": null}',
         '{"way": "prefill", "failure": null}',
         '{"way": "prefill", "response": ' + "[" * 100_000,
@@ -180,7 +228,9 @@ def test_a_journal_that_cannot_be_read_is_an_error(path: Path) -> None:
 def test_a_journal_reads_back_equal(rows: list[JournalRow], shared_path: Path) -> None:
     data = lines_of(*rows)
     journal = read(shared_path, data)
-    assert journal == Journal(rows=tuple(rows), good_bytes=len(data))
+    assert journal.lost_dollars == pytest.approx(math.fsum(row.lost_dollars for row in rows))
+    expected = Journal(rows=tuple(rows), good_bytes=len(data), lost_dollars=journal.lost_dollars)
+    assert journal == expected
 
 
 @given(cut=st.integers(min_value=0))

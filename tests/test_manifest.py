@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import RunFormatError
+from evalkit.models.model import Price
 from evalkit.prompts import PromptFormat
 from evalkit.runs.manifest import Identity, Manifest, find_git_commit, parse_manifest
 from evalkit.version import __version__
@@ -40,6 +41,8 @@ MANIFEST = Manifest(
     left_out=2,
     way_reason="auto: takes a prefill (known)",
     git_commit="0" * 40,
+    learned=("claude-haiku-4-5 takes no temperature (no)",),
+    price=Price(input=0.1, output=0.5, above_prompt_tokens=9, above=Price(input=1.0, output=5.0)),
 )
 OTHER: dict[str, Any] = {
     "benchmark": "facts",
@@ -55,6 +58,8 @@ OTHER: dict[str, Any] = {
     "limit": 100,
     "seed": 1,
     "model_digest": "01" * 32,
+    "samples": 3,
+    "keep_text": False,
 }
 
 
@@ -65,8 +70,8 @@ def stored(manifest: Manifest = MANIFEST) -> Any:
 
 def test_the_run_id_never_changes() -> None:
     # The same command next year must find its folder.
-    assert IDENTITY.run_id == "5a17edafbff0"
-    assert IDENTITY.folder_name == "everyday--claude-haiku-4-5--prefill--5a17edafbff0"
+    assert IDENTITY.run_id == "8d28c838f069"
+    assert IDENTITY.folder_name == "everyday--claude-haiku-4-5--prefill--8d28c838f069"
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Identity)])
@@ -103,15 +108,25 @@ def test_what_is_written_can_be_read() -> None:
     assert parse_manifest(table) == MANIFEST
 
 
+def test_a_model_without_a_price_has_none_in_the_manifest() -> None:
+    manifest = replace(MANIFEST, price=None, learned=())
+    assert stored(manifest)["price"] is None
+    assert parse_manifest(stored(manifest)) == manifest
+
+
+# Braces would be taken for a placeholder.
+WORDS = st.text().filter(lambda text: "{" not in text)
+
+
 @given(
-    system=st.text(),
+    system=WORDS | st.lists(WORDS, max_size=3).map(tuple),
     way_reason=st.text(),
     model=st.text(),
     seed=st.integers(),
     limit=st.none() | st.integers(min_value=1),
 )
 def test_whatever_is_written_can_be_read(
-    system: str, way_reason: str, model: str, seed: int, limit: int | None
+    system: str | tuple[str, ...], way_reason: str, model: str, seed: int, limit: int | None
 ) -> None:
     manifest = replace(
         MANIFEST,
@@ -149,6 +164,9 @@ def test_what_is_no_object_is_refused(table: Any) -> None:
         ({"identity": stored()["identity"] | {"extra": 1}}, "extra"),
         ({"prompt": {"prefill": "ends in a space "}}, "may not end in white space"),
         ({"prompt": {"unknown": ""}}, "unknown"),
+        ({"price": {"input": 1.0}}, "can't be used"),
+        ({"price": stored()["price"] | {"extra": 1}}, "extra"),
+        ({"learned": 7}, "can't be used"),
         ({"questions": "absent"}, "questions"),
         ({"from the future": 1}, "from the future"),
         ({"identity": stored()["identity"] | {"seed": 7}}, "was changed"),

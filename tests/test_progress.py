@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -76,3 +77,14 @@ def test_results_go_to_standard_output_so_it_goes_elsewhere(
     out, err = capsys.readouterr()
     assert out == ""
     assert "100%" in err
+
+
+def test_a_line_beside_the_bar_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    bar = ProgressBar("run", 2, [], shown=True)
+    bar.aside(lambda line: print(line, file=sys.stderr))("Batch 1: handed over")
+    bar.note("batch in progress")
+    bar.close()
+    # The bar is wiped out before the line: what stands behind the last carriage return is seen.
+    seen = [line.rpartition("\r")[2] for line in capsys.readouterr().err.splitlines()]
+    assert "Batch 1: handed over" in seen
+    assert any("batch in progress" in line for line in seen)

@@ -26,6 +26,7 @@ from tests.test_manifest import IDENTITY
 
 COLUMNS = {
     "question_id": "string",
+    "sample": "Int64",
     "group": "string",
     "benchmark": "string",
     "model": "string",
@@ -186,7 +187,7 @@ def test_failures_say_why(tmp_path: Path) -> None:
 def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
     facts = mixed.to_dict()
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
-    assert {name: facts[name] for name in list(facts)[:18]} == {
+    assert {name: facts[name] for name in list(facts)[:21]} == {
         "run_id": mixed.manifest.identity.run_id,
         "folder": str(mixed.path),
         "benchmark": "everyday",
@@ -197,6 +198,9 @@ def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
         "way": "instructed",
         "way_reason": "asked for",
         "shots": 0,
+        "samples": 1,
+        "unbound_replies": 0,
+        "retakes": 0,
         "evalkit_version": __version__,
         "complete": False,
         "left_out": 4,
@@ -268,6 +272,7 @@ def test_the_table_has_a_row_for_each_response_or_failure(mixed: Run) -> None:
     assert missing == ["cache_creation_input_tokens", "thinking_tokens", "failure"]
     assert {name: value for name, value in first.items() if name not in missing} == {
         "question_id": "q0",
+        "sample": 0,
         "group": "even",
         "benchmark": "everyday",
         "model": "claude-haiku-4-5",

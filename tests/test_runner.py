@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from evalkit.errors import (
     AuthenticationError,
     BillingError,
     ConnectionFailedError,
+    ImageError,
     InvalidRequestError,
     NotFoundError,
     OverloadedError,
@@ -37,6 +40,7 @@ from tests.messages_faults import (
     overloaded,
     rate_limited,
     server_error,
+    slow,
     spend_limit_reached,
     unauthorized,
 )
@@ -244,6 +248,54 @@ def test_a_key_that_is_revoked_ends_the_run_and_keeps_the_rows() -> None:
         assert 13 <= len(ran.answered) <= 20
         assert ran.failed == set()
         assert len(server.requests) <= 20 + 8
+
+
+def test_what_is_under_way_when_a_run_ends_is_not_broken_off() -> None:
+    def plan(record: RequestRecord) -> Fault | None:
+        late = {number: slow(0.4) for number in range(2, 9)}
+        return late.get(record.body_number, unauthorized() if record.body_number > 8 else None)
+
+    with MessagesServer(faults=plan) as server:
+        ran = ask(server, requests_for(500), concurrency=8)
+        assert isinstance(ran.error, AuthenticationError)
+        assert (len(ran.answered), ran.failed) == (8, set())
+        assert len(server.requests) == 9
+
+
+def test_what_waits_for_another_try_when_a_run_ends_waits_no_more() -> None:
+    def plan(record: RequestRecord) -> Fault | None:
+        if record.body_number == 1:
+            return None
+        if record.body_number == 5:
+            return replace(unauthorized(), delay_seconds=0.2)
+        return (
+            rate_limited(60) if record.body_number % 2 else replace(overloaded(), delay_seconds=1)
+        )
+
+    with MessagesServer(faults=plan) as server:
+        started = time.monotonic()
+        ran = ask(server, requests_for(500), concurrency=8)
+        assert isinstance(ran.error, AuthenticationError)
+        assert time.monotonic() - started < 10
+        assert ran.answered == {"q0"}
+        assert len(server.requests) == 9, "none was tried again"
+
+
+def test_a_picture_that_is_not_there_is_a_failure_of_its_question() -> None:
+    async def send(request: Request) -> Response:
+        if request.question_id in ("q0", "q1", "q2", "q3", "q9"):
+            raise ImageError("no such file", path=Path("a.png"))
+        return Response(text="A", stop_reason=None, model=None, usage=Usage())
+
+    rows: list[JournalRow] = []
+    settings = RunnerSettings(concurrency=2, policy=QUICK, ends_run=lambda error: False)
+    asyncio.run(run_requests(requests_for(12), send, rows.append, settings))
+    failures = [row for row in rows if not row.is_response]
+    assert {row.question_id for row in failures} == {"q0", "q1", "q2", "q3", "q9"}
+    assert {row.result for row in failures} == {
+        RequestFailure(kind="image", message="a.png: no such file")
+    }
+    assert {row.attempts for row in failures} == {1}
 
 
 def test_other_errors_can_end_a_run_too() -> None:

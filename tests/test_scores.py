@@ -25,7 +25,7 @@ from evalkit.scores import (
     summarize,
     summarize_groups,
 )
-from evalkit.stats.intervals import wilson_interval
+from evalkit.stats.intervals import mean_interval, wilson_interval
 
 FORM = PromptFormat()
 REPLIED = [Outcome.ANSWERED, Outcome.UNPARSED, Outcome.REFUSED, Outcome.TRUNCATED]
@@ -334,3 +334,65 @@ def test_there_is_nothing_to_say_about_no_scores() -> None:
 def test_a_summary_can_be_named() -> None:
     summary: Summary = summarize(build_scores(correct=1), "physics")
     assert summary.name == "physics"
+
+
+# Replies asked for twice, and several of them
+
+
+def test_of_a_reply_that_was_cut_the_second_counts_wherever_it_stands() -> None:
+    cut = build_row(text="", stop_reason="max_tokens")
+    second = replace(build_row(text="B"), request_id="r-again", is_retake=True)
+    for rows in ([cut, second], [second, cut]):
+        [score] = score_questions([build_question()], rows, FORM)
+        assert (score.correct, score.row) == (True, second)
+
+
+def test_a_second_that_failed_is_missing_and_one_that_was_refused_leaves_the_first() -> None:
+    cut = build_row(text="", stop_reason="max_tokens")
+    failed = replace(build_failure(), is_retake=True)
+    [score] = score_questions([build_question()], [cut, failed], FORM)
+    assert score.answer.outcome is Outcome.FAILED
+    reason = RequestFailure(kind="invalid_request", message="max_tokens: 64 > 16", status=400)
+    [score] = score_questions([build_question()], [replace(failed, result=reason), cut], FORM)
+    assert (score.answer.outcome, score.row) == (Outcome.TRUNCATED, cut)
+
+
+def test_what_was_read_stands_for_words_that_were_not_kept() -> None:
+    reading = Answer(outcome=Outcome.ANSWERED, choice=1)
+    row = replace(build_row(text=""), reading=reading, is_bound=False)
+    score = score_question(build_question(), row, FORM)
+    assert (score.answer, score.correct, score.is_bound) == (reading, True, False)
+
+
+def test_each_sample_finds_its_row() -> None:
+    rows = [replace(build_row(text=text), sample_index=i) for i, text in enumerate("BAB")]
+    scores = score_questions([build_question()], reversed(rows), FORM, samples=4)
+    assert [score.correct for score in scores] == [True, False, True, None]
+    assert [score.sample_index for score in scores] == [0, 1, 2, 3]
+    summary = summarize(scores)
+    assert (summary.questions, summary.samples, summary.asked) == (1, 4, 1)
+    assert (summary.correct, summary.not_asked, summary.is_complete) == (2, 1, False)
+    # One question is one observation, however many responses it got.
+    assert summary.accuracy is not None
+    assert (summary.accuracy.n, summary.accuracy.estimate) == (1, 2 / 3)
+    assert summary.accuracy.high - summary.accuracy.low > 0.5
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=2, max_size=20))
+def test_the_interval_of_samples_is_that_of_the_questions_means(table: list[list[bool]]) -> None:
+    questions = [build_question(f"q{number}") for number in range(len(table))]
+    rows = [
+        replace(build_row(question.id, "B" if right else "A"), sample_index=index)
+        for question, rights in zip(questions, table, strict=True)
+        for index, right in enumerate(rights)
+    ]
+    random.Random(0).shuffle(rows)
+    accuracy = summarize(score_questions(questions, rows, FORM, samples=3)).accuracy
+    shares = [sum(rights) / 3 for rights in table]
+    assert accuracy is not None
+    assert accuracy.n == len(table)
+    assert accuracy.estimate == pytest.approx(sum(shares) / len(shares))
+    if set(shares) <= {0.0, 1.0}:
+        assert accuracy == wilson_interval(int(sum(shares)), len(shares))
+    else:
+        assert accuracy == mean_interval(shares)

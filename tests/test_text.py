@@ -18,7 +18,6 @@ from evalkit.questions import Question
 from evalkit.reports.text import (
     clean,
     clean_lines,
-    is_same_model,
     list_notes,
     new_table,
     percent,
@@ -365,12 +364,6 @@ def test_another_model_than_the_one_asked_for_is_noted(
 ) -> None:
     run = build_run(build_scores({"correct": 10}, served=served), model=asked)
     assert list(list_notes(run)) == notes
-
-
-def test_only_a_date_may_follow_the_name_of_the_same_model() -> None:
-    assert is_same_model("claude-opus-4", "claude-opus-4-20250514")
-    assert not is_same_model("claude-opus-4", "claude-opus-4-1-20250805")
-    assert not is_same_model("claude-opus-4", "claude-opus-4-2025")
 
 
 @pytest.mark.parametrize(

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from evalkit.cli.exit_codes import FINE
 from evalkit.cli.options import Commands, add_data_option, new_parser, print_note
-from evalkit.errors import BenchmarkError
+from evalkit.errors import ApiError, BenchmarkError, UsageError
+
+if TYPE_CHECKING:
+    from evalkit.api.listing import ServedModel
+    from evalkit.models.model import Model
 
 EXAMPLES = """  evalkit list
   evalkit list models
+  evalkit list models --live
   evalkit list benchmarks --data ~/sets --json
 """
 
 THINKING = {
     "off": "no",
-    "disabled": "switched off",
-    "between_tools": "switched off",
+    "disabled": "off",
+    "between_tools": "off",
     "always": "always",
     "unknown": "-",
 }
-"""Whether a model thinks before it answers evalkit's questions."""
+"""Whether a model thinks before it answers evalkit's questions; "off": it is told not to."""
+
+LEGEND = """Temp.: takes a temperature. Schema, tool: its replies can be bound by one.
+Thinks: before it answers; off: unless told not to. Price: dollars for a million
+tokens, input/output. -: not known. --json has the rest."""
 
 
 def add_parser(commands: Commands) -> None:
@@ -36,17 +49,34 @@ def add_parser(commands: Commands) -> None:
         help="what to list (default: benchmarks)",
     )
     add_data_option(parser)
+    parser.add_argument(
+        "--live", action="store_true", help="ask the endpoint which models it serves, and mark them"
+    )
+    parser.add_argument(
+        "--base-url",
+        metavar="URL",
+        help="the server to ask (default: ANTHROPIC_BASE_URL, else the official API)",
+    )
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     parser.set_defaults(execute=execute)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print a table of benchmarks or models."""
-    rows = list_models() if args.what == "models" else list_benchmarks(args)
+    """Print a table of benchmarks or models.
+
+    Raises:
+        UsageError: --live without `models`.
+    """
+    if args.live and args.what != "models":
+        raise UsageError("--live asks for models: evalkit list models --live")
+    if args.what == "models":
+        rows = list_models(asyncio.run(ask_endpoint(args.base_url)) if args.live else None)
+    else:
+        rows = list_benchmarks(args)
     if args.json:
         print(json.dumps({args.what: rows}, indent=2))
-    else:
-        print_table(rows)
+    elif rows:
+        (print_models if args.what == "models" else print_table)(rows)
     return FINE
 
 
@@ -75,36 +105,113 @@ def list_benchmarks(args: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
-def list_models() -> list[dict[str, Any]]:
-    """One row a model: what it takes, where evalkit knows; and the weights of embedded ones."""
-    from evalkit.models.local import list_local_models
-    from evalkit.models.model import EMBEDDED, load_catalogue
+def list_models(served: Sequence[ServedModel] | None = None) -> list[dict[str, Any]]:
+    """One row a model: what it takes and costs, where evalkit knows; the embedded ones first.
 
-    weights = {
-        local.model: {
-            "size_bytes": local.weights.size_bytes,
-            "licence": local.weights.licence,
-            "on_disk": local.path is not None,
-        }
-        for local in list_local_models()
+    Args:
+        served: what an endpoint says that it serves: each row gets its word, or None, and models
+            that evalkit doesn't know follow.
+    """
+    from evalkit.models.catalogue import find_model, load_catalogue
+    from evalkit.models.local import list_local_models
+    from evalkit.models.model import EMBEDDED, FREE, Model
+
+    rows = []
+    for local in list_local_models():
+        model = Model(id=local.model, capabilities=EMBEDDED, price=FREE)
+        facts = describe_model(local.model, model)
+        weights = local.weights
+        where = {"size_bytes": weights.size_bytes, "licence": weights.licence}
+        rows.append({**facts, "weights": {**where, "on_disk": local.path is not None}})
+    known = {model.id: model for model in load_catalogue().values()}
+    rows += [describe_model(model.alias or name, model) for name, model in known.items()]
+    if served is None:
+        return rows
+    left = {model.id: model for model in served}
+    for row in rows:
+        found = left.pop(row["id"], None) or left.pop(row["model"], None)
+        row["served"] = None if found is None else describe_served(found)
+    for name, other in left.items():
+        rows.append({**describe_model(name, find_model(name)), "served": describe_served(other)})
+    return rows
+
+
+def describe_model(name: str, model: Model) -> dict[str, Any]:
+    """What the catalogue says of a model, as JSON."""
+    facts = asdict(model)
+    capabilities = facts.pop("capabilities")
+    del facts["alias"]
+    return {
+        "model": name,
+        **capabilities,
+        **{key: str(v) if isinstance(v, date) else v for key, v in facts.items()},
+        "corrected": sorted(model.corrected),
+        "weights": None,
     }
-    return [
-        {
-            "model": name,
-            "prefill": capabilities.prefill,
-            "temperature": capabilities.temperature,
-            "thinking": capabilities.thinking,
-            "weights": weights.get(name),
-        }
-        for name, capabilities in {**dict.fromkeys(weights, EMBEDDED), **load_catalogue()}.items()
-    ]
+
+
+def describe_served(model: ServedModel) -> dict[str, Any]:
+    """What an endpoint says of a model, as JSON."""
+    facts = {**asdict(model), "capabilities": dict(model.capabilities)}
+    return {key: str(v) if isinstance(v, date) else v for key, v in facts.items()}
+
+
+async def ask_endpoint(base_url: str | None) -> tuple[ServedModel, ...]:
+    """The models that the endpoint says it serves.
+
+    Raises:
+        ApiError: it does not say.
+    """
+    from evalkit.api.client import MessagesClient
+    from evalkit.api.endpoint import endpoint_from_environment
+    from evalkit.api.listing import list_served_models
+    from evalkit.api.retries import RetryPolicy, send_with_retries
+
+    async with MessagesClient(endpoint_from_environment(base_url), 1) as client:
+        found, _ = await send_with_retries(lambda: list_served_models(client), RetryPolicy())
+    if isinstance(found, ApiError):
+        raise found
+    return found
+
+
+def summarize_model(row: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the table."""
+    live = {"served": row["served"] is not None} if "served" in row else {}
+    served = row.get("served") or {}
+    has_end = row["lifecycle"] in ("deprecated", "retired")
+    ends = served.get("retires_at") or (row["retires"] if has_end else None)
+    return {
+        "model": row["model"],
+        **live,
+        "prefill": row["prefill"],
+        "temp.": row["temperature"],
+        "schema": row["structured"],
+        "tool": row["forced_tool"],
+        "thinks": row["thinking"],
+        "price": row["price"],
+        "context": row["context_tokens"] or served.get("max_input_tokens"),
+        "ends": None if ends is None else ends[:10],
+    }
+
+
+def print_models(rows: list[dict[str, Any]]) -> None:
+    """Print the table of models, and where the weights of embedded ones are."""
+    from evalkit.models.weights import render_bytes
+
+    print_table([summarize_model(row) for row in rows])
+    print(LEGEND)
+    for row in rows:
+        if row["weights"] is not None:
+            where = "on disk" if row["weights"]["on_disk"] else "not fetched yet"
+            size = render_bytes(row["weights"]["size_bytes"])
+            print(f"{row['model']}: {size}, {row['weights']['licence']}, {where}")
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print rows of equal keys."""
     from evalkit.reports.text import clean, new_table, render_table
 
-    numbers = [name for name in rows[0] if name in ("questions", "chance")]
+    numbers = [name for name in rows[0] if name in ("questions", "chance", "price", "context")]
     table = new_table("", left=(), right=())
     for name in rows[0]:
         heading = name.replace("_", " ").capitalize()
@@ -116,7 +223,6 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 def render_cell(name: str, value: Any) -> str:
     """Yes, no, a dash for what is not known, or the value in words."""
-    from evalkit.models.weights import render_bytes
     from evalkit.reports.text import percent
 
     if value is None:
@@ -126,10 +232,11 @@ def render_cell(name: str, value: Any) -> str:
     match name:
         case "chance":
             return percent(value)
-        case "thinking":
+        case "thinks":
             return THINKING[value]
-        case "weights":
-            where = "on disk" if value["on_disk"] else "not fetched yet"
-            return f"{render_bytes(value['size_bytes'])}, {value['licence']}, {where}"
+        case "price":
+            return f"{value['input']:g}/{value['output']:g}"
+        case "context":
+            return f"{value // 1000:,}k"
         case _:
             return str(value)

@@ -8,8 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from evalkit.cli import audit, batches, models, plan, run, score, show
 from evalkit.cli import list as list_command
-from evalkit.cli import models, run, score, show
 from evalkit.cli.exit_codes import INCOMPLETE, USAGE, exit_code_of
 from evalkit.cli.options import print_note
 from evalkit.errors import EvalkitError
@@ -22,6 +22,9 @@ EXAMPLES = """examples:
   evalkit show everyday                            one question exactly as a model will see it
   evalkit run everyday --model local/smollm2-135m --limit 50
   evalkit run questions.csv --model claude-haiku-4-5 --model claude-opus-4-6
+  evalkit plan mmlu --data ~/sets --model claude-haiku-4-5     what that would cost
+  evalkit audit everyday --model claude-haiku-4-5  how much of a score is the way of asking
+  evalkit batches                                  what was handed over and is not back yet
   evalkit score results                            scores again from the answers on disk
 
 exit codes: 0 fine, 2 usage, 4 incomplete (the same command again goes on)
@@ -38,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, show, score, list_command, models):
+    for command in (run, audit, plan, batches, show, score, list_command, models):
         command.add_parser(commands)
     return parser
 

@@ -6,12 +6,17 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from evalkit.errors import PromptError, UsageError
 
 if TYPE_CHECKING:
+    from evalkit.api.endpoint import Endpoint
     from evalkit.prompts import PromptFormat
+    from evalkit.settings import RunSettings
+
+SHORT_SECONDS, LONG_SECONDS = 120.0, 600.0
+"""For one attempt: where a model answers at once, and where it thinks first."""
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -29,14 +34,41 @@ def new_parser(
     )
 
 
-def add_asking_options(parser: argparse.ArgumentParser) -> None:
-    """What decides which requests are sent."""
+def add_benchmarks_and_models(parser: argparse.ArgumentParser) -> None:
+    """What is asked, and who."""
+    parser.add_argument(
+        "benchmarks",
+        nargs="+",
+        metavar="BENCHMARK",
+        help="a name that `evalkit list` shows, a definition (.toml), or a file of questions "
+        "(.csv, .tsv, .jsonl, .json)",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="M",
+        help="a model of the endpoint, or local/NAME, or local/PATH.gguf; may be given several "
+        "times",
+    )
+
+
+def add_asking_options(
+    parser: argparse.ArgumentParser,
+    *,
+    default_way: str = "auto, which is prefill where the model takes it, else instructed",
+) -> None:
+    """What decides which requests are sent.
+
+    Args:
+        parser: of the command.
+        default_way: what the command does where no way is named.
+    """
     parser.add_argument(
         "--way",
         action="append",
-        choices=("auto", "prefill", "instructed"),
-        help="how to ask; may be given several times (default: auto, which is prefill where the "
-        "model takes it, else instructed)",
+        choices=("auto", "prefill", "instructed", "structured", "tool", "reasoned"),
+        help=f"how to ask; may be given several times (default: {default_way})",
     )
     parser.add_argument(
         "--shots", type=int, default=0, metavar="K", help="worked examples before each question"
@@ -50,15 +82,156 @@ def add_asking_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature",
         type=parse_temperature,
-        default=0.0,
+        default="default",
         metavar="T",
         help="0 to 1, or `none` to leave it to the endpoint; sent where the model takes it "
-        "(default: 0)",
+        "(default: 0; with several samples the endpoint's own)",
+    )
+    parser.add_argument(
+        "--effort",
+        metavar="LEVEL",
+        help="output_config.effort, such as low or high (default: the endpoint's own; low for a "
+        "model that can't be kept from thinking)",
+    )
+    parser.add_argument(
+        "--thought",
+        choices=("api", "text"),
+        default="api",
+        help="how --way reasoned has a model think: by the API's thinking where there is such, or "
+        "in words (default: api)",
+    )
+    parser.add_argument(
+        "--max-tokens", type=int, metavar="N", help="room for a reply (default: what the way needs)"
+    )
+    parser.add_argument(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a stop sequence; may be given several times",
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="S", help="draws sample and examples (default: 0)"
     )
     add_data_option(parser)
+
+
+def add_running_options(parser: argparse.ArgumentParser) -> None:
+    """What decides which questions are asked, where, and at what price."""
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="a random sample of N questions (default: all)"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=1, metavar="K", help="responses for each question"
+    )
+    parser.add_argument(
+        "--base-url",
+        metavar="URL",
+        help="the server to ask (default: ANTHROPIC_BASE_URL, else the official API)",
+    )
+    parser.add_argument(
+        "--api-version",
+        default="2023-06-01",
+        metavar="V",
+        help="the header anthropic-version; 2026-10-21 takes no temperature (default: 2023-06-01)",
+    )
+    parser.add_argument(
+        "--resize", action="store_true", help="scale down pictures larger than the endpoint takes"
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="the folder in which each run has its own (default: results)",
+    )
+
+
+def add_sending_options(parser: argparse.ArgumentParser) -> None:
+    """What decides how requests travel; the same run goes on whatever it is."""
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        metavar="C",
+        help="requests in flight at once (default: 8; 1 for an embedded model)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=parse_seconds,
+        metavar="S",
+        help="seconds for one attempt (default: 120; 600 where the model thinks)",
+    )
+    parser.add_argument(
+        "--batch",
+        action="store_true",
+        help="ask by Message Batches: half the price, within a day; may be interrupted at any time",
+    )
+    parser.add_argument(
+        "--poll-seconds",
+        type=parse_seconds,
+        default=60.0,
+        metavar="S",
+        help="the longest wait between two looks at a batch (default: 60)",
+    )
+    parser.add_argument(
+        "--budget",
+        type=parse_dollars,
+        metavar="USD",
+        help="end each run before it would cost more than this, requests in flight included",
+    )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="don't mark long shared prefixes for the cache"
+    )
+    parser.add_argument(
+        "--images",
+        choices=("base64", "file"),
+        default="base64",
+        help="how picture files travel: in each request, or uploaded once (default: base64)",
+    )
+    parser.add_argument(
+        "--keep-files", action="store_true", help="leave uploaded pictures at the endpoint"
+    )
+    parser.add_argument(
+        "--no-text",
+        action="store_true",
+        help="keep texts of questions and replies off the disk, as for zero data retention; rules "
+        "out --batch and --images file",
+    )
+    parser.add_argument("--json", action="store_true", help="print the facts as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no notes")
+
+
+def build_settings(args: argparse.Namespace) -> list[RunSettings]:
+    """One set of settings for each way of asking; `show` has not all of the options."""
+    from evalkit.settings import RunSettings
+
+    prompt = read_prompt(args.prompt)
+    given = vars(args)
+    return [
+        RunSettings(
+            way=way,
+            limit=given.get("limit"),
+            samples=given.get("samples", 1),
+            seed=args.seed,
+            shots=args.shots,
+            temperature=args.temperature,
+            effort=args.effort,
+            thought=args.thought,
+            max_tokens=args.max_tokens,
+            stop_sequences=tuple(args.stop),
+            prompt=prompt,
+            resize=given.get("resize", False),
+            keep_text=not given.get("no_text", False),
+            concurrency=given.get("concurrency"),
+            images=given.get("images", "base64"),
+            keep_files=given.get("keep_files", False),
+            cache=not given.get("no_cache", False),
+            budget=given.get("budget"),
+            batch=given.get("batch", False),
+            poll_seconds=given.get("poll_seconds", 60.0),
+        )
+        for way in args.way or ["auto"]
+    ]
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
@@ -72,12 +245,14 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parse_temperature(text: str) -> float | None:
-    """A number from 0 to 1, or None for `none`.
+def parse_temperature(text: str) -> float | Literal["default"] | None:
+    """A number from 0 to 1, None for `none`, or the word `default`.
 
     Raises:
-        ArgumentTypeError: it is neither.
+        ArgumentTypeError: it is none of these.
     """
+    if text == "default":
+        return "default"
     return None if text == "none" else parse_number(text, "a number from 0 to 1, or none", most=1)
 
 
@@ -88,6 +263,15 @@ def parse_seconds(text: str) -> float:
         ArgumentTypeError: it is none.
     """
     return parse_number(text, "seconds, more than 0", least=1e-3)
+
+
+def parse_dollars(text: str) -> float:
+    """An amount of money that is not nothing.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return parse_number(text.removeprefix("$"), "dollars, more than 0", least=1e-9)
 
 
 def parse_number(
@@ -141,3 +325,27 @@ def print_note(text: str) -> None:
     from evalkit.reports.text import clean_lines
 
     print(clean_lines(text), file=sys.stderr, flush=True)
+
+
+def find_endpoint(args: argparse.Namespace, *, need_key: bool = True) -> Endpoint | None:
+    """The endpoint that options and environment name; None if all models are embedded.
+
+    Args:
+        args: the options.
+        need_key: whether a missing key is an error.
+
+    Raises:
+        UsageError: the official API is meant, but there is no key.
+    """
+    from evalkit.api.endpoint import endpoint_from_environment
+    from evalkit.models.local import is_local
+
+    if all(is_local(model) for model in args.model):
+        return None
+    thinks = "reasoned" in (args.way or ())
+    return endpoint_from_environment(
+        args.base_url,
+        version=args.api_version,
+        timeout_seconds=args.timeout or (LONG_SECONDS if thinks else SHORT_SECONDS),
+        need_key=need_key,
+    )

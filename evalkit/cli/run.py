@@ -6,23 +6,25 @@ import argparse
 import itertools
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE, INCOMPLETE
 from evalkit.cli.options import (
     Commands,
     add_asking_options,
+    add_benchmarks_and_models,
+    add_running_options,
+    add_sending_options,
+    build_settings,
+    find_endpoint,
     new_parser,
-    parse_seconds,
     print_note,
-    read_prompt,
 )
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark
-    from evalkit.evaluation import Say
+    from evalkit.progress import Say
     from evalkit.results import Run
     from evalkit.settings import RunSettings
 
@@ -30,6 +32,8 @@ EXAMPLES = """  evalkit run everyday --model local/smollm2-135m --limit 50
   evalkit run questions.csv --model claude-haiku-4-5
   evalkit run mmlu --data ~/sets --model claude-haiku-4-5 --shots 5 --limit 1000
   evalkit run facts --model m --base-url http://127.0.0.1:8080 --way prefill --way instructed
+  evalkit run facts --model claude-opus-5-5 --way structured --budget 2.50
+  evalkit run mmlu --data ~/sets --model claude-haiku-4-5 --batch
 
 The same command again asks only what is missing. The key is read from ANTHROPIC_API_KEY.
 """
@@ -38,52 +42,10 @@ The same command again asks only what is missing. The key is read from ANTHROPIC
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = new_parser(commands, "run", "ask models the questions of benchmarks", EXAMPLES)
-    parser.add_argument(
-        "benchmarks",
-        nargs="+",
-        metavar="BENCHMARK",
-        help="a name that `evalkit list` shows, a definition (.toml), or a file of questions "
-        "(.csv, .tsv, .jsonl, .json)",
-    )
-    parser.add_argument(
-        "--model",
-        action="append",
-        required=True,
-        metavar="M",
-        help="a model of the endpoint, or local/NAME, or local/PATH.gguf; may be given several "
-        "times",
-    )
+    add_benchmarks_and_models(parser)
     add_asking_options(parser)
-    parser.add_argument(
-        "--limit", type=int, metavar="N", help="a random sample of N questions (default: all)"
-    )
-    parser.add_argument(
-        "--concurrency",
-        type=int,
-        metavar="C",
-        help="requests in flight at once (default: 8; 1 for an embedded model)",
-    )
-    parser.add_argument(
-        "--base-url",
-        metavar="URL",
-        help="the server to ask (default: ANTHROPIC_BASE_URL, else the official API)",
-    )
-    parser.add_argument(
-        "--timeout",
-        type=parse_seconds,
-        default=120.0,
-        metavar="S",
-        help="seconds for one attempt (default: 120)",
-    )
-    parser.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        metavar="DIR",
-        help="the folder in which each run has its own (default: results)",
-    )
-    parser.add_argument("--json", action="store_true", help="print the facts as JSON")
-    parser.add_argument("--quiet", action="store_true", help="no progress, no notes")
+    add_running_options(parser)
+    add_sending_options(parser)
     parser.set_defaults(execute=execute)
 
 
@@ -96,7 +58,7 @@ def execute(args: argparse.Namespace) -> int:
     import asyncio
 
     from evalkit.benchmarks import load_benchmark
-    from evalkit.evaluation import ignore
+    from evalkit.progress import ignore
 
     say = ignore if args.quiet else print_note
     if args.results.exists() and not args.results.is_dir():
@@ -111,25 +73,6 @@ def execute(args: argparse.Namespace) -> int:
     finally:
         print_runs(runs, as_json=args.json)
     return FINE if all(run.is_complete for run in runs) else INCOMPLETE
-
-
-def build_settings(args: argparse.Namespace) -> list[RunSettings]:
-    """One set of settings for each way of asking; `show` has no limit and no concurrency."""
-    from evalkit.settings import RunSettings
-
-    prompt = read_prompt(args.prompt)
-    return [
-        RunSettings(
-            way=way,
-            limit=getattr(args, "limit", None),
-            seed=args.seed,
-            shots=args.shots,
-            temperature=args.temperature,
-            prompt=prompt,
-            concurrency=getattr(args, "concurrency", None),
-        )
-        for way in args.way or ["auto"]
-    ]
 
 
 def note_faults(benchmark: Benchmark, say: Say) -> None:
@@ -155,27 +98,26 @@ async def run_all(
     say: Say,
 ) -> None:
     """Run model after model, so that an embedded one is started once; collect what is done."""
-    from evalkit.api.endpoint import endpoint_from_environment
     from evalkit.evaluation import run_at_target
-    from evalkit.models.local import is_local
+    from evalkit.session import Session
     from evalkit.targets import open_target
 
-    endpoint = None
-    if not all(is_local(model) for model in args.model):
-        endpoint = endpoint_from_environment(args.base_url, timeout_seconds=args.timeout)
-    for model in args.model:
-        with open_target(model, endpoint, say=say) as target:
-            for benchmark, chosen in itertools.product(benchmarks, settings):
-                run = await run_at_target(
-                    benchmark,
-                    target,
-                    settings=chosen,
-                    results=args.results,
-                    progress=not args.quiet,
-                    say=say,
-                )
-                if run.path not in [done.path for done in runs]:
-                    runs.append(run)
+    endpoint = find_endpoint(args)
+    async with Session(keep_files=args.keep_files, say=say) as session:
+        for model in args.model:
+            with open_target(model, endpoint, say=say) as target:
+                for benchmark, chosen in itertools.product(benchmarks, settings):
+                    run = await run_at_target(
+                        benchmark,
+                        target,
+                        settings=chosen,
+                        results=args.results,
+                        progress=not args.quiet,
+                        say=say,
+                        session=session,
+                    )
+                    if run.path not in [done.path for done in runs]:
+                        runs.append(run)
 
 
 def print_runs(runs: list[Run], *, as_json: bool) -> None:

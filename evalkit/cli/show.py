@@ -7,18 +7,21 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evalkit.cli.exit_codes import FINE
-from evalkit.cli.options import Commands, add_asking_options, new_parser
-from evalkit.cli.run import build_settings, print_runs
+from evalkit.cli.options import Commands, add_asking_options, build_settings, new_parser
+from evalkit.cli.run import print_runs
 from evalkit.cli.score import find_runs
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark
+    from evalkit.images import Image
     from evalkit.models.model import Capabilities
     from evalkit.questions import Question, QuestionSet
     from evalkit.requests import Way
+
+Images: TypeAlias = "Mapping[str, Image]"
 
 EXAMPLES = """  evalkit show everyday
   evalkit show questions.csv --way prefill --shots 2 --json
@@ -45,7 +48,11 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--id", metavar="ID", help="the question to show (default: one drawn by the seed)"
     )
-    parser.add_argument("--json", action="store_true", help="print the body of the request")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the body of the request, with the places of pictures instead of their bytes",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -54,6 +61,7 @@ def execute(args: argparse.Namespace) -> int:
     from evalkit.benchmarks import load_benchmark
     from evalkit.results import load_run
     from evalkit.runs.folder import MANIFEST
+    from evalkit.sending import collect_images
 
     path = Path(args.what)
     runs = find_runs([path])
@@ -64,12 +72,14 @@ def execute(args: argparse.Namespace) -> int:
     benchmark = load_benchmark(args.what, data_folder=args.data)
     question = pick_question(benchmark.question_set, args.id, args.seed)
     bodies = build_bodies(args, benchmark, question)
+    images = collect_images((*benchmark.question_set.examples, question))
     if args.json:
-        print(json.dumps(list(bodies.values()), indent=2, ensure_ascii=False))
+        shown = [place_pictures(body, images) for body in bodies.values()]
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
         from evalkit.reports.text import clean_lines
 
-        parts = [f"=== {way}\n{render_body(body)}" for way, body in bodies.items()]
+        parts = [f"=== {way}\n{render_body(body, images)}" for way, body in bodies.items()]
         print(clean_lines("\n\n".join([f"Question {question.id}", *parts])))
     return FINE
 
@@ -80,8 +90,9 @@ def build_bodies(
     """The request for one question in each way of asking."""
     from evalkit.elicitation.asking import Asking
     from evalkit.elicitation.choose import build_body
+    from evalkit.models.catalogue import find_model
     from evalkit.models.local import is_local
-    from evalkit.models.model import EMBEDDED, find_capabilities
+    from evalkit.models.model import EMBEDDED
     from evalkit.prompts import build_prompt, choose_examples, rank_examples
 
     settings = build_settings(args)
@@ -90,8 +101,12 @@ def build_bodies(
     prompt = build_prompt(question, form, choose_examples(question, pool, args.shots))
     asking = Asking(
         model=args.model,
-        capabilities=EMBEDDED if is_local(args.model) else find_capabilities(args.model),
-        temperature=args.temperature,
+        capabilities=EMBEDDED if is_local(args.model) else find_model(args.model).capabilities,
+        temperature=settings[0].sent_temperature,
+        effort=args.effort,
+        thought=args.thought,
+        max_tokens=args.max_tokens,
+        stop_sequences=settings[0].stop_sequences,
     )
     return {
         way: build_body(way, prompt, asking)
@@ -101,14 +116,13 @@ def build_bodies(
 
 
 def list_ways(way: Way | Literal["auto"], capabilities: Capabilities) -> tuple[Way, ...]:
-    """The ways that a choice may stand for: all, if only asking the model would tell."""
+    """The ways that a choice may stand for: both, if only asking the model would tell."""
     from evalkit.elicitation.choose import choose_way
-    from evalkit.requests import WAYS
 
     if way != "auto":
         return (way,)
     settled = choose_way(capabilities)
-    return WAYS if settled is None else (settled,)
+    return ("prefill", "instructed") if settled is None else (settled,)
 
 
 def pick_question(question_set: QuestionSet, wanted: str | None, seed: int) -> Question:
@@ -130,12 +144,50 @@ def pick_question(question_set: QuestionSet, wanted: str | None, seed: int) -> Q
     raise UsageError(f"no question has the id {wanted!r}; near it: {', '.join(near)}")
 
 
-def render_body(body: Mapping[str, Any]) -> str:
+def place_pictures(part: Any, images: Images) -> Any:
+    """A part of a request as it is sent, but with the place of each picture for its bytes."""
+    if isinstance(part, list | tuple):
+        return [place_pictures(item, images) for item in part]
+    if not isinstance(part, Mapping):
+        return part
+    if part.get("type") != "digest":
+        return {key: place_pictures(value, images) for key, value in part.items()}
+    image = images[part["sha256"]]
+    if image.url is not None:
+        return {"type": "url", "url": image.url}
+    data = f"<{describe_image(image)}>"
+    return {"type": "base64", "media_type": image.media_type, "data": data}
+
+
+def describe_image(image: Image) -> str:
+    """Where a picture lies, and how large it is."""
+    if image.size_bytes is None:
+        return image.place
+    return f"{image.place}, {image.width} x {image.height} pixels, {image.size_bytes:,} bytes"
+
+
+def render_body(body: Mapping[str, Any], images: Images) -> str:
     """A request as a conversation, followed by its other fields."""
     turns = [("system", body["system"])] if "system" in body else []
     turns += [(message["role"], message["content"]) for message in body["messages"]]
     others = {k: v for k, v in body.items() if k not in ("system", "messages")}
-    lines = [f"--- {role}\n{content}" for role, content in turns]
+    lines = [f"--- {role}\n{render_content(content, images)}" for role, content in turns]
     if turns[-1][0] == "assistant":
         lines[-1] += "    <- the model goes on here, behind the last visible character"
     return "\n".join([*lines, f"--- {json.dumps(others)}"])
+
+
+def render_content(content: str | list[dict[str, Any]], images: Images) -> str:
+    """What a turn says, one block a line."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(render_block(block, images) for block in content)
+
+
+def render_block(block: Mapping[str, Any], images: Images) -> str:
+    """One block: its text, the place of its picture, or its JSON."""
+    if block["type"] == "text":
+        return str(block["text"])
+    if block["type"] == "image":
+        return f"[{describe_image(images[block['source']['sha256']])}]"
+    return json.dumps(block, ensure_ascii=False)

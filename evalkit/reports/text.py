@@ -6,13 +6,18 @@ import io
 import itertools
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from evalkit.comparability import describe_served, list_differences
+from evalkit.progress import dollars
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from evalkit.plans import Plan
     from evalkit.results import Run
+    from evalkit.runs.manifest import Identity
     from evalkit.scores import Summary
 
 MIN_WIDTH = 80
@@ -26,9 +31,6 @@ WIDTH_OF_SUBJECTS = 20
 
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What moves the cursor, changes colours or turns the direction of writing; half characters."""
-
-DATED = re.compile(r"-\d{8}")
-"""What a model's name has more than its alias."""
 
 OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "failed", "not_asked")
 
@@ -44,14 +46,14 @@ def render_runs(runs: Sequence[Run]) -> str:
             for start in range(0, len(runs), beside)
         ]
     notes = [f"({number}) {note}" for number, run in enumerate(runs, 1) for note in list_notes(run)]
-    notes += list_differences(runs)
+    notes += note_differences(runs)
     return "\n".join(map(render_table, tables)) + "".join(f"\n{note}" for note in notes)
 
 
 def build_accuracies(runs: Sequence[Run]) -> Table:
     """One row a run: accuracy, interval, n, chance."""
     table = new_table(
-        "Accuracy in percent, with the 95 % Wilson interval",
+        f"Accuracy in percent, with the 95 % {name_methods(runs)} interval",
         left=("", "Benchmark", "Model", "Way"),
         right=("n", "Accuracy", "Interval", "Chance"),
     )
@@ -61,13 +63,26 @@ def build_accuracies(runs: Sequence[Run]) -> Table:
             f"({number})",
             clean(identity.benchmark),
             clean(identity.model),
-            identity.way + (f", {identity.shots}-shot" if identity.shots else ""),
-            str(summary.replied),
+            describe_way(identity),
+            str(summary.asked),
             percent(None if summary.accuracy is None else summary.accuracy.estimate),
             render_interval(summary),
             percent(summary.chance),
         )
     return table
+
+
+def name_methods(runs: Sequence[Run]) -> str:
+    """The methods of the intervals: Wilson's, or Student's t where questions have shares."""
+    methods = {run.summary.accuracy.method for run in runs if run.summary.accuracy is not None}
+    return " or ".join(sorted(methods, reverse=True)) or "Wilson"
+
+
+def describe_way(asked: Identity | Plan) -> str:
+    """The way of asking, with worked examples and samples if there are any."""
+    words: str = asked.way
+    words += f", {asked.shots}-shot" if asked.shots else ""
+    return words + (f", {asked.samples} samples" if asked.samples > 1 else "")
 
 
 def build_outcomes(runs: Sequence[Run]) -> Table:
@@ -108,7 +123,7 @@ def render_group(group: Summary) -> str:
     if group.accuracy is None:
         return "- 0"
     low, high = (f"{100 * bound:.0f}" for bound in (group.accuracy.low, group.accuracy.high))
-    return f"{100 * group.accuracy.estimate:.0f} [{low}, {high}] {group.replied}"
+    return f"{100 * group.accuracy.estimate:.0f} [{low}, {high}] {group.asked}"
 
 
 def list_notes(run: Run) -> Iterable[str]:
@@ -124,10 +139,20 @@ def list_notes(run: Run) -> Iterable[str]:
     if not summary.is_complete:
         low, high = summary.missing
         absent = summary.failed + summary.not_asked
+        wanted = summary.questions * summary.samples
+        asked = "questions" if summary.samples == 1 else "responses"
+        have = "have no reply" if summary.samples == 1 else "did not come"
         yield (
-            f"incomplete: {absent} of {summary.questions} questions have no reply; over all of "
+            f"incomplete: {absent} of {wanted} {asked} {have}; over all of "
             f"them the accuracy is between {percent(low)} and {percent(high)} %"
         )
+    if run.unbound:
+        what = "the forced tool" if identity.way == "tool" else "the schema"
+        yield f"{run.unbound} of {summary.replied} replies don't keep to {what}: read as text"
+    if run.retakes:
+        yield f"cut off and asked once more with more room: {run.retakes}"
+    for lesson in run.manifest.learned:
+        yield clean(lesson)
     for failure in run.failures():
         yield f"{failure.count} failed: {clean(failure.message)}"
     if run.manifest.left_out:
@@ -136,36 +161,62 @@ def list_notes(run: Run) -> Iterable[str]:
         lines = ", ".join(map(str, itertools.islice(run.garbled_lines, 10)))
         more = ", ..." if len(run.garbled_lines) > 10 else ""
         yield f"journal lines that can't be read, asked again by the next run: {lines}{more}"
-    others = [name for name in run.models_served() if not is_same_model(identity.model, name)]
-    if others:
-        yield f"{clean(identity.model)} was asked for, {clean(', '.join(others))} answered"
+    served = describe_served(run)
+    if served is not None:
+        yield clean(served)
+    if run.cost:
+        yield describe_spend(run)
 
 
-def list_differences(runs: Sequence[Run]) -> Iterable[str]:
+def describe_spend(run: Run) -> str:
+    """What a run has cost, for how many tokens, and what the prompt cache has saved of it."""
+    usage = run.usage()
+    written, read = usage["cache_creation_input_tokens"], usage["cache_read_input_tokens"]
+    sent, came = usage["input_tokens"] + written + read, usage["output_tokens"]
+    words = f"spent {dollars(run.cost or 0.0)}: {sent:,} input and {came:,} output tokens"
+    if written or read:
+        saved = run.cache_savings or 0.0
+        effect = f"saved {dollars(saved)}" if saved >= 0 else f"cost {dollars(-saved)} more"
+        words += f"; cache: {written:,} tokens written, {read:,} read, {effect}"
+    return words
+
+
+def note_differences(runs: Sequence[Run]) -> Iterable[str]:
     """What keeps the accuracies of different models from being compared as they stand."""
-    asked: dict[str, dict[str, set[str]]] = {}
+    asked: dict[str, dict[str, list[Run]]] = {}
     for run in runs:
         identity = run.manifest.identity
-        asked.setdefault(identity.benchmark, {}).setdefault(identity.model, set()).add(identity.way)
-    for benchmark, ways in asked.items():
-        if len({frozenset(names) for names in ways.values()}) > 1:
+        asked.setdefault(identity.benchmark, {}).setdefault(identity.model, []).append(run)
+    for benchmark, models in asked.items():
+        values = collect_differences(models)
+        if values:
+            words = "; ".join(f"{name}: {' and '.join(found)}" for name, found in values.items())
+            remedy = "; --way instructed asks them alike" if "way" in values else ""
             yield (
                 f"{clean(benchmark)}: the models were not all asked in the same way, which may be "
-                "part of their difference; --way instructed asks them alike"
+                f"part of their difference ({clean(words)}){remedy}"
             )
 
 
-def is_same_model(asked: str, served: str) -> bool:
-    """Whether the model that answered is the one asked for: the same name, or the name with a date.
+def collect_differences(models: Mapping[str, Sequence[Run]]) -> dict[str, list[str]]:
+    """In what runs of different models differ that have no counterpart asked alike.
 
-    Example:
-        >>> is_same_model("claude-haiku-4-5", "claude-haiku-4-5-20251001")
-        True
-        >>> is_same_model("claude-haiku-4-5", "claude-opus-4-5-20251101")
-        False
+    Args:
+        models: the runs of each model.
+
+    Returns:
+        The values found, by what they are values of.
     """
-    is_dated = served.startswith(asked) and DATED.fullmatch(served[len(asked) :])
-    return served == asked or bool(is_dated)
+    values: dict[str, list[str]] = {}
+    for ours, theirs in itertools.permutations(models.values(), 2):
+        for run in ours:
+            nearest = min(
+                (list_differences(run.manifest, other.manifest) for other in theirs), key=len
+            )
+            for difference in nearest:
+                found = values.setdefault(difference.name, [])
+                found += [v for v in (difference.first, difference.second) if v not in found]
+    return values
 
 
 def render_interval(summary: Summary) -> str:

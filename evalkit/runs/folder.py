@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import RunError, RunFormatError, RunLockedError, RunMismatchError
+from evalkit.images import Image
 from evalkit.questions import Question
+from evalkit.runs.batch_log import read_batch_log
 from evalkit.runs.journal import Journal, read_journal
 from evalkit.runs.manifest import Manifest, parse_manifest
 
 MANIFEST, QUESTIONS, JOURNAL = "manifest.json", "questions.jsonl.gz", "responses.jsonl"
-SUMMARY, LOCK = "summary.json", ".lock"
+SUMMARY, BATCHES, LOCK = "summary.json", "batches.jsonl", ".lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,20 @@ class RunFolder:
         """Where the responses are."""
         return self.path / JOURNAL
 
+    @property
+    def batch_log_path(self) -> Path:
+        """Which requests are in which Message Batch."""
+        return self.path / BATCHES
+
+    def find_others_batches(self) -> set[str]:
+        """Ids of the Message Batches of the runs beside this one."""
+        found: set[str] = set()
+        for path in self.path.parent.glob(f"*/{BATCHES}"):
+            if path != self.batch_log_path:
+                with suppress(RunError):  # theirs to report
+                    found |= read_batch_log(path).batch_ids
+        return found
+
     def read_journal(self) -> Journal:
         """The responses so far."""
         return read_journal(self.journal_path)
@@ -43,8 +59,8 @@ class RunFolder:
         write_whole(self.path / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
     def discard_if_empty(self) -> None:
-        """Take the folder away if there is no row in its journal."""
-        if self.read_journal().good_bytes == 0:
+        """Take the folder away if there is no row in its journal and no batch under way."""
+        if self.read_journal().good_bytes == 0 and not self.batch_log_path.exists():
             for name in (JOURNAL, QUESTIONS, MANIFEST, LOCK):
                 (self.path / name).unlink(missing_ok=True)
             with suppress(OSError):  # somebody put a file of their own there
@@ -129,12 +145,23 @@ def open_run_folder(path: Path) -> RunFolder:
 
 
 def encode_questions(questions: tuple[Question, ...]) -> bytes:
-    """Questions as compressed JSON lines, the same bytes for the same questions."""
+    """Questions as compressed JSON lines, the same bytes for the same questions.
+
+    Of pictures, it holds where they lie and their digests: opening a run needs no picture.
+    """
     lines = []
     for question in questions:
-        table = {k: v for k, v in asdict(question).items() if v is not None and k != "metadata"}
+        table = without_empty(asdict(question))
+        table.pop("metadata")
+        if question.images:
+            table["images"] = [without_empty(image) for image in table["images"]]
         lines.append(f"{json.dumps(table, ensure_ascii=False)}\n")
     return gzip.compress("".join(lines).encode(), mtime=0)
+
+
+def without_empty(table: dict[str, Any]) -> dict[str, Any]:
+    """A table without what is not there."""
+    return {key: value for key, value in table.items() if value not in (None, ())}
 
 
 def decode_questions(data: bytes) -> tuple[Question, ...]:
@@ -148,7 +175,10 @@ def decode_questions(data: bytes) -> tuple[Question, ...]:
         table = json.loads(line)
         try:
             lists = {k: tuple(v) for k, v in table.items() if isinstance(v, list)}
-            questions.append(Question(**{**table, **lists}))
+            images = tuple(Image(**image) for image in table.get("images", ()))
+            history = tuple((role, text) for role, text in table.get("history", ()))
+            shown = {"images": images, "history": history}
+            questions.append(Question(**{**table, **lists, **shown}))
         except (TypeError, AttributeError) as error:
             raise ValueError(f"no question: {error}") from error
     return tuple(questions)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from evalkit.answers import Answer, Outcome
 from evalkit.errors import RunError
 from evalkit.requests import WAYS, Way
 from evalkit.responses import RequestFailure, Response, Usage
@@ -27,16 +28,32 @@ class JournalRow:
     way: Way
     result: Response | RequestFailure
     sample_index: int = 0
+    is_retake: bool = False
+    """Asked once more with more room; it counts instead of the one that was cut off."""
     attempts: int = 1
     seconds: float = 0.0
     """From the first attempt to the last reply, waits included."""
     finished_at: float = 0.0
     """Seconds since 1970."""
+    batch_id: str | None = None
+    """The Message Batch that it came in."""
+    reading: Answer | None = None
+    """What the reply was read as, where its text is not kept."""
+    is_bound: bool = True
+    """Whether the reply keeps to its schema or tool, where its text is not kept."""
+    lost_dollars: float = 0.0
+    """What attempts without a reply may have cost at most, where there is a budget."""
 
     @property
     def is_response(self) -> bool:
         """Whether a message came back."""
         return isinstance(self.result, Response)
+
+    @property
+    def is_futile(self) -> bool:
+        """Whether it asks for more room than the endpoint gives, however often it is sent."""
+        refused = isinstance(self.result, RequestFailure) and self.result.kind == "invalid_request"
+        return self.is_retake and refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +64,8 @@ class Journal:
     """The last row of each request; a response is never replaced by a failure."""
     garbled_lines: tuple[int, ...] = ()
     """Lines that can't be read, counted from 1; their questions are asked again."""
+    lost_dollars: float = 0.0
+    """What attempts without a reply may have cost, those of replaced rows included."""
     good_bytes: int = 0
     """Where the next row belongs: behind a torn last line there is nothing to keep."""
 
@@ -58,6 +77,11 @@ def encode_row(row: JournalRow) -> str:
         "question": row.question_id,
         "way": row.way,
         "sample": row.sample_index,
+        **({"retake": True} if row.is_retake else {}),
+        **({"batch": row.batch_id} if row.batch_id else {}),
+        **({"reading": asdict(row.reading)} if row.reading else {}),
+        **({} if row.is_bound else {"bound": False}),
+        **({"lost_dollars": row.lost_dollars} if row.lost_dollars else {}),
         "attempts": row.attempts,
         "seconds": round(row.seconds, 4),
         "finished_at": round(row.finished_at, 3),
@@ -88,12 +112,24 @@ def decode_row(line: str) -> JournalRow:
             way=table["way"],
             result=result,
             sample_index=table["sample"],
+            is_retake=table.get("retake", False),
+            batch_id=table.get("batch"),
+            reading=decode_reading(table.get("reading")),
+            is_bound=bool(table.get("bound", True)),
+            lost_dollars=float(table.get("lost_dollars", 0.0)),
             attempts=table["attempts"],
             seconds=table["seconds"],
             finished_at=table["finished_at"],
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no journal row: {error}") from error
+
+
+def decode_reading(table: Any) -> Answer | None:
+    """The reading that stands in a row, if there is one."""
+    if table is None:
+        return None
+    return Answer(outcome=Outcome(table["outcome"]), choice=table["choice"])
 
 
 def read_journal(path: Path) -> Journal:
@@ -111,15 +147,22 @@ def read_journal(path: Path) -> Journal:
     good_bytes = data.rfind(b"\n") + 1
     rows: dict[str, JournalRow] = {}
     garbled = []
+    lost_dollars = 0.0
     for number, line in enumerate(data[:good_bytes].split(b"\n")[:-1], start=1):
         try:
             row = decode_row(line.decode())
         except ValueError:
             garbled.append(number)
             continue
+        lost_dollars += row.lost_dollars
         if row.is_response or not (row.request_id in rows and rows[row.request_id].is_response):
             rows[row.request_id] = row
-    return Journal(rows=tuple(rows.values()), garbled_lines=tuple(garbled), good_bytes=good_bytes)
+    return Journal(
+        rows=tuple(rows.values()),
+        garbled_lines=tuple(garbled),
+        lost_dollars=lost_dollars,
+        good_bytes=good_bytes,
+    )
 
 
 class JournalWriter:
@@ -144,7 +187,7 @@ class JournalWriter:
         self.path, self.good_bytes, self.on_written = path, good_bytes, on_written
         self._waiting: list[JournalRow] = []
         self._arrived = asyncio.Event()
-        self._closing = False
+        self._closing = self._is_writing = False
 
     async def __aenter__(self) -> Self:
         self._file = self._open()
@@ -175,6 +218,17 @@ class JournalWriter:
         self._waiting.append(row)
         self._arrived.set()
 
+    async def flush(self) -> None:
+        """Wait until all that has been put is on disk.
+
+        Raises:
+            RunError: it could not be written.
+        """
+        while self._waiting or self._is_writing:
+            if self._writing.done():
+                self._writing.result()
+            await asyncio.sleep(0.01)
+
     def _open(self) -> IO[bytes]:
         """Open the journal for appending, without a torn last line.
 
@@ -197,7 +251,9 @@ class JournalWriter:
             self._arrived.clear()
             rows, self._waiting = self._waiting, []
             if rows:
+                self._is_writing = True
                 await asyncio.to_thread(self._write, rows)
+                self._is_writing = False
                 self.on_written(rows)
 
     def _write(self, rows: Iterable[JournalRow]) -> None:

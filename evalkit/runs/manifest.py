@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evalkit.errors import PromptError, RunFormatError
+from evalkit.models.model import Price
 from evalkit.prompts import PromptFormat
 from evalkit.questions import digest_of
 from evalkit.requests import WAYS, Way
@@ -42,6 +43,10 @@ class Identity:
     limit: int | None
     seed: int
     """Draws the sample and the worked examples."""
+    samples: int = 1
+    """Responses drawn for each question."""
+    keep_text: bool = True
+    """Whether texts of questions and replies are kept."""
     model_digest: str | None = None
     """SHA-256 of an embedded model's weights."""
 
@@ -69,6 +74,10 @@ class Manifest:
     """Questions with several right choices, which one letter can't answer."""
     way_reason: str = ""
     """Why this way of asking: asked for, in the catalogue, or found out by a probe."""
+    learned: tuple[str, ...] = ()
+    """What the endpoint refused before it took the requests of this run."""
+    price: Price | None = None
+    """Dollars for a million tokens when the run began; None: not known."""
     evalkit_version: str = __version__
     python_version: str = field(default_factory=platform.python_version)
     git_commit: str | None = None
@@ -90,16 +99,28 @@ def parse_manifest(table: Any) -> Manifest:
         raise RunFormatError(
             f"manifest.json has format {found!r}; evalkit {__version__} reads {FORMAT}"
         )
-    rest = {k: v for k, v in table.items() if k not in ("format", "run_id", "identity", "prompt")}
+    apart = ("format", "run_id", "identity", "prompt", "learned", "price")
+    rest = {k: v for k, v in table.items() if k not in apart}
     try:
         manifest = Manifest(
-            identity=Identity(**table["identity"]), prompt=PromptFormat(**table["prompt"]), **rest
+            identity=Identity(**table["identity"]),
+            prompt=PromptFormat(**table["prompt"]),
+            learned=tuple(table.get("learned", ())),
+            price=parse_price(table.get("price")),
+            **rest,
         )
     except (KeyError, TypeError, PromptError) as error:
         raise RunFormatError(f"manifest.json can't be used: {error}") from error
     if manifest.identity.way not in WAYS or manifest.identity.run_id != table.get("run_id"):
         raise RunFormatError("manifest.json was changed: its settings don't give its run id")
     return manifest
+
+
+def parse_price(table: Any) -> Price | None:
+    """A price as `to_json` wrote it."""
+    if table is None:
+        return None
+    return Price(**{**table, "above": parse_price(table["above"])})
 
 
 def find_git_commit() -> str | None:
