@@ -28,6 +28,9 @@ from evalkit.targets import Target, open_target
 
 T = TypeVar("T")
 
+LARGEST = ("claude-fable-", "claude-mythos-")
+"""Models that organizations with zero data retention may not use, as was reported in 2026."""
+
 MOST_LESSONS = 6
 """So many refused features, one after the other, are no lessons any more."""
 
@@ -138,6 +141,8 @@ async def run_at_target(
     check_choices(target, settings)
     if (end := target.facts.describe_end(datetime.now(UTC).date())) is not None:
         say(f"Warning: {end}")
+    if not settings.keep_text and target.facts.id.startswith(LARGEST):
+        say(f"Warning: {target.model} refuses organizations with zero data retention")
     findings = findings or default_findings()
     client = await session.connect(target.endpoint, settings.concurrency or target.concurrency)
     learned: list[str] = []

@@ -155,9 +155,10 @@ class Run:
             Columns `question_id`, `sample`, `group`, `benchmark`, `model`, `way`, `outcome`,
             `choice` (label picked), `right` (label of the right choice), `correct` (missing where
             no reply came), `text` (the reply, or the input of its tool call), `stop_reason`,
-            `model_served`, the token counts of `usage`, `failure` (kind), `attempts`, `seconds`,
-            `request_id` and `message_id` (both the endpoint's). Texts are `string`, counts
-            `Int64`, `correct` is `boolean`, `seconds` `float64`; what is missing is NA.
+            `refusal_category`, `model_served`, the token counts of `usage`, `failure` (kind),
+            `attempts`, `seconds`, `request_id` and `message_id` (both the endpoint's). Texts are
+            `string`, counts `Int64`, `correct` is `boolean`, `seconds` `float64`; what is missing
+            is NA.
         """
         import pandas
 
@@ -196,7 +197,7 @@ class Run:
     def _columns() -> tuple[str, ...]:
         """The columns of `to_dataframe`, in order."""
         front = "question_id sample group benchmark model way outcome choice right correct text"
-        middle = ("stop_reason", "model_served", *USAGE_FIELDS)
+        middle = ("stop_reason", "refusal_category", "model_served", *USAGE_FIELDS)
         return (
             *front.split(),
             *middle,
@@ -230,6 +231,7 @@ class Run:
             **facts,
             "text": row.result.text or row.result.tool_input or "",
             "stop_reason": row.result.stop_reason,
+            "refusal_category": row.result.refusal_category,
             "model_served": row.result.model,
             "message_id": row.result.message_id,
             **{name: getattr(row.result.usage, name) for name in USAGE_FIELDS},

@@ -304,3 +304,13 @@ def test_what_zero_data_retention_rules_out_is_refused(
 def test_the_settings_refuse_it_as_well() -> None:
     with pytest.raises(UsageError, match="zero data retention"):
         RunSettings(keep_text=False, batch=True)
+
+
+@pytest.mark.parametrize(("model", "is_warned"), [("claude-fable-5", True), (HAIKU, False)])
+def test_models_that_such_organizations_may_not_use_are_named(
+    model: str, is_warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with MessagesServer() as server:
+        settings = RunSettings(keep_text=False, limit=2, way="instructed")
+        run("everyday", model, settings=settings, endpoint=endpoint_of(server), results=tmp_path)
+    assert (f"{model} refuses organizations with zero data" in capsys.readouterr().err) is is_warned

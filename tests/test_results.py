@@ -37,6 +37,7 @@ COLUMNS = {
     "correct": "boolean",
     "text": "string",
     "stop_reason": "string",
+    "refusal_category": "string",
     "model_served": "string",
     "input_tokens": "Int64",
     "cache_creation_input_tokens": "Int64",
@@ -269,7 +270,8 @@ def test_the_table_has_a_row_for_each_response_or_failure(mixed: Run) -> None:
     assert table["question_id"].tolist() == ["q0", "q1", "q2", "q3", "q4", "q5", "q7"]
     first = table.loc[0].to_dict()
     missing = [name for name, value in first.items() if pandas.isna(value)]
-    assert missing == ["cache_creation_input_tokens", "thinking_tokens", "failure"]
+    tokens = ("cache_creation_input_tokens", "thinking_tokens")
+    assert missing == ["refusal_category", *tokens, "failure"]
     assert {name: value for name, value in first.items() if name not in missing} == {
         "question_id": "q0",
         "sample": 0,
