@@ -84,8 +84,10 @@ class RunSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"{name} {value}: expected at least {least}")
-        if isinstance(self.temperature, int | float) and not 0 <= self.temperature <= 1:
-            raise UsageError(f"temperature {self.temperature:g}: expected 0 to 1")
+        warmth = self.temperature
+        in_range = not isinstance(warmth, int | float) or 0 <= warmth <= 1
+        if not in_range or (isinstance(warmth, str) and warmth != "default"):
+            raise UsageError(f"temperature {warmth!r}: expected 0 to 1, None or 'default'")
         if self.budget is not None and not self.budget > 0:
             raise UsageError(f"budget {self.budget:g}: expected dollars, more than 0")
         if not self.keep_text and (self.batch or self.images == "file"):

@@ -51,7 +51,7 @@ def own_environment(
     return cache
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
     """Ctrl-C works, in child processes too, even where a shell runs the tests in the background."""
     earlier = signal.signal(signal.SIGINT, signal.default_int_handler)

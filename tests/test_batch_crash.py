@@ -170,7 +170,6 @@ def test_killed_with_half_of_the_results_in_the_journal(
         check_paid_once(command)
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_waiting_says_how_to_go_on(
     server: MessagesServer, tmp_path: Path, expected: dict[str, Any]
 ) -> None:

@@ -288,7 +288,6 @@ def test_an_unknown_model_is_one_line(
     assert not list(folder.glob("results/*"))
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     """It comes while the command waits for a file."""
     os.mkfifo(folder / "slow.toml")

@@ -270,7 +270,6 @@ def test_an_end_of_money_ends_the_run_and_the_same_command_goes_on(
     assert " of 30 questions have no reply" in note
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_says_that_nothing_is_lost_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:

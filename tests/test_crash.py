@@ -207,7 +207,6 @@ def test_killed_again_and_again_at_random_moments(
     assert FEWER <= len(command.asked()) <= FEWER + 5 * 4 * CONCURRENCY
 
 
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_ctrl_c_says_how_to_go_on_and_loses_nothing(
     share: float, server: MessagesServer, tmp_path: Path, expected: Callable[[int], dict[str, Any]]

@@ -193,3 +193,9 @@ def test_the_official_api_without_a_key_says_what_to_do(
 ) -> None:
     with pytest.raises(UsageError, match="no key: set ANTHROPIC_API_KEY, or point --base-url"):
         endpoint_from_environment(base_url, environment=environment)
+
+
+@pytest.mark.parametrize("version", ["", "latest", "2023-6-1", "2023-06-01\n"])
+def test_a_version_is_a_date(version: str) -> None:
+    with pytest.raises(UsageError, match="expected a date such as 2023-06-01"):
+        Endpoint(version=version, api_key="secret-of-mine")

@@ -1143,7 +1143,6 @@ def test_it_can_be_awaited(sums: Benchmark, tmp_path: Path) -> None:
     assert outcomes(one) == outcomes(two) == {"correct": SUMS}
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_in_a_notebook_ends_the_run(sums: Benchmark, tmp_path: Path) -> None:
     async def cell(server: MessagesServer) -> Run:
         return ask(server, sums, tmp_path)
