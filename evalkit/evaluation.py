@@ -74,6 +74,11 @@ def run(
         results=results,
         progress=progress,
     )
+    return run_to_end(job)
+
+
+def run_to_end(job: Coroutine[Any, Any, T]) -> T:
+    """Run a job from plain code, which may itself be called within an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

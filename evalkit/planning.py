@@ -10,7 +10,7 @@ from evalkit.api.endpoint import Endpoint
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.elicitation.choose import IN_WORDS, choose_way, refused_feature
 from evalkit.errors import ApiError
-from evalkit.evaluation import build_asking, check_choices, learn, run_in_thread
+from evalkit.evaluation import MOST_LESSONS, build_asking, check_choices, learn, run_to_end
 from evalkit.forecasting import Forecaster
 from evalkit.jobs import plan_job
 from evalkit.models.findings import Findings, default_findings
@@ -67,11 +67,7 @@ def plan(
         options=options,
         progress=progress,
     )
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(job)
-    return run_in_thread(job)
+    return run_to_end(job)
 
 
 async def plan_async(
@@ -120,6 +116,7 @@ async def plan_at_target(
     if not (options.offline or target.is_embedded or target.endpoint.lacks_key):
         connections = settings.concurrency or target.concurrency
         client = await session.connect(target.endpoint, connections)
+    lessons = 0
     while True:
         plans: list[Plan] = []
         for settled in settle_unasked(target, settings, findings):
@@ -136,7 +133,8 @@ async def plan_at_target(
                 plans.append(await forecaster.plan(client, progress=progress))
             except ApiError as error:
                 feature = refused_feature(error, job.features)
-                if feature is None:
+                lessons += 1
+                if feature is None or lessons > MOST_LESSONS:
                     raise
                 # Counting refuses what asking would: the run would go on without it.
                 learn(feature, error, job.first_body, settled, target, settings, findings)

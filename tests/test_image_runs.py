@@ -500,7 +500,7 @@ def test_a_command_says_which_picture_has_changed(
     point_at(server, monkeypatch)
     path = write_pictures(tmp_path / "set", 3)
     picture = tmp_path / "set" / "2.png"
-    monkeypatch.setattr("evalkit.cli.run.note_faults", lambda *_: picture.unlink())
+    monkeypatch.setattr("evalkit.cli.questions.note_faults", lambda *_: picture.unlink())
     command: Words = ["run", path, "--model", HAIKU, "--results", tmp_path / "r"]
     done = call(capsys, *command)
     assert done.code == 4

@@ -30,7 +30,7 @@ from evalkit.errors import (
     RunMismatchError,
     UsageError,
 )
-from evalkit.evaluation import run
+from evalkit.evaluation import MOST_LESSONS, run
 from evalkit.experience import Experience, find_experience
 from evalkit.forecasting import BATCH_SECONDS, START_TIER, START_TIER_OF_LARGEST
 from evalkit.images import ImageLimits, refer_to_image
@@ -992,3 +992,17 @@ def test_answers_are_typed() -> None:
     """`say_at_length` is what the server takes."""
     answer: Answer = say_at_length
     assert answer({"messages": [{"role": "user", "content": "?"}]}).output_tokens == 4
+
+
+def test_an_endpoint_that_refuses_one_thing_for_the_other_is_not_counted_for_ever(
+    prose: Benchmark, tmp_path: Path
+) -> None:
+    words = "thinking.type.adaptive and thinking.type.enabled are not supported"
+    fault = Fault(manner="error", status=400, message=words)
+    with MessagesServer(faults=lambda record: fault) as server:
+        with pytest.raises(InvalidRequestError, match="are not supported"):
+            plan(server, prose, tmp_path, "claude-sonnet-4-6", way="reasoned")
+        asked = {json.dumps(record.body.get("thinking")) for record in server.requests}
+        rounds = len(server.requests)
+    assert len(asked) == 2
+    assert rounds <= (MOST_LESSONS + 1) * PlanOptions().count

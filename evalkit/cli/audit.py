@@ -16,11 +16,12 @@ from evalkit.cli.options import (
     add_running_options,
     add_sending_options,
     build_settings,
+    check_results,
     find_endpoint,
     new_parser,
     print_note,
 )
-from evalkit.cli.run import note_faults
+from evalkit.cli.questions import load_questions
 from evalkit.cli.score import find_runs
 from evalkit.errors import UsageError
 from evalkit.requests import WAYS
@@ -131,7 +132,6 @@ async def ask(args: argparse.Namespace, say: Say) -> tuple[tuple[Run, ...], tupl
     Raises:
         UsageError: there are several models or benchmarks, or --results is a file.
     """
-    from evalkit.benchmarks import load_benchmark
     from evalkit.session import Session
     from evalkit.targets import open_target
     from evalkit.ways import ask_every_way
@@ -142,11 +142,9 @@ async def ask(args: argparse.Namespace, say: Say) -> tuple[tuple[Run, ...], tupl
                 f"an audit is of one benchmark and one model; these are {len(names)} {several}: "
                 f"{', '.join(names)}"
             )
-    if args.results.exists() and not args.results.is_dir():
-        raise UsageError(f"--results {args.results}: expected a folder, this is a file")
+    check_results(args.results)
     [settings, *_] = build_settings(args)
-    benchmark = load_benchmark(args.what[0], data_folder=args.data)
-    note_faults(benchmark, say)
+    [benchmark] = load_questions(args.what, args.data, say)
     # The time for an attempt depends on whether a way has the model think.
     endpoint = find_endpoint(argparse.Namespace(**{**vars(args), "way": args.way or WAYS}))
     async with Session(keep_files=args.keep_files, say=say) as session:

@@ -245,6 +245,16 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_results(folder: Path) -> None:
+    """Refuse a place for runs that can't hold any.
+
+    Raises:
+        UsageError: it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--results {folder}: expected a folder, this is a file")
+
+
 def parse_temperature(text: str) -> float | Literal["default"] | None:
     """A number from 0 to 1, None for `none`, or the word `default`.
 

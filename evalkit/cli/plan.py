@@ -15,13 +15,13 @@ from evalkit.cli.options import (
     add_running_options,
     add_sending_options,
     build_settings,
+    check_results,
     find_endpoint,
     new_parser,
     parse_number,
     print_note,
 )
-from evalkit.cli.run import note_faults
-from evalkit.errors import UsageError
+from evalkit.cli.questions import load_questions
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark
@@ -76,25 +76,17 @@ def parse_points(text: str) -> float:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Plan every combination and print the tables.
-
-    Raises:
-        UsageError: --results is a file.
-    """
+    """Plan every combination and print the tables."""
     import asyncio
 
-    from evalkit.benchmarks import load_benchmark
     from evalkit.plans import PlanOptions
     from evalkit.progress import ignore
 
     say = ignore if args.quiet else print_note
-    if args.results.exists() and not args.results.is_dir():
-        raise UsageError(f"--results {args.results}: expected a folder, this is a file")
+    check_results(args.results)
     options = PlanOptions(count=args.count, offline=args.offline, margin=args.margin)
     settings = build_settings(args)
-    benchmarks = [load_benchmark(name, data_folder=args.data) for name in args.benchmarks]
-    for benchmark in benchmarks:
-        note_faults(benchmark, say)
+    benchmarks = load_questions(args.benchmarks, args.data, say)
     plans = asyncio.run(plan_all(args, benchmarks, settings, options, say))
     if args.json:
         from evalkit.plans import add_up

@@ -16,11 +16,12 @@ from evalkit.cli.options import (
     add_running_options,
     add_sending_options,
     build_settings,
+    check_results,
     find_endpoint,
     new_parser,
     print_note,
 )
-from evalkit.errors import UsageError
+from evalkit.cli.questions import load_questions
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark
@@ -50,44 +51,21 @@ def add_parser(commands: Commands) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Run every combination and print the table.
-
-    Raises:
-        UsageError: --results is a file.
-    """
+    """Run every combination and print the table."""
     import asyncio
 
-    from evalkit.benchmarks import load_benchmark
     from evalkit.progress import ignore
 
     say = ignore if args.quiet else print_note
-    if args.results.exists() and not args.results.is_dir():
-        raise UsageError(f"--results {args.results}: expected a folder, this is a file")
+    check_results(args.results)
     settings = build_settings(args)
-    benchmarks = [load_benchmark(name, data_folder=args.data) for name in args.benchmarks]
-    for benchmark in benchmarks:
-        note_faults(benchmark, say)
+    benchmarks = load_questions(args.benchmarks, args.data, say)
     runs: list[Run] = []
     try:
         asyncio.run(run_all(args, benchmarks, settings, runs, say))
     finally:
         print_runs(runs, as_json=args.json)
     return FINE if all(run.is_complete for run in runs) else INCOMPLETE
-
-
-def note_faults(benchmark: Benchmark, say: Say) -> None:
-    """Say what is odd about a question set that can be used all the same."""
-    count, expected = len(benchmark.question_set.questions), benchmark.definition.questions
-    if expected is not None and count != expected:
-        say(f"{benchmark.name}: {count} questions on disk, the published set has {expected}")
-    duplicates = benchmark.question_set.find_duplicates()
-    if duplicates:
-        pairs = "; ".join(f"{d.first} and {d.second}" for d in duplicates[:3])
-        more = ", ..." if len(duplicates) > 3 else ""
-        say(f"{benchmark.name}: {len(duplicates)} questions repeat an earlier one: {pairs}{more}")
-    for duplicate in duplicates:
-        if not duplicate.same_answer:
-            say(f"{benchmark.name}: {duplicate.first} and {duplicate.second} contradict each other")
 
 
 async def run_all(
