@@ -28,8 +28,10 @@ An answer that could not be read, a refusal or a truncated reply is no error: se
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 
 class EvalkitError(Exception):
@@ -136,6 +138,13 @@ class ApiError(EvalkitError):
         self.status, self.error_type, self.error_code = status, error_type, error_code
         self.request_id = request_id
         self.retry_after_seconds, self.should_retry = retry_after_seconds, should_retry
+
+    def with_lead(self, lead: str) -> Self:
+        """The same error with words before its message."""
+        error = copy.copy(self)
+        error.message = f"{lead}: {self.message}"
+        error.args = (error.message,)
+        return error
 
     @property
     def kind(self) -> str:

@@ -149,20 +149,23 @@ async def run_at_target(
     if not settings.keep_text and target.facts.id.startswith(LARGEST):
         say(f"Warning: {target.model} refuses organizations with zero data retention")
     findings = findings or default_findings()
-    client = await session.connect(target.endpoint, settings.concurrency or target.concurrency)
+    limiter = session.limiter(target, settings)
+    client = await session.connect(target, settings)
     learned: list[str] = []
     while True:
-        settled = await settle_way(
-            target,
-            settings.way,
-            build_asking(target, settings),
-            send=client.send,
-            policy=settings.retries,
-            findings=findings,
-        )
+        # Of several runs that begin together, one finds out for all.
+        async with session.lock((target.host, target.model)):
+            settled = await settle_way(
+                target,
+                settings.way,
+                build_asking(target, settings),
+                send=client.send,
+                policy=settings.retries,
+                findings=findings,
+            )
         if settled.warning:
             say(f"Warning: {settled.warning}")
-        job = plan_job(benchmark, target, settings, settled, learned)
+        job = await asyncio.to_thread(plan_job, benchmark, target, settings, settled, learned)
         if settings.way == "auto" and settled.way != "prefill":
             say(f"{target.model} is asked by system prompt: {settled.reason}")
         if settled.way == "reasoned" and settings.shots and "thinking" not in job.first_body:
@@ -170,7 +173,9 @@ async def run_at_target(
         if job.manifest.left_out:
             say(describe_left_out(job.manifest))
         try:
-            run = await ask_job(job, session, client, results, settings, progress=progress, say=say)
+            run = await ask_job(
+                job, session, client, limiter, results, settings, progress=progress, say=say
+            )
             break
         except ApiError as error:
             feature = refused_feature(error, job.features)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from evalkit.api.batches import Batch
@@ -27,7 +28,9 @@ from evalkit.runs.budget import Budget
 from evalkit.runs.costs import cost_of_rows, cost_of_usage
 from evalkit.runs.folder import RunFolder, create_run_folder
 from evalkit.runs.journal import JournalRow, JournalWriter
-from evalkit.runs.runner import RunnerSettings, run_requests
+from evalkit.runs.limiter import Limiter, Ticket
+from evalkit.runs.runner import Leave, Result, RunnerSettings, run_requests
+from evalkit.runs.standing import Standing
 from evalkit.scores import Score, score_question
 from evalkit.sending import Courier, collect_images
 from evalkit.session import Session
@@ -45,6 +48,7 @@ async def ask_job(
     job: Job,
     session: Session,
     client: MessagesClient,
+    limiter: Limiter,
     results: Path,
     settings: RunSettings,
     *,
@@ -57,18 +61,44 @@ async def ask_job(
         ApiError: no further question would be answered.
         RunError: the folder can't be used.
     """
+    # Two ways of the same command may turn out to be one run; the second finds all answered.
+    async with session.lock(results / job.manifest.identity.folder_name):
+        return await ask_alone(
+            job, session, client, limiter, results, settings, progress=progress, say=say
+        )
+
+
+async def ask_alone(
+    job: Job,
+    session: Session,
+    client: MessagesClient,
+    limiter: Limiter,
+    results: Path,
+    settings: RunSettings,
+    *,
+    progress: bool,
+    say: Say,
+) -> Run:
+    """The same, while nobody else of this command uses the folder."""
     kept = job.questions if settings.keep_text else tuple(map(without_text, job.questions))
-    folder = create_run_folder(results, job.manifest, kept)
+    folder = await asyncio.to_thread(create_run_folder, results, job.manifest, kept)
     with folder.locked():
         try:
-            await ask_missing(folder, job, session, client, settings, progress=progress, say=say)
+            await ask_missing(
+                folder, job, session, client, limiter, settings, progress=progress, say=say
+            )
         except ApiError:
             folder.discard_if_empty()
             raise
-        run = load_run(folder.path)
-        if run.is_complete:
-            folder.write_summary(run.to_dict())
-        return run
+        return await asyncio.to_thread(finish, folder)
+
+
+def finish(folder: RunFolder) -> Run:
+    """Score a run, and write its summary if it is complete."""
+    run = load_run(folder.path)
+    if run.is_complete:
+        folder.write_summary(run.to_dict())
+    return run
 
 
 async def ask_missing(
@@ -76,22 +106,24 @@ async def ask_missing(
     job: Job,
     session: Session,
     client: MessagesClient,
+    limiter: Limiter,
     settings: RunSettings,
     *,
     progress: bool,
     say: Say,
 ) -> None:
     """Ask the questions that no row of the journal answers."""
-    journal = folder.read_journal()
     log = read_batch_log(folder.batch_log_path)
     images = collect_images((*job.questions, *job.examples))
     uploads = bool(images) and settings.images == "file"
     has_files = uploads or bool(log.files_in_use or log.files_left)
     store = await session.open_store(client) if has_files else None
+    journal = folder.read_journal()
     desk = Desk(
         job=job,
         settings=settings,
         client=client,
+        limiter=limiter,
         courier=Courier(
             facts=job.facts,
             limits=job.image_limits,
@@ -107,17 +139,20 @@ async def ask_missing(
             spent=cost_of_rows(journal.rows, job.facts.price) or 0.0,
             lost=journal.lost_dollars,
         ),
-        rows={row.request_id: row for row in journal.rows},
+        standing=Standing.after(journal.rows),
         say=say,
     )
     earlier = [desk.score(row) for row in journal.rows if row.is_response and desk.is_final(row)]
+    good_bytes = journal.good_bytes
+    del journal
     bar = ProgressBar(
         job.label, job.size, earlier, shown=progress, find_spend=lambda: desk.budget.spent
     )
+    del earlier
     try:
         async with JournalWriter(
             folder.journal_path,
-            good_bytes=journal.good_bytes,
+            good_bytes=good_bytes,
             on_written=lambda rows: bar.add(
                 [desk.score(row) for row in rows if desk.is_final(row)]
             ),
@@ -155,10 +190,11 @@ class Desk:
     job: Job
     settings: RunSettings
     client: MessagesClient
+    limiter: Limiter
     courier: Courier
     budget: Budget
-    rows: dict[str, JournalRow]
-    """The journal so far, by request."""
+    standing: Standing
+    """What the journal says so far."""
     say: Say
     writer: JournalWriter = field(init=False)
     _by_id: dict[str, Question] = field(init=False)
@@ -175,7 +211,7 @@ class Desk:
 
     def list_missing(self) -> Iterator[Request]:
         """Requests without a response; of a reply that was cut off, the one with more room."""
-        return self.job.list_missing(self.rows)
+        return self.job.list_missing(self.standing)
 
     def follow_up(self, request: Request, response: Response) -> Request | None:
         """The request that a response asks for: with more room, if it was cut off."""
@@ -197,7 +233,7 @@ class Desk:
         row = replace(row, lost_dollars=self._lost.pop(row.request_id, 0.0))
         if not self.settings.keep_text:
             row = self._without_text(question, row)
-        self.rows[row.request_id] = row
+        self.standing.add(row)
         self.writer.put(row)
 
     def score(self, row: JournalRow) -> Score:
@@ -264,27 +300,27 @@ class Desk:
             self._send,
             self.put,
             RunnerSettings(
-                concurrency=self.client.connections,
+                limiter=self.limiter,
                 policy=self.settings.retries,
                 ends_run=lambda error: refused_feature(error, self.job.features) is not None,
-                answered_before=any(row.is_response for row in self.rows.values()),
-                admit=self._admit,
+                answered_before=bool(self.standing.answered),
+                admission=self,
                 follow_up=self.follow_up,
                 is_worth=lambda error: is_worth_retrying(error) and self.budget.holds,
+                deadline_seconds=self.settings.deadline_seconds,
             ),
         )
 
-    async def _send(self, request: Request) -> Response:
+    async def _send(self, request: Request, ticket: Ticket) -> Response:
         body = await self.courier.dress(request.body)
         try:
-            response = await self.client.send(body)
+            response = await self.client.send(body, heed=partial(self.limiter.heed, ticket))
         except ApiError as error:
             if is_worth_retrying(error) and not is_safe_to_repeat(error):
                 self._lose(request)
             raise
         if response.usage.input_tokens is None or response.usage.output_tokens is None:
             self._lose(request)
-        self.courier.note_sent(request.body)
         return response
 
     def _lose(self, request: Request) -> None:
@@ -292,15 +328,23 @@ class Desk:
         lost = self.budget.lose(request.body)
         self._lost[request.id] = self._lost.get(request.id, 0.0) + lost
 
-    @asynccontextmanager
-    async def _admit(self, request: Request) -> AsyncIterator[bool]:
+    # What the runner asks before each request
+
+    def ask(self, request: Request) -> Leave:
         """Let a request go when the budget allows it and its prefix is in the cache."""
-        async with self.budget.reserve(request.body) as fits:
-            if not fits:
-                yield False
-                return
-            async with self.courier.warming(request.body):
-                yield True
+        leave = self.budget.reserve(request.id, request.body)
+        if leave == "go" and not self.courier.may_go(request.body):
+            self.budget.release(request.id)
+            return "wait"
+        return leave
+
+    def settle(self, request: Request, result: Result | None) -> None:
+        """Hear that there will be no further attempt."""
+        self.budget.release(request.id)
+        if isinstance(result, Response):
+            self.courier.note_answered(request.body)
+        else:
+            self.courier.note_failed(request.body)
 
     async def ask_by_batch(self, runner: BatchRunner) -> None:
         """Collect the batches that are under way, then ask what is left.
@@ -344,7 +388,7 @@ class Desk:
         A bad parameter shows in a batch only when it ends; a plain request shows it at once.
         """
         for request in self.list_missing():
-            if any(row.is_response for row in self.rows.values()):
+            if self.standing.answered:
                 return
             yield request
 

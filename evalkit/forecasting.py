@@ -35,6 +35,7 @@ from evalkit.runs.batch_log import read_batch_log
 from evalkit.runs.costs import cost_of_rows, cost_of_tokens
 from evalkit.runs.folder import MANIFEST, open_run_folder
 from evalkit.runs.journal import JournalRow
+from evalkit.runs.standing import Standing
 from evalkit.sending import Courier, collect_images
 from evalkit.settings import RunSettings
 from evalkit.stats.power import questions_for_margin, questions_needed
@@ -128,7 +129,8 @@ class Forecaster:
             resize=self.settings.resize,
         )
         self.experience = find_experience(self.results, job.manifest.identity)
-        self.concurrency = self.settings.concurrency or self.target.concurrency
+        fixed = self.settings.concurrency or self.target.concurrency
+        self.concurrency = fixed or self.settings.max_concurrency
         self.has_responses = False
         self._beginnings: dict[str, Mapping[str, Any]] = {}
 
@@ -144,8 +146,9 @@ class Forecaster:
         """
         identity = self.job.manifest.identity
         rows, handed_over = self.read_earlier()
-        self.has_responses = any(row.is_response for row in rows.values())
-        unanswered = list(self.job.list_missing(rows))
+        standing = Standing.after(rows)
+        self.has_responses = bool(standing.answered)
+        unanswered = list(self.job.list_missing(standing))
         missing = [self.measure(r) for r in unanswered if r.id not in handed_over]
         everything = missing
         if self.options.margin is not None and len(missing) < self.job.size:
@@ -189,22 +192,22 @@ class Forecaster:
             ),
             margin=self.options.margin,
             needs=tuple(self.list_needs(everything, counts, beginnings)),
-            notes=tuple(self.list_notes(rows.values(), prices)),
+            notes=tuple(self.list_notes(rows, prices)),
         )
 
-    def read_earlier(self) -> tuple[dict[str, JournalRow], set[str]]:
+    def read_earlier(self) -> tuple[tuple[JournalRow, ...], set[str]]:
         """What came of the same run before: its journal, and the requests that are in batches."""
         identity = self.job.manifest.identity
         path = self.results / identity.folder_name
         if not (path / MANIFEST).is_file():
-            return {}, set()
+            return (), set()
         folder = open_run_folder(path)
         if folder.manifest.identity != identity:
             raise RunMismatchError(f"{path} holds a run with other settings; move it away")
-        rows = {row.request_id: row for row in folder.read_journal().rows}
         batches = read_batch_log(folder.batch_log_path).open
         known = [batch for batch in batches if batch.batch_id is not None]
-        return rows, {request for batch in known for request in batch.requests}
+        handed_over = {request for batch in known for request in batch.requests}
+        return folder.read_journal().rows, handed_over
 
     # Input tokens
 

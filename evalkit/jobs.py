@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from evalkit.requests import Request, build_request
 from evalkit.responses import Response
 from evalkit.runs.journal import JournalRow
 from evalkit.runs.manifest import Identity, Manifest, find_git_commit
+from evalkit.runs.standing import Standing
 from evalkit.settings import RunSettings
 from evalkit.targets import Target
 
@@ -79,28 +81,34 @@ class Job:
             for index in range(self.manifest.identity.samples):
                 yield self.build_request(question, index)
 
-    def list_missing(self, rows: Mapping[str, JournalRow]) -> Iterator[Request]:
+    def list_missing(self, standing: Standing) -> Iterator[Request]:
         """Requests without a response; of a reply that was cut off, the one with more room.
 
         What failed before comes last: it may fail for ever, and must not end the run before the
         others have had their turn.
 
         Args:
-            rows: the journal so far, by request.
+            standing: how far the run had come.
         """
-        failed = {row.question_id for row in rows.values() if not row.is_response}
-        for question in sorted(self.questions, key=lambda question: question.id in failed):
+        failed = frozenset(standing.failed)
+        late = [question for question in self.questions if question.id in failed]
+        on_time = (question for question in self.questions if question.id not in failed)
+        for question in itertools.chain(on_time, late):
             for request in self.list_requests([question]):
-                row = rows.get(request.id)
-                if row is None or not isinstance(row.result, Response):
+                if request.id not in standing.answered:
                     yield request
-                # Where texts are not kept, what was read of them is.
-                elif row.reading is None or row.reading.outcome == "truncated":
-                    again = self.build_retake(request, question, row.result)
-                    retaken = None if again is None else rows.get(again.id)
-                    is_over = retaken is not None and (retaken.is_response or retaken.is_futile)
-                    if again is not None and not is_over:
+                elif (row := standing.cut.get(request.id)) is not None:
+                    again = self._repeat(request, question, row)
+                    if again is not None and not standing.is_over(again):
                         yield again
+
+    def _repeat(self, request: Request, question: Question, row: JournalRow) -> Request | None:
+        """The request to ask once more after a row of the journal; None: it needs none."""
+        # Where texts are not kept, what was read of them is.
+        if row.reading is not None and row.reading.outcome is not Outcome.TRUNCATED:
+            return None
+        assert isinstance(row.result, Response), "only a response is cut off"
+        return self.build_retake(request, question, row.result)
 
     def read(self, question: Question, response: Response) -> Answer:
         """What a reply amounts to."""

@@ -114,8 +114,7 @@ async def plan_at_target(
     findings = findings or default_findings()
     client = None
     if not (options.offline or target.is_embedded or target.endpoint.lacks_key):
-        connections = settings.concurrency or target.concurrency
-        client = await session.connect(target.endpoint, connections)
+        client = await session.connect(target, settings)
     lessons = 0
     while True:
         plans: list[Plan] = []

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +55,8 @@ class Courier:
     _kept: dict[str, str] = field(default_factory=dict)
     _warm: set[str] = field(default_factory=set)
     """Prefixes that are in the endpoint's cache."""
-    _warming: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _warming: set[str] = field(default_factory=set)
+    """Prefixes that the first request is under way with."""
 
     async def dress(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A request as it goes over the wire.
@@ -88,24 +88,31 @@ class Courier:
         edge, most = self.facts.image_edge, self.facts.image_tokens
         return count_image_tokens(image.width, image.height, max_edge=edge, max_tokens=most)
 
-    @asynccontextmanager
-    async def warming(self, body: Mapping[str, Any]) -> AsyncIterator[None]:
-        """Let the first request with a prefix fill the cache before others with it go.
+    def may_go(self, body: Mapping[str, Any]) -> bool:
+        """Whether a request may go: the first with a prefix fills the cache before others do.
 
-        If it fails, the next one takes its place.
+        It is taken for gone from then on, until `note_answered` or `note_failed`; if it fails, the
+        next one takes its place.
         """
-        name = name_prefix(body) if self.is_cacheable(body) else None
-        if name is not None and name not in self._warm:
-            async with self._warming.setdefault(name, asyncio.Lock()):
-                if name not in self._warm:
-                    yield
-                    return
-        yield
+        if not self.is_cacheable(body):
+            return True
+        name = name_prefix(body)
+        if name in self._warm:
+            return True
+        if name in self._warming:
+            return False
+        self._warming.add(name)
+        return True
 
-    def note_sent(self, body: Mapping[str, Any]) -> None:
+    def note_answered(self, body: Mapping[str, Any]) -> None:
         """Hear of a request that was answered: what it shares with others is in the cache."""
         if self.is_cacheable(body):
             self._warm.add(name_prefix(body))
+
+    def note_failed(self, body: Mapping[str, Any]) -> None:
+        """Hear of a request that will not be answered."""
+        if self.is_cacheable(body):
+            self._warming.discard(name_prefix(body))
 
     def _find_bounds(self, turns: Sequence[Mapping[str, Any]]) -> Bounds:
         """What the endpoint takes in this request."""

@@ -11,6 +11,7 @@ from evalkit.elicitation.asking import Thought
 from evalkit.errors import UsageError
 from evalkit.prompts import PromptFormat
 from evalkit.requests import WAYS, Way
+from evalkit.runs.concurrency import MOST
 
 ImageSource = Literal["base64", "file"]
 
@@ -54,7 +55,15 @@ class RunSettings:
     keep_text: bool = True
     """Whether texts of questions and replies go into the run's folder."""
     concurrency: int | None = None
-    """Requests in flight at once; None: 8, or 1 for an embedded model."""
+    """Requests in flight at once; None: 1 for an embedded model, else as many as make the answers
+    come faster, up to `max_concurrency`."""
+    max_concurrency: int = MOST
+    requests_per_minute: float | None = None
+    """The most to send of one model's; None: what the endpoint says, or shows by its refusals."""
+    tokens_per_minute: float | None = None
+    """The same for tokens, of input and output together."""
+    deadline_seconds: float | None = None
+    """Nothing is started later than this after the run began; None: no limit."""
     images: ImageSource = "base64"
     """How picture files travel: in the request, or uploaded once to the Files API."""
     keep_files: bool = False
@@ -79,7 +88,7 @@ class RunSettings:
         if self.images not in get_args(ImageSource):
             raise UsageError(f"images {self.images!r}: expected base64 or file")
         counts = {"samples": 1, "limit": 1, "shots": 0, "max_tokens": 1}
-        counts |= {"concurrency": 1, "batch_size": 1}
+        counts |= {"concurrency": 1, "max_concurrency": 1, "batch_size": 1}
         for name, least in counts.items():
             value = getattr(self, name)
             if value is not None and value < least:
@@ -88,13 +97,23 @@ class RunSettings:
         in_range = not isinstance(warmth, int | float) or 0 <= warmth <= 1
         if not in_range or (isinstance(warmth, str) and warmth != "default"):
             raise UsageError(f"temperature {warmth!r}: expected 0 to 1, None or 'default'")
-        if self.budget is not None and not self.budget > 0:
-            raise UsageError(f"budget {self.budget:g}: expected dollars, more than 0")
+        amounts = {"budget": "dollars", "requests_per_minute": "a number"}
+        amounts |= {"tokens_per_minute": "a number", "deadline_seconds": "seconds"}
+        for name, unit in amounts.items():
+            amount = getattr(self, name)
+            if amount is not None and not amount > 0:
+                raise UsageError(f"{name} {amount:g}: expected {unit}, more than 0")
         if not self.keep_text and (self.batch or self.images == "file"):
             raise UsageError(
                 "without texts on disk neither batches nor uploaded files: organizations with zero "
                 "data retention may use neither"
             )
+
+    @property
+    def per_minute(self) -> dict[str, float]:
+        """The limits a minute that the user sets, by kind."""
+        limits = {"requests": self.requests_per_minute, "tokens": self.tokens_per_minute}
+        return {kind: limit for kind, limit in limits.items() if limit is not None}
 
     @property
     def sent_temperature(self) -> float | None:

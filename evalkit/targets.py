@@ -12,8 +12,6 @@ from evalkit.models.catalogue import CAPABILITIES, find_model
 from evalkit.models.local import identify_local_model, is_local, serve_local_model
 from evalkit.models.model import EMBEDDED, FREE, Capabilities, Model
 
-DEFAULT_CONCURRENCY = 8
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -30,8 +28,8 @@ class Target:
     """What the catalogue says; it describes the official API, so elsewhere only a guess."""
     facts: Model
     """What else the catalogue says: price, limits, lifecycle."""
-    concurrency: int = DEFAULT_CONCURRENCY
-    """Requests in flight at once, unless the user says otherwise."""
+    concurrency: int | None = None
+    """Requests in flight at once, unless the user says otherwise; None: as many as it bears."""
     weights_digest: str | None = None
 
     @property

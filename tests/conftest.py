@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from evalkit.api.breaker import Patience
 from evalkit.api.endpoint import Endpoint
 from evalkit.api.retries import RetryPolicy
 from evalkit.benchmarks import Benchmark, load_benchmark
@@ -20,7 +21,12 @@ from tests.messages_server import MessagesServer
 
 ROOT = Path(__file__).parents[1]
 
-QUICK = RetryPolicy(attempts=3, first_seconds=0.001, longest_seconds=0.002)
+QUICK = RetryPolicy(
+    attempts=3,
+    first_seconds=0.001,
+    longest_seconds=0.002,
+    outage=Patience(first_pause=0.001, longest_pause=0.002),
+)
 """As stubborn as a test can be without waiting."""
 
 SUMS = 30

@@ -413,6 +413,14 @@ class Priced(Budget):
         return float(body["most"])
 
 
+async def may_go(budget: Budget, name: str, body: Any) -> bool:
+    """Whether a request may go, after as many others as it has to wait for."""
+    while (leave := budget.reserve(name, body)) == "wait":
+        assert budget.reserved > 0, "somebody is under way"
+        await asyncio.sleep(0)
+    return leave == "go"
+
+
 @given(
     dollars=st.floats(min_value=0.01, max_value=2.0),
     costs=st.lists(st.tuples(DOLLARS, st.floats(0, 1), st.booleans()), max_size=40),
@@ -425,25 +433,24 @@ def test_whatever_requests_cost_the_limit_holds_and_nobody_waits_for_ever(
     """Each request costs a share of its worst case; some have lost a reply before."""
     budget = Priced(dollars, Model(id="m"), spent=0.0)
     drawn = random.Random(seed)
-    source = iter(costs)
+    source = iter(enumerate(costs))
     refused: list[float] = []
 
     async def work() -> None:
-        for most, share, gets_lost in source:
-            body = {"most": most}
-            async with budget.reserve(body) as fits:
-                if not fits:
-                    refused.append(most)
-                    return
-                for _ in range(drawn.randrange(3)):
-                    await asyncio.sleep(0)
-                if gets_lost:
-                    budget.lose(body)
-                    if not budget.holds:
-                        continue
-                    await asyncio.sleep(0)
+        for number, (most, share, gets_lost) in source:
+            name, body = str(number), {"most": most}
+            if not await may_go(budget, name, body):
+                refused.append(most)
+                return
+            for _ in range(drawn.randrange(3)):
+                await asyncio.sleep(0)
+            if gets_lost:
+                budget.lose(body)
+                await asyncio.sleep(0)
+            if budget.holds:
                 budget.spent += most * share
                 assert budget.spent + budget.lost <= dollars * (1 + 1e-12)
+            budget.release(name)
 
     async def all_of_them() -> None:
         async with asyncio.timeout(20):
@@ -464,9 +471,10 @@ def test_rounding_keeps_nobody_waiting() -> None:
         budget = Priced(0.35, Model(id="m"), spent=0.0)
 
         async def hold(most: float, seconds: float) -> bool:
-            async with budget.reserve({"most": most}) as fits:
-                await asyncio.sleep(seconds)
-                return fits
+            fits = await may_go(budget, str(most), {"most": most})
+            await asyncio.sleep(seconds)
+            budget.release(str(most))
+            return fits
 
         async with asyncio.timeout(5):
             return list(await asyncio.gather(hold(0.1, 0.01), hold(0.2, 0.02), hold(0.4, 0)))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.api.breaker import Breaker
 from evalkit.api.client import MessagesClient
 from evalkit.api.retries import RetryPolicy
 from evalkit.errors import (
@@ -27,7 +28,9 @@ from evalkit.errors import (
 )
 from evalkit.requests import Request, build_request
 from evalkit.responses import RequestFailure, Response, Usage
+from evalkit.runs.concurrency import ConcurrencyLimit
 from evalkit.runs.journal import JournalRow
+from evalkit.runs.limiter import Limiter, Ticket
 from evalkit.runs.runner import HOPELESS_AT_START, HOPELESS_IN_A_ROW, RunnerSettings, run_requests
 from tests.conftest import QUICK, endpoint_of
 from tests.messages_faults import (
@@ -47,9 +50,9 @@ from tests.messages_faults import (
 from tests.messages_record import RequestRecord
 from tests.messages_server import Fault, MessagesServer
 
-ONCE = RetryPolicy(attempts=1)
+ONCE = replace(QUICK, attempts=1)
 
-STUBBORN = replace(QUICK, attempts=8)
+STUBBORN = replace(QUICK, attempts=16)
 """For connections that die in silence: others of the pool may be dead as well."""
 
 
@@ -94,22 +97,24 @@ def ask(
     ends_run: Callable[[ApiError], bool] = lambda error: False,
     answered_before: bool = False,
     put: Callable[[JournalRow], None] | None = None,
+    deadline_seconds: float | None = None,
 ) -> Ran:
     """Run requests against a server."""
     ran = Ran()
-    settings = RunnerSettings(
-        concurrency=concurrency,
-        policy=policy,
-        ends_run=ends_run,
-        answered_before=answered_before,
-    )
     endpoint = endpoint_of(server)
 
     async def run() -> None:
+        settings = RunnerSettings(
+            limiter=limiter_of(concurrency, policy),
+            policy=policy,
+            ends_run=ends_run,
+            answered_before=answered_before,
+            deadline_seconds=deadline_seconds,
+        )
         async with MessagesClient(endpoint, concurrency) as client:
             await run_requests(
                 requests,
-                lambda request: client.send(request.body),
+                lambda request, ticket: client.send(request.body),
                 put or ran.rows.append,
                 settings,
             )
@@ -119,6 +124,12 @@ def ask(
     except Exception as error:
         ran.error = error
     return ran
+
+
+def limiter_of(concurrency: int, policy: RetryPolicy = QUICK) -> Limiter:
+    """A limiter that lets so many at once, however it goes."""
+    limit = ConcurrencyLimit(concurrency, is_fixed=True)
+    return Limiter(limit, breaker=Breaker(policy.outage))
 
 
 def failing(fault: Fault, *numbers: int) -> FaultPlan:
@@ -174,7 +185,7 @@ def test_requests_are_built_when_there_is_room() -> None:
         nonlocal built
         for request in requests_for(20):
             built += 1
-            assert built - done <= 2, "more than may be in flight"
+            assert built - done <= 3, "more than may be in flight, and one that waits for room"
             yield request
 
     def put(row: JournalRow) -> None:
@@ -282,14 +293,18 @@ def test_what_waits_for_another_try_when_a_run_ends_waits_no_more() -> None:
 
 
 def test_a_picture_that_is_not_there_is_a_failure_of_its_question() -> None:
-    async def send(request: Request) -> Response:
+    async def send(request: Request, ticket: Ticket) -> Response:
         if request.question_id in ("q0", "q1", "q2", "q3", "q9"):
             raise ImageError("no such file", path=Path("a.png"))
         return Response(text="A", stop_reason=None, model=None, usage=Usage())
 
     rows: list[JournalRow] = []
-    settings = RunnerSettings(concurrency=2, policy=QUICK, ends_run=lambda error: False)
-    asyncio.run(run_requests(requests_for(12), send, rows.append, settings))
+
+    async def run() -> None:
+        settings = RunnerSettings(limiter=limiter_of(2), policy=QUICK, ends_run=lambda error: False)
+        await run_requests(requests_for(12), send, rows.append, settings)
+
+    asyncio.run(run())
     failures = [row for row in rows if not row.is_response]
     assert {row.question_id for row in failures} == {"q0", "q1", "q2", "q3", "q9"}
     assert {row.result for row in failures} == {
@@ -409,7 +424,7 @@ def test_a_mistake_of_ours_is_not_hidden_in_a_group() -> None:
 def test_of_several_errors_ours_is_the_one_to_see() -> None:
     barrier = asyncio.Barrier(2)
 
-    async def send(request: Request) -> Response:
+    async def send(request: Request, ticket: Ticket) -> Response:
         if request.question_id == "q0":
             return Response(text="A", stop_reason=None, model=None, usage=Usage())
         await barrier.wait()
@@ -417,9 +432,12 @@ def test_of_several_errors_ours_is_the_one_to_see() -> None:
             raise ZeroDivisionError
         raise AuthenticationError("revoked", status=401)
 
-    settings = RunnerSettings(concurrency=2, policy=QUICK, ends_run=lambda error: False)
+    async def run() -> None:
+        settings = RunnerSettings(limiter=limiter_of(2), policy=QUICK, ends_run=lambda error: False)
+        await run_requests(requests_for(3), send, lambda row: None, settings)
+
     with pytest.raises(AuthenticationError, match="revoked"):
-        asyncio.run(run_requests(requests_for(3), send, lambda row: None, settings))
+        asyncio.run(run())
 
 
 def test_ctrl_c_is_passed_on() -> None:
@@ -432,10 +450,15 @@ def test_ctrl_c_is_passed_on() -> None:
                 task.cancel()
 
         async with MessagesClient(endpoint_of(server), 4) as client:
-            settings = RunnerSettings(concurrency=4, policy=QUICK, ends_run=lambda error: False)
+            settings = RunnerSettings(
+                limiter=limiter_of(4), policy=QUICK, ends_run=lambda error: False
+            )
             task = asyncio.ensure_future(
                 run_requests(
-                    requests_for(200), lambda request: client.send(request.body), put, settings
+                    requests_for(200),
+                    lambda request, ticket: client.send(request.body),
+                    put,
+                    settings,
                 )
             )
             with pytest.raises(asyncio.CancelledError):

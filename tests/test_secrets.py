@@ -346,10 +346,11 @@ def test_no_object_shows_the_key(name: str) -> None:
 
     async def show() -> str:
         async with Session() as session:
-            client = await session.connect(endpoint, 2)
-            store = await session.open_store(client)
             with open_target(MODEL, endpoint, say=lambda line: None) as target:
-                things = (session, client, store, FileStore(client), target)
+                client = await session.connect(target, RunSettings(concurrency=2))
+                store = await session.open_store(client)
+                limiter = session.limiter(target, RunSettings())
+                things = (session, client, store, FileStore(client), target, limiter)
                 return " ".join(f"{thing!r} {thing!s}" for thing in things)
 
     shown = asyncio.run(show()) + repr(endpoint) + repr(RunSettings())

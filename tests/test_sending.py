@@ -21,6 +21,8 @@ from evalkit.images import Image, ImageLimits, read_image, refer_to_image
 from evalkit.models.catalogue import find_model
 from evalkit.sending import KEPT_PICTURES, Courier
 from evalkit.session import Session
+from evalkit.settings import RunSettings
+from evalkit.targets import Target, remote_target
 from tests.conftest import endpoint_of
 from tests.messages_record import FILES_PATH
 from tests.messages_server import MessagesServer
@@ -249,14 +251,20 @@ def test_an_upload_that_is_refused_is_an_error_of_the_endpoint(pictures: tuple[I
         with_store(server, attach)
 
 
+def target_of(server: MessagesServer) -> Target:
+    """A model of the test server."""
+    return remote_target(FACTS.id, endpoint_of(server))
+
+
 def test_a_session_has_one_store_for_each_endpoint(pictures: tuple[Image, ...]) -> None:
     async def run(first: MessagesServer, second: MessagesServer) -> None:
         async with Session() as session:
             clients = [
-                await session.connect(endpoint_of(server), connections)
+                await session.connect(target_of(server), RunSettings(concurrency=connections))
                 for server, connections in ((first, 1), (first, 8), (second, 8))
             ]
-            assert await session.connect(endpoint_of(first), 8) is clients[1]
+            again = await session.connect(target_of(first), RunSettings(concurrency=8))
+            assert again is clients[1]
             stores = [await session.open_store(client) for client in clients]
             assert stores[0] is stores[1] is not stores[2]
             for store in stores:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from evalkit.api.endpoint import Endpoint
 from evalkit.api.error_bodies import build_error
+from evalkit.api.limits import Allowance, parse_allowance
 from evalkit.errors import ConnectionFailedError, UnreadableResponseError, UsageError
+from evalkit.json_text import decode_json, encode_json
 from evalkit.responses import Response, parse_response
 from evalkit.version import __version__
 
@@ -24,6 +26,10 @@ SECONDS_PER_MEGABYTE = 10.0
 
 Upload = tuple[str, bytes, str]
 """File name, content, media type."""
+
+
+def ignore(allowance: Allowance) -> None:
+    """Take no notice."""
 
 
 class MessagesClient:
@@ -41,31 +47,33 @@ class MessagesClient:
         self.endpoint = endpoint
         self.connections = connections
         self.connect_seconds = connect_seconds
-        self._http: httpx.AsyncClient | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
+        self._urls: dict[str, httpx.URL] = {}
 
     async def __aenter__(self) -> Self:
         import httpx
 
-        headers = {**self.endpoint.headers(), "user-agent": f"evalkit/{__version__}"}
+        from evalkit.api.transport import AiohttpTransport
+
+        self._headers = {
+            "accept": "*/*",
+            "accept-encoding": "gzip, deflate",
+            "user-agent": f"evalkit/{__version__}",
+            **self.endpoint.headers(),
+        }
         # It depends on the body, and goes with it.
-        headers.pop("content-type")
+        self._headers.pop("content-type")
         try:
-            self._http = httpx.AsyncClient(
-                base_url=self.endpoint.base_url,
-                headers=headers,
-                timeout=httpx.Timeout(None, connect=self.connect_seconds),
-                limits=httpx.Limits(
-                    max_connections=self.connections, max_keepalive_connections=self.connections
-                ),
-                # Loading certificates takes longer than a short run; plain HTTP needs none.
-                verify=self.endpoint.base_url.startswith("https:"),
-                # A proxy of the environment has no business with a server on this machine.
-                trust_env=not self.endpoint.is_loopback,
-                # A redirect would carry `x-api-key` to another host.
-                follow_redirects=False,
-            )
+            httpx.URL(self.endpoint.base_url)
         except httpx.InvalidURL as error:
             raise UsageError(f"base URL {self.endpoint.base_url!r}: {error}") from error
+        self._transport = AiohttpTransport(
+            self.endpoint.base_url,
+            self.connections,
+            connect_seconds=self.connect_seconds,
+            # A proxy of the environment has no business with a server on this machine.
+            trust_env=not self.endpoint.is_loopback,
+        )
         return self
 
     async def __aexit__(
@@ -74,19 +82,23 @@ class MessagesClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._http is not None, "it was opened"
-        await self._http.aclose()
+        assert self._transport is not None, "it was opened"
+        await self._transport.aclose()
 
-    async def send(self, body: Mapping[str, Any]) -> Response:
+    async def send(
+        self, body: Mapping[str, Any], *, heed: Callable[[Allowance], None] = ignore
+    ) -> Response:
         """Ask once.
 
         Args:
             body: the JSON body of POST /v1/messages.
+            heed: hears what the endpoint says may still be sent, where it does; before an error is
+                raised, too.
 
         Raises:
             ApiError: whatever went wrong, in the type that fits.
         """
-        reply = await self.request("POST", "/v1/messages", body=body)
+        reply = await self.request("POST", "/v1/messages", body=body, heed=heed)
         return parse_response(decode(reply), reply.headers.get("request-id"))
 
     async def fetch(
@@ -114,6 +126,7 @@ class MessagesClient:
         params: Mapping[str, str | int] | None = None,
         files: Mapping[str, Upload] | None = None,
         accept: str | None = None,
+        heed: Callable[[Allowance], None] = ignore,
     ) -> httpx.Response:
         """Make one request; what comes back was a success, and is there to its last byte.
 
@@ -124,31 +137,59 @@ class MessagesClient:
             params: what follows the question mark.
             files: the parts of a form, sent instead of a body.
             accept: the header of that name.
+            heed: hears what the endpoint says may still be sent.
 
         Raises:
             ApiError: whatever went wrong, in the type that fits.
         """
         import httpx
 
-        content = json.dumps(body).encode() if isinstance(body, Mapping) else body
+        content = encode_json(body) if isinstance(body, Mapping) else body
         uploads = list((files or {}).values())
         seconds = self.seconds_for(len(content or b"") + sum(len(data) for _, data, _ in uploads))
-        headers = {"content-type": "application/json"} if content is not None else {}
-        headers |= {"accept": accept} if accept else {}
-        assert self._http is not None, "use `async with`"
+        request = httpx.Request(
+            method,
+            self._url(path),
+            params=params,
+            headers=self._headers_for(content, accept),
+            content=content,
+            files=files,
+        )
+        assert self._transport is not None, "use `async with`"
         try:
-            # httpx's own limits are for each read: a server that trickles would never reach them.
+            # For all of it: limits for each read would never be reached by a server that trickles.
             async with asyncio.timeout(seconds):
-                reply = await self._http.request(
-                    method, path, content=content, params=params, files=files, headers=headers
-                )
+                reply = await self._transport.handle_async_request(request)
+                try:
+                    await reply.aread()
+                finally:
+                    await reply.aclose()
         except (httpx.HTTPError, TimeoutError) as error:
             raise ConnectionFailedError(self.describe(error, seconds)) from error
         reply = mask_reply(self.endpoint, reply)
+        if (allowance := parse_allowance(reply.headers.raw)) is not None:
+            heed(allowance)
         if not reply.is_success:
             model = body.get("model") if isinstance(body, Mapping) else None
             raise build_error(self.endpoint, reply, path, model)
         return reply
+
+    def _url(self, path: str) -> httpx.URL:
+        """The address of a path, parsed once."""
+        import httpx
+
+        if path not in self._urls:
+            self._urls[path] = httpx.URL(f"{self.endpoint.base_url}{path}")
+        return self._urls[path]
+
+    def _headers_for(self, content: bytes | None, accept: str | None) -> dict[str, str]:
+        """The headers of one request."""
+        headers = dict(self._headers)
+        if content is not None:
+            headers["content-type"] = "application/json"
+        if accept is not None:
+            headers["accept"] = accept
+        return headers
 
     async def stream(self, path: str, *, accept: str) -> AsyncGenerator[bytes, None]:
         """What comes back for a GET, piece by piece as it arrives.
@@ -166,18 +207,25 @@ class MessagesClient:
         import httpx
 
         seconds = self.endpoint.timeout_seconds
-        limits = httpx.Timeout(seconds, connect=self.connect_seconds)
-        assert self._http is not None, "use `async with`"
+        headers = self._headers_for(None, accept)
+        request = httpx.Request("GET", self._url(path), headers=headers)
+        assert self._transport is not None, "use `async with`"
         try:
-            async with self._http.stream(
-                "GET", path, headers={"accept": accept}, timeout=limits
-            ) as reply:
+            async with asyncio.timeout(seconds):
+                reply = await self._transport.handle_async_request(request)
+            async with aclosing(reply):
                 if not reply.is_success:
-                    await reply.aread()
+                    async with asyncio.timeout(seconds):
+                        await reply.aread()
                     raise build_error(self.endpoint, mask_reply(self.endpoint, reply), path, None)
-                async for piece in reply.aiter_bytes():
+                pieces = aiter(reply.aiter_bytes())
+                while True:
+                    async with asyncio.timeout(seconds):
+                        piece = await anext(pieces, None)
+                    if piece is None:
+                        return
                     yield piece
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise ConnectionFailedError(self.describe(error, seconds)) from error
 
     def seconds_for(self, size: int) -> float:
@@ -204,10 +252,12 @@ def mask_reply(endpoint: Endpoint, reply: httpx.Response) -> httpx.Response:
     """A response, read to its end, without the key, which some servers repeat anywhere in it."""
     import httpx
 
+    if not any(
+        map(endpoint.holds_key, (reply.content, *(value for _, value in reply.headers.raw)))
+    ):
+        return reply
     content = endpoint.mask_bytes(reply.content)
     headers = [(name, endpoint.mask(value)) for name, value in reply.headers.multi_items()]
-    if content == reply.content and headers == reply.headers.multi_items():
-        return reply
     # The content is unpacked by now.
     packing = ("content-encoding", "content-length", "transfer-encoding")
     return httpx.Response(
@@ -225,8 +275,8 @@ def decode(reply: httpx.Response) -> Any:
         UnreadableResponseError: there is none.
     """
     try:
-        return json.loads(reply.content)
-    except (ValueError, RecursionError) as error:
+        return decode_json(reply.content)
+    except ValueError as error:
         kind = reply.headers.get("content-type", "no content type")
         raise unreadable(reply, f"is no JSON ({kind}, {len(reply.content)} bytes)") from error
 

@@ -90,6 +90,10 @@ class Endpoint:
             data = data.replace(secret.encode(), MASK.encode())
         return data
 
+    def holds_key(self, data: bytes) -> bool:
+        """Whether the key stands in what came over the wire."""
+        return any(secret.encode() in data for secret in self._secrets)
+
     @property
     def _secrets(self) -> tuple[str, ...]:
         keys = (self.api_key, self.auth_token)

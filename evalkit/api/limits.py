@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+KINDS = ("requests", "input_tokens", "output_tokens")
+"""What the API limits, each by itself."""
+
+PREFIX = b"anthropic-ratelimit-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +19,41 @@ class RateLimits:
     input_tokens: int | None = None
     """Those read from the cache don't count."""
     output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What may be sent in a minute, and how much of it was left when a reply was written."""
+
+    limits: Mapping[str, int]
+    """By kind, see `KINDS`."""
+    remaining: Mapping[str, int]
+    """By kind; those of tokens are rounded to thousands."""
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing may be sent for now."""
+        return any(left == 0 for left in self.remaining.values())
+
+
+def parse_allowance(headers: Iterable[tuple[bytes, bytes]]) -> Allowance | None:
+    """What the headers of a reply say about limits; None if they say nothing.
+
+    Example:
+        >>> parse_allowance([(b"Anthropic-RateLimit-Requests-Remaining", b"3999")]).remaining
+        {'requests': 3999}
+    """
+    found: dict[str, dict[str, int]] = {"limit": {}, "remaining": {}}
+    for name, value in headers:
+        lower = name.lower()
+        if lower.startswith(PREFIX):
+            kind, _, what = lower[len(PREFIX) :].decode("ascii", "replace").rpartition("-")
+            kind = kind.replace("-", "_")
+            if kind in KINDS and what in found and value.isdigit():
+                found[what][kind] = int(value)
+    if not (found["limit"] or found["remaining"]):
+        return None
+    return Allowance(limits=found["limit"], remaining=found["remaining"])
 
 
 def parse_limits(headers: Mapping[str, str]) -> RateLimits | None:
@@ -28,9 +68,6 @@ def parse_limits(headers: Mapping[str, str]) -> RateLimits | None:
         >>> parse_limits({"anthropic-ratelimit-requests-limit": "4000"}) is None
         True
     """
-    found: dict[str, int] = {}
-    for kind in ("requests", "input-tokens", "output-tokens"):
-        text = headers.get(f"anthropic-ratelimit-{kind}-limit", "")
-        if text.isascii() and text.isdecimal() and int(text) > 0:
-            found[kind.replace("-", "_")] = int(text)
+    allowance = parse_allowance((name.encode(), value.encode()) for name, value in headers.items())
+    found = {} if allowance is None else {k: v for k, v in allowance.limits.items() if v > 0}
     return RateLimits(**found) if found.keys() - {"requests"} else None

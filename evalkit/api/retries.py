@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from evalkit.api.breaker import Patience
 from evalkit.errors import (
     ApiError,
     BillingError,
@@ -33,12 +34,16 @@ class RetryPolicy:
     min(first * 2**n, longest) seconds times a factor drawn from 0.75 to 1.
     """
 
-    attempts: int = 6
+    attempts: int = 10
     """Tries for one request, the first included."""
     first_seconds: float = 0.5
     longest_seconds: float = 8.0
     patience_seconds: float = 600.0
     """An endpoint that asks to wait longer than this is not waited for."""
+    deadline_seconds: float = 900.0
+    """From the first try of a request on, no further one starts later than this."""
+    outage: Patience = field(default_factory=Patience)
+    """How long an endpoint may answer nobody."""
     rng: random.Random = field(default_factory=random.Random, repr=False)
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep, repr=False)
 

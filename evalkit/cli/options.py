@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evalkit.errors import PromptError, UsageError
 
 if TYPE_CHECKING:
     from evalkit.api.endpoint import Endpoint
+    from evalkit.api.retries import RetryPolicy
     from evalkit.prompts import PromptFormat
     from evalkit.settings import RunSettings
 
 SHORT_SECONDS, LONG_SECONDS = 120.0, 600.0
 """For one attempt: where a model answers at once, and where it thinks first."""
+
+MOST_AT_ONCE = 256
+"""Requests in flight at once where the user sets no limit; `evalkit.runs.concurrency.MOST`."""
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -151,15 +156,55 @@ def add_sending_options(parser: argparse.ArgumentParser) -> None:
     """What decides how requests travel; the same run goes on whatever it is."""
     parser.add_argument(
         "--concurrency",
-        type=int,
+        type=parse_concurrency,
+        default=(None, MOST_AT_ONCE),
         metavar="C",
-        help="requests in flight at once (default: 8; 1 for an embedded model)",
+        help="requests in flight at once; `auto` or `auto:C` for as many as make the answers come "
+        "faster, up to C (default: auto:256; 1 for an embedded model)",
+    )
+    parser.add_argument(
+        "--rpm",
+        type=parse_positive,
+        metavar="N",
+        help="send each model at most N requests a minute (default: what the endpoint says, or "
+        "shows by its refusals)",
+    )
+    parser.add_argument(
+        "--tpm", type=parse_positive, metavar="N", help="the same for tokens, input and output"
     )
     parser.add_argument(
         "--timeout",
         type=parse_seconds,
         metavar="S",
         help="seconds for one attempt (default: 120; 600 where the model thinks)",
+    )
+    parser.add_argument(
+        "--attempts",
+        type=int,
+        default=10,
+        metavar="N",
+        help="tries for one request, the first included (default: 10)",
+    )
+    parser.add_argument(
+        "--deadline",
+        type=parse_seconds,
+        default=900.0,
+        metavar="S",
+        help="seconds for one request with all its tries (default: 900)",
+    )
+    parser.add_argument(
+        "--run-deadline",
+        type=parse_seconds,
+        metavar="S",
+        help="start nothing later than this many seconds after a run began",
+    )
+    parser.add_argument(
+        "--patience",
+        type=parse_seconds,
+        default=300.0,
+        metavar="S",
+        help="seconds for which an endpoint may answer nobody before the run ends (default: 300; "
+        "at most 15 before the first answer)",
     )
     parser.add_argument(
         "--batch",
@@ -222,7 +267,12 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
             prompt=prompt,
             resize=given.get("resize", False),
             keep_text=not given.get("no_text", False),
-            concurrency=given.get("concurrency"),
+            concurrency=given.get("concurrency", (None, MOST_AT_ONCE))[0],
+            max_concurrency=given.get("concurrency", (None, MOST_AT_ONCE))[1],
+            requests_per_minute=given.get("rpm"),
+            tokens_per_minute=given.get("tpm"),
+            deadline_seconds=given.get("run_deadline"),
+            retries=build_retries(given),
             images=given.get("images", "base64"),
             keep_files=given.get("keep_files", False),
             cache=not given.get("no_cache", False),
@@ -232,6 +282,26 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
         )
         for way in args.way or ["auto"]
     ]
+
+
+def build_retries(given: Mapping[str, Any]) -> RetryPolicy:
+    """How stubborn to be; commands that ask nobody have no such options.
+
+    Raises:
+        UsageError: there is no attempt at all.
+    """
+    from evalkit.api.breaker import Patience
+    from evalkit.api.retries import RetryPolicy
+
+    if "attempts" not in given:
+        return RetryPolicy()
+    if given["attempts"] < 1:
+        raise UsageError(f"attempts {given['attempts']}: expected at least 1")
+    later = given["patience"]
+    patience = Patience(later=later, at_start=min(later, Patience().at_start))
+    return RetryPolicy(
+        attempts=given["attempts"], deadline_seconds=given["deadline"], outage=patience
+    )
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
@@ -264,6 +334,34 @@ def parse_temperature(text: str) -> float | Literal["default"] | None:
     if text == "default":
         return "default"
     return None if text == "none" else parse_number(text, "a number from 0 to 1, or none", most=1)
+
+
+def parse_concurrency(text: str) -> tuple[int | None, int]:
+    """A fixed number of requests at once, or none and the most of them.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+
+    Example:
+        >>> parse_concurrency("64"), parse_concurrency("auto"), parse_concurrency("auto:64")
+        ((64, 64), (None, 256), (None, 64))
+    """
+    if text == "auto":
+        return None, MOST_AT_ONCE
+    is_auto = text.startswith("auto:")
+    digits = text.removeprefix("auto:")
+    if not (digits.isascii() and digits.isdecimal() and 1 <= int(digits) <= 100_000):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1, auto, or auto:C")
+    return (None if is_auto else int(digits)), int(digits)
+
+
+def parse_positive(text: str) -> float:
+    """A number above 0.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return parse_number(text, "a number, more than 0", least=1e-9)
 
 
 def parse_seconds(text: str) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from evalkit.cli.exit_codes import FINE, INCOMPLETE
+from evalkit.cli.exit_codes import FINE, INCOMPLETE, exit_code_of
 from evalkit.cli.options import (
     Commands,
     add_asking_options,
@@ -24,10 +24,8 @@ from evalkit.cli.options import (
 from evalkit.cli.questions import load_questions
 
 if TYPE_CHECKING:
-    from evalkit.benchmarks import Benchmark
-    from evalkit.progress import Say
+    from evalkit.errors import EvalkitError
     from evalkit.results import Run
-    from evalkit.settings import RunSettings
 
 EXAMPLES = """  evalkit run everyday --model local/smollm2-135m --limit 50
   evalkit run questions.csv --model claude-haiku-4-5
@@ -54,48 +52,43 @@ def execute(args: argparse.Namespace) -> int:
     """Run every combination and print the table."""
     import asyncio
 
+    from evalkit.combinations import Combinations, Done, run_combinations
     from evalkit.progress import ignore
 
     say = ignore if args.quiet else print_note
     check_results(args.results)
     settings = build_settings(args)
     benchmarks = load_questions(args.benchmarks, args.data, say)
-    runs: list[Run] = []
+    what = Combinations(
+        benchmarks=benchmarks,
+        models=args.model,
+        settings=settings,
+        endpoint=find_endpoint(args),
+        results=args.results,
+        progress=not args.quiet,
+        say=say,
+        keep_files=args.keep_files,
+    )
+    done = Done()
     try:
-        asyncio.run(run_all(args, benchmarks, settings, runs, say))
+        asyncio.run(run_combinations(what, done))
     finally:
+        runs = done.list_runs()
         print_runs(runs, as_json=args.json)
+    if done.errors:
+        return report_errors(done.errors)
     return FINE if all(run.is_complete for run in runs) else INCOMPLETE
 
 
-async def run_all(
-    args: argparse.Namespace,
-    benchmarks: list[Benchmark],
-    settings: list[RunSettings],
-    runs: list[Run],
-    say: Say,
-) -> None:
-    """Run model after model, so that an embedded one is started once; collect what is done."""
-    from evalkit.evaluation import run_at_target
-    from evalkit.session import Session
-    from evalkit.targets import open_target
+def report_errors(errors: Sequence[tuple[str, EvalkitError]]) -> int:
+    """Say what ended runs early, the same only once.
 
-    endpoint = find_endpoint(args)
-    async with Session(keep_files=args.keep_files, say=say) as session:
-        for model in args.model:
-            with open_target(model, endpoint, say=say) as target:
-                for benchmark, chosen in itertools.product(benchmarks, settings):
-                    run = await run_at_target(
-                        benchmark,
-                        target,
-                        settings=chosen,
-                        results=args.results,
-                        progress=not args.quiet,
-                        say=say,
-                        session=session,
-                    )
-                    if run.path not in [done.path for done in runs]:
-                        runs.append(run)
+    Returns:
+        The exit code: 2 if another command line would cure one of them.
+    """
+    for line in dict.fromkeys(str(error) for _, error in errors):
+        print_note(f"evalkit: {line}")
+    return min(exit_code_of(error) for _, error in errors)
 
 
 def print_runs(runs: list[Run], *, as_json: bool) -> None:

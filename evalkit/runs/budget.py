@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from evalkit.models.model import CACHE_WRITE_FACTOR, Model, Price
 from evalkit.runs.costs import MILLION
@@ -39,8 +37,7 @@ class Budget:
         self.spent, self.lost = spent, lost
         self.is_spent = False
         """Whether a request was turned away."""
-        self._held: dict[object, float] = {}
-        self._settled = asyncio.Condition()
+        self._held: dict[str, float] = {}
 
     @property
     def reserved(self) -> float:
@@ -50,25 +47,31 @@ class Budget:
         """
         return math.fsum(self._held.values())
 
-    @asynccontextmanager
-    async def reserve(self, body: Mapping[str, Any]) -> AsyncIterator[bool]:
+    def reserve(self, name: str, body: Mapping[str, Any]) -> Literal["go", "wait", "end"]:
         """Hold back what a request may cost at most while it is under way.
 
-        Waits while others under way might leave enough. Gives False, and does so from then on, if
-        it can't be afforded.
+        Args:
+            name: of the request; `release` takes it again.
+            body: of the request.
+
+        Returns:
+            "wait" while others under way might leave enough; "end", and so from then on, if it
+            can't be afforded.
         """
-        most, ticket = self.worst_case(body), object()
-        async with self._settled:
-            await self._settled.wait_for(lambda: self.is_spent or not self.must_wait(most))
-            fits = not self.is_spent and self.can_afford(most)
-            self.is_spent = not fits
-            self._held[ticket] = most if fits else 0.0
-        try:
-            yield fits
-        finally:
-            async with self._settled:
-                del self._held[ticket]
-                self._settled.notify_all()
+        if self.dollars is None:
+            return "go"
+        most = self.worst_case(body)
+        if self.is_spent or not self.can_afford(most):
+            if not self.is_spent and self._held:
+                return "wait"
+            self.is_spent = True
+            return "end"
+        self._held[name] = most
+        return "go"
+
+    def release(self, name: str) -> None:
+        """Hold back no more for a request that is settled."""
+        self._held.pop(name, None)
 
     def can_afford(self, most: float) -> bool:
         """Whether so many dollars may be spent beside what is spent and reserved."""
@@ -79,10 +82,6 @@ class Budget:
     def holds(self) -> bool:
         """Whether what is spent, lost and reserved is within the limit; a loss may pass it."""
         return self.can_afford(0.0)
-
-    def must_wait(self, most: float) -> bool:
-        """Whether it may fit once others are settled, which cost less than was held back."""
-        return bool(self._held) and not self.can_afford(most)
 
     def lose(self, body: Mapping[str, Any]) -> float:
         """Take an attempt for paid of which nobody knows what it cost: its reply got lost.

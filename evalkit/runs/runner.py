@@ -6,13 +6,16 @@ The runner knows no letters and no questions; what a reply means is found out la
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal, Protocol
 
-from evalkit.api.retries import RetryPolicy, is_worth_retrying, send_with_retries
+from evalkit.api.retries import RetryPolicy, is_worth_retrying, wait_seconds
 from evalkit.errors import (
     ApiError,
     AuthenticationError,
@@ -25,18 +28,42 @@ from evalkit.errors import (
 from evalkit.requests import Request
 from evalkit.responses import Response, describe_failure
 from evalkit.runs.journal import JournalRow
+from evalkit.runs.limiter import Limiter, Ticket
 
 HOPELESS_AT_START = 3
-"""So many failures before the first answer mean that there won't be one."""
+"""So many requests that fail for good before the first answer mean that there won't be one."""
 
 HOPELESS_IN_A_ROW = 25
-"""So many failures one after the other mean that the endpoint is gone."""
+"""So many, one after the other, mean that the endpoint is gone."""
+
+MOST_WAITING = 1000
+"""So many requests wait for another try before new ones wait for them."""
+
+Leave = Literal["go", "wait", "end"]
+"""Whether a request may go, has to wait for others under way, or ends the run."""
+
+Result = Response | ApiError | ImageError
 
 
-@asynccontextmanager
-async def always(request: Request) -> AsyncIterator[bool]:
-    """Let every request go at once."""
-    yield True
+class Admission(Protocol):
+    """Decides on each request before its first attempt."""
+
+    def ask(self, request: Request) -> Leave:
+        """Whether it may go; after "go", it is under way until `settle`."""
+
+    def settle(self, request: Request, result: Result | None) -> None:
+        """Hear that there will be no further attempt; None: there was none that came to an end."""
+
+
+class OpenDoor:
+    """Lets every request go."""
+
+    def ask(self, request: Request) -> Leave:
+        """Let it go."""
+        return "go"
+
+    def settle(self, request: Request, result: Result | None) -> None:
+        """Take no notice."""
 
 
 def never_again(request: Request, response: Response) -> Request | None:
@@ -49,37 +76,49 @@ class RunnerSettings:
     """How to ask.
 
     Args:
-        concurrency: requests in flight at once, at least 1.
+        limiter: when attempts may start; shared by all runs that ask the same model.
         policy: when to try again.
         ends_run: further errors that no other question would escape, beside a wrong key, an
             unknown model and an account without money.
         answered_before: whether an earlier run of the same got answers.
-        admit: surrounds each request; may make it wait, and gives False for the run to end, with
-            those under way still answered.
+        admission: decides on each request before it goes.
         follow_up: what a response asks for: another request, which is made at once, or None.
         is_worth: whether an error is worth another try.
+        deadline_seconds: nothing is started later than this after the beginning; None: no limit.
     """
 
-    concurrency: int
+    limiter: Limiter
     policy: RetryPolicy
     ends_run: Callable[[ApiError], bool]
     answered_before: bool = False
-    admit: Callable[[Request], AbstractAsyncContextManager[bool]] = always
+    admission: Admission = field(default_factory=OpenDoor)
     follow_up: Callable[[Request, Response], Request | None] = never_again
     is_worth: Callable[[ApiError], bool] = is_worth_retrying
+    deadline_seconds: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A request that is not settled."""
+
+    request: Request
+    attempts: int = 0
+    started: float | None = None
+    """When the first attempt did."""
 
 
 async def run_requests(
     requests: Iterable[Request],
-    send: Callable[[Request], Awaitable[Response]],
+    send: Callable[[Request, Ticket], Awaitable[Response]],
     put: Callable[[JournalRow], None],
     settings: RunnerSettings,
 ) -> None:
     """Ask every request and hand each result on.
 
-    The first requests go out one by one until one is answered, so that a wrong key or an unknown
-    model costs one request. When the run ends early, those under way are not broken off, for they
-    are paid for; they only aren't tried again.
+    One request goes first, alone until it is answered, so that a wrong key or an unknown model
+    costs one. A request that waits for its next attempt keeps no other from going. When the run
+    ends early, those under way are not broken off, for they are paid for; they only aren't tried
+    again.
 
     Args:
         requests: built lazily, one when there is room for it.
@@ -91,138 +130,211 @@ async def run_requests(
         ApiError: no further question would be answered either.
         Exception: whatever `requests` and `put` raise.
     """
-    source = iter(requests)
-    state = RunState(settings)
-    while not state.answered_any:
-        request = next(source, None)
-        if request is None or not await ask_in_turn(request, send, put, state):
-            return
-    async with asyncio.TaskGroup() as group:
-        for _ in range(settings.concurrency):
-            group.create_task(work(source, send, put, state))
-    if state.errors:
-        raise next((e for e in state.errors if isinstance(e, EvalkitError)), state.errors[0])
+    await Runner(requests, send, put, settings).run()
 
 
-async def work(
-    source: Iterator[Request],
-    send: Callable[[Request], Awaitable[Response]],
-    put: Callable[[JournalRow], None],
-    state: RunState,
-) -> None:
-    """Take one request after the other until there are no more, or the run ends."""
-    try:
-        for request in source:
-            if not await ask_in_turn(request, send, put, state):
-                return
-    except Exception as error:
-        state.end(error)
+class Runner:
+    """One run's requests under way."""
 
-
-async def ask_in_turn(
-    request: Request,
-    send: Callable[[Request], Awaitable[Response]],
-    put: Callable[[JournalRow], None],
-    state: RunState,
-) -> bool:
-    """Ask one request and what follows up on it, as far as they are let go.
-
-    Returns:
-        False if the run is to end.
-
-    Raises:
-        ApiError: no further question would be answered either.
-    """
-    following: Request | None = request
-    while following is not None:
-        request = following
-        async with state.settings.admit(request) as may_go:
-            if not may_go or state.errors:
-                return False
-            result = await ask_one(request, send, put, state)
-        following = None
-        if isinstance(result, Response):
-            following = state.settings.follow_up(request, result)
-    return True
-
-
-async def ask_one(
-    request: Request,
-    send: Callable[[Request], Awaitable[Response]],
-    put: Callable[[JournalRow], None],
-    state: RunState,
-) -> Response | ApiError | ImageError:
-    """Ask one request and hand its result on.
-
-    Raises:
-        ApiError: no further question would be answered either.
-    """
-    started = time.monotonic()
-    result: Response | ApiError | ImageError
-    try:
-        result, attempts = await send_with_retries(
-            lambda: send(request), state.policy, is_worth=state.is_worth
-        )
-    except ImageError as error:  # the question's own: another may show no picture, or a whole one
-        result, attempts = error, 1
-    if isinstance(result, ApiError) and state.ends_run(result):
-        raise result
-    put(
-        JournalRow(
-            request_id=request.id,
-            question_id=request.question_id,
-            way=request.way,
-            sample_index=request.sample_index,
-            is_retake=request.is_retake,
-            result=result if isinstance(result, Response) else describe_failure(result),
-            attempts=attempts,
-            seconds=time.monotonic() - started,
-            finished_at=time.time(),
-        )
-    )
-    state.count(result)
-    return result
-
-
-class RunState:
-    """How the run is going, to tell a bad question from a bad endpoint."""
-
-    def __init__(self, settings: RunnerSettings) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        requests: Iterable[Request],
+        send: Callable[[Request, Ticket], Awaitable[Response]],
+        put: Callable[[JournalRow], None],
+        settings: RunnerSettings,
+    ) -> None:
+        self.source = iter(requests)
+        self.send, self.put, self.settings = send, put, settings
+        self.policy = settings.policy
         self.answered_any = False
         self.failures_in_a_row = 0
         self.errors: list[Exception] = []
         """Why the run ends; empty as long as it goes on."""
-        self.policy = replace(settings.policy, sleep=self._sleep)
-        self._sleeping: set[asyncio.Task[Any]] = set()
+        self._follow_ups: deque[Request] = deque()
+        self._turned_back: Request | None = None
+        """The next request, which has to wait for others."""
+        self._waiting: list[tuple[float, int, Pending]] = []
+        """What is to be tried again, by time."""
+        self._serial = itertools.count()
+        self._in_flight = 0
+        self._changed = asyncio.Event()
+        self._dispatching: asyncio.Task[None] | None = None
+        self._has_ended = False
 
-    def end(self, error: Exception) -> None:
-        """Start nothing more; what waits for another try has waited in vain."""
-        self.errors.append(error)
-        for task in self._sleeping:
-            task.cancel()
+    async def run(self) -> None:
+        """Ask until all is settled, or the run ends."""
+        self.settings.limiter.breaker.has_answered |= self.settings.answered_before
+        async with asyncio.TaskGroup() as group:
+            self._dispatching = group.create_task(self._dispatch(group))
+            timer = self._set_timer()
+        if timer is not None:
+            timer.cancel()
+        for _, _, pending in self._waiting:
+            self.settings.admission.settle(pending.request, None)
+        if self.errors:
+            raise next((e for e in self.errors if isinstance(e, EvalkitError)), self.errors[0])
 
-    async def _sleep(self, seconds: float) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "whatever sleeps is a task"
-        self._sleeping.add(task)
+    def end(self, error: Exception | None = None) -> None:
+        """Start nothing more; what waits for another try has waited in vain.
+
+        Args:
+            error: why; None: its time is over.
+        """
+        self._has_ended = True
+        if error is not None:
+            self.errors.append(error)
+        if self._dispatching is not None:
+            self._dispatching.cancel()
+
+    def _set_timer(self) -> asyncio.TimerHandle | None:
+        """See to it that the run ends in time."""
+        if self.settings.deadline_seconds is None:
+            return None
+        return asyncio.get_running_loop().call_later(self.settings.deadline_seconds, self.end)
+
+    # What goes next
+
+    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
+        """Start attempts, one after the other, as they may go."""
+        limiter = self.settings.limiter
         try:
-            await self.settings.policy.sleep(seconds)
+            while (pending := await self._find_next()) is not None:
+                try:
+                    ticket = await limiter.enter()
+                except BaseException:
+                    self.settings.admission.settle(pending.request, None)
+                    raise
+                self._in_flight += 1
+                group.create_task(self._attempt(pending, ticket))
+        except Exception as error:
+            self._has_ended = True
+            self.errors.append(error)
+
+    async def _find_next(self) -> Pending | None:
+        """What is to be tried next, as soon as there is something; None: all is settled."""
+        while True:
+            now = time.monotonic()
+            if self._waiting and self._waiting[0][0] <= now:
+                return heapq.heappop(self._waiting)[2]
+            may_begin = not self._waits_for_first and len(self._waiting) < MOST_WAITING
+            if may_begin and (request := self._take_request()) is not None:
+                match self.settings.admission.ask(request):
+                    case "go":
+                        return Pending(request)
+                    case "end":
+                        return None
+                    case "wait":
+                        assert self._in_flight or self._waiting, "it waits for others"
+                        self._turned_back = request
+            elif not (self._in_flight or self._waiting):
+                return None
+            self._changed.clear()
+            due = self._waiting[0][0] - now if self._waiting else None
+            try:
+                async with asyncio.timeout(due):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    @property
+    def _waits_for_first(self) -> bool:
+        """Whether the first request is under way, and none was ever answered."""
+        was_answered = self.answered_any or self.settings.answered_before
+        return not was_answered and bool(self._in_flight or self._waiting)
+
+    def _take_request(self) -> Request | None:
+        """The next request that was not tried yet; None: there is none."""
+        request, self._turned_back = self._turned_back, None
+        if request is None and self._follow_ups:
+            request = self._follow_ups.popleft()
+        return request or next(self.source, None)
+
+    # One attempt
+
+    async def _attempt(self, pending: Pending, ticket: Ticket) -> None:
+        """Make one attempt, and see what follows from it."""
+        pending.attempts += 1
+        pending.started = ticket.entered if pending.started is None else pending.started
+        result: Result | None = None
+        try:
+            result = await self.send(pending.request, ticket)
+        except (ApiError, ImageError) as error:
+            result = error
+        except Exception as error:
+            self.end(error)
         finally:
-            self._sleeping.discard(task)
+            self.settings.limiter.leave(ticket, None if isinstance(result, ImageError) else result)
+            if result is None:
+                self.settings.admission.settle(pending.request, None)
+        try:
+            if result is not None:
+                self._judge(pending, result)
+        except Exception as error:
+            self.end(error)
+        finally:
+            self._in_flight -= 1
+            self._changed.set()
 
-    def is_worth(self, error: ApiError) -> bool:
-        """Whether an error is worth another try."""
-        return not self.errors and self.settings.is_worth(error)
+    def _judge(self, pending: Pending, result: Result) -> None:
+        """Settle a request, or have it wait for another attempt.
 
-    def ends_run(self, error: ApiError) -> bool:
+        Raises:
+            ApiError: no further question would be answered either.
+        """
+        if isinstance(result, ApiError) and not self._is_final(pending, result):
+            return
+        self.settings.admission.settle(pending.request, result)
+        self.put(describe(pending, result))
+        self._count(result)
+        if isinstance(result, Response):
+            again = self.settings.follow_up(pending.request, result)
+            if again is not None:
+                self._follow_ups.append(again)
+
+    def _is_final(self, pending: Pending, error: ApiError) -> bool:
+        """Whether an error is the last word on a request; else see to what comes next.
+
+        Raises:
+            ApiError: it is the last word on all of them.
+        """
+        try:
+            return self._is_last_word(pending, error)
+        except ApiError:
+            self.settings.admission.settle(pending.request, error)
+            raise
+
+    def _is_last_word(self, pending: Pending, error: ApiError) -> bool:
+        assert pending.started is not None, "an attempt was made"
+        if self._ends_run(error):
+            raise error
+        if not self.settings.is_worth(error):
+            return True
+        # From here on, it does not count as failed but as not asked if it gets no further try.
+        if self.settings.limiter.end is not None:
+            raise self.settings.limiter.end
+        wait = wait_seconds(error, pending.attempts - 1, self.policy)
+        if wait > self.policy.patience_seconds:
+            raise error.with_lead(f"the endpoint asks to wait {timedelta(seconds=round(wait))}")
+        now = time.monotonic()
+        is_late = now - pending.started + wait > self.policy.deadline_seconds
+        if pending.attempts >= self.policy.attempts or is_late:
+            return True
+        if self._has_ended:
+            self.settings.admission.settle(pending.request, error)
+            return False
+        # What it waits for may have been said to all.
+        due = max(now + wait, self.settings.limiter.held_until)
+        heapq.heappush(self._waiting, (due, next(self._serial), pending))
+        return False
+
+    def _ends_run(self, error: ApiError) -> bool:
         """Whether an error concerns more than the question it came for."""
         return isinstance(
             error, AuthenticationError | BillingError | NotFoundError
         ) or self.settings.ends_run(error)
 
-    def count(self, result: Response | ApiError | ImageError) -> None:
-        """Count a result.
+    def _count(self, result: Result) -> None:
+        """Count a request that is settled.
 
         Raises:
             ApiError: the one given, if it is one too many.
@@ -238,3 +350,20 @@ class RunState:
         self.failures_in_a_row += 1
         if self.failures_in_a_row >= (HOPELESS_IN_A_ROW if was_answered else HOPELESS_AT_START):
             raise result
+
+
+def describe(pending: Pending, result: Result) -> JournalRow:
+    """What the journal says of a request that is settled."""
+    request = pending.request
+    assert pending.started is not None, "an attempt was made"
+    return JournalRow(
+        request_id=request.id,
+        question_id=request.question_id,
+        way=request.way,
+        sample_index=request.sample_index,
+        is_retake=request.is_retake,
+        result=result if isinstance(result, Response) else describe_failure(result),
+        attempts=pending.attempts,
+        seconds=time.monotonic() - pending.started,
+        finished_at=time.time(),
+    )

@@ -1,0 +1,172 @@
+"""httpx's requests and responses over aiohttp's connections, hundreds of which it handles cheaply.
+
+httpx's own pool walks all its connections for each request, and hands an idle one to several
+waiters: from some 32 connections on, that costs more than everything else together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx
+import yarl
+
+from evalkit.errors import UsageError
+
+if TYPE_CHECKING:
+    import ssl
+
+IDLE_SECONDS = 30.0
+"""How long a connection is kept that nobody uses, as while a rate limit is waited for."""
+
+CHUNK_BYTES = 65_536
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """A pool of connections for requests to one base URL; made within an event loop.
+
+    Each error becomes the one that httpx itself would have raised. The difference between a
+    connection that never came about (`ConnectError`, `ConnectTimeout`) and one that broke off
+    matters: only after the first is it certain that a request has had no effect.
+
+    Args:
+        base_url: decides whether certificates are needed, and which proxy.
+        connections: how many may be open at once.
+        connect_seconds: how long opening one may take.
+        trust_env: whether the environment may name a proxy and certificates.
+
+    Raises:
+        UsageError: the proxy that the environment names is none that can be used.
+    """
+
+    def __init__(
+        self, base_url: str, connections: int, *, connect_seconds: float, trust_env: bool
+    ) -> None:
+        # Loading certificates takes longer than a short run; plain HTTP needs none.
+        secure: ssl.SSLContext | bool = True
+        if base_url.startswith("https:"):
+            secure = httpx.create_ssl_context(trust_env=trust_env)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=connections, ssl=secure, keepalive_timeout=IDLE_SECONDS
+            ),
+            # Who asks sets the time for all of it: aiohttp's limits would end large uploads.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # httpx unpacks what comes back, by the header that it has sent.
+            auto_decompress=False,
+            # Not by `trust_env`, which would look up a password in ~/.netrc for each request.
+            proxy=find_proxy(base_url) if trust_env else None,
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; the body of the response is read by whoever wants it.
+
+        Raises:
+            httpx.TransportError: no response came.
+        """
+        with as_httpx_errors():
+            reply = await self._session.request(
+                request.method,
+                # As it stands: aiohttp would write some escaped characters plainly.
+                yarl.URL(str(request.url), encoded=True),
+                headers=request.headers,
+                data=await request.aread() or None,
+                allow_redirects=False,
+            )
+        return httpx.Response(
+            reply.status,
+            headers=reply.raw_headers,
+            stream=Body(reply),
+            request=request,
+            extensions={"reason_phrase": (reply.reason or "").encode("ascii", "replace")},
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+class Body(httpx.AsyncByteStream):
+    """The body of a response, as it arrives."""
+
+    def __init__(self, reply: aiohttp.ClientResponse) -> None:
+        self._reply = reply
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with as_httpx_errors():
+            async for chunk in self._reply.content.iter_chunked(CHUNK_BYTES):
+                yield chunk
+
+    async def aclose(self) -> None:
+        """Give the connection back; if the body was not read to its end, close it."""
+        self._reply.release()
+
+
+def find_proxy(base_url: str) -> str | None:
+    """The proxy that the environment names for an address; None: there is none.
+
+    Raises:
+        UsageError: it is of a kind that aiohttp can't use.
+    """
+    parts = urlsplit(base_url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.netloc):
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if not proxy.startswith(("http://", "https://")):
+        kind = proxy.partition("://")[0]
+        raise UsageError(
+            f"the environment names a proxy of the kind {kind}://, which can't be used; name one "
+            "of http://, or set NO_PROXY for this host"
+        )
+    return proxy
+
+
+@contextlib.contextmanager
+def as_httpx_errors() -> Iterator[None]:
+    """Turn aiohttp's errors into httpx's."""
+    try:
+        yield
+    except aiohttp.ClientError as error:
+        raise translate(error) from error
+
+
+def translate(error: aiohttp.ClientError) -> httpx.HTTPError | httpx.InvalidURL:
+    """The httpx error for one of aiohttp's."""
+    text = str(error) or type(error).__name__
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return httpx.ConnectTimeout(text)
+        case aiohttp.ServerTimeoutError():
+            return httpx.ReadTimeout(text)
+        # Before the errors of which they are kinds: these arise while a connection is made.
+        case aiohttp.ClientConnectorCertificateError():
+            return httpx.ConnectError(str(error.certificate_error))
+        case aiohttp.ClientConnectorError():
+            return httpx.ConnectError(describe_os_error(error.os_error))
+        case aiohttp.ClientHttpProxyError():
+            return httpx.ProxyError(text)
+        case aiohttp.InvalidURL():
+            return httpx.UnsupportedProtocol(text)
+        case aiohttp.ClientOSError():
+            return httpx.ReadError(describe_os_error(error))
+        case aiohttp.ClientPayloadError():
+            return httpx.RemoteProtocolError("the response ended too early")
+        case _:
+            return httpx.RemoteProtocolError(text)
+
+
+def describe_os_error(error: OSError) -> str:
+    """The system's own words; asyncio puts an address in their place."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

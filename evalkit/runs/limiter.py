@@ -1,0 +1,213 @@
+"""How one model at one endpoint may be asked: how many at once, how fast, and when not at all.
+
+All runs of a command that ask the same model share one, so that its limits hold for all of them
+together and each gets its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from evalkit.api.breaker import Breaker
+from evalkit.api.limits import Allowance
+from evalkit.api.retries import is_worth_retrying
+from evalkit.errors import ApiError
+from evalkit.responses import Response
+from evalkit.runs.concurrency import ConcurrencyLimit, Outcome
+from evalkit.runs.pacing import Cost, LearnedRate, Pace
+
+REPLIES_WEIGHED = 16
+"""Among the last so many replies, half have to be refusals for these to concern everybody.
+
+A refusal that strikes one request in ten or twenty, while the others are answered, is no reason to
+stop asking; one that follows from asking too fast soon strikes nearly all.
+"""
+
+REPLIES_TO_LEARN = 8
+"""So many replies at least, before a rate is learned from them."""
+
+OVERLOADED = (429, 503, 529)
+"""Statuses that speak of load."""
+
+LONG_SECONDS = 5.0
+"""A wait that a user is told of."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Ticket:
+    """Leave for one attempt, to be given back when it is over."""
+
+    number: int
+    """Its place among all attempts."""
+    epoch: int
+    entered: float
+    cost: Cost
+    """What it was taken to cost."""
+    sent_before: Cost
+    """What all attempts had cost by then."""
+    is_used_up: bool = False
+    """Whether the reply says that nothing more may be sent for now."""
+
+
+class Limiter:
+    """Lets attempts in, in the order in which they ask.
+
+    Args:
+        concurrency: how many may be under way at once.
+        pace: how many may start in a minute.
+        breaker: notices when nobody is answered any more.
+        say: takes a line for the user.
+        clock: seconds from a fixed moment; never goes back.
+    """
+
+    def __init__(
+        self,
+        concurrency: ConcurrencyLimit,
+        pace: Pace | None = None,
+        breaker: Breaker | None = None,
+        *,
+        say: Callable[[str], None] = lambda line: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.concurrency = concurrency
+        self.pace = pace or Pace(now=clock())
+        self.breaker = breaker or Breaker()
+        self.say, self.clock = say, clock
+        self.in_flight = 0
+        self.held_until = 0.0
+        """Nobody starts before, because the endpoint said so."""
+        self.end: ApiError | None = None
+        """Why nobody is let in any more."""
+        self._entered = 0
+        self._door = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._recent: deque[tuple[float, bool]] = deque(maxlen=REPLIES_WEIGHED)
+        """When the last replies came, and whether they refused for load."""
+
+    async def enter(self) -> Ticket:
+        """Wait until an attempt may start.
+
+        Raises:
+            ApiError: the endpoint has answered nobody for too long.
+        """
+        async with self._door:
+            while (wait := self._find_wait()) != 0.0:
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._changed.wait()
+            now = self.clock()
+            self.in_flight += 1
+            self._entered += 1
+            return Ticket(
+                number=self._entered,
+                epoch=self.concurrency.epoch,
+                entered=now,
+                cost=self.pace.typical,
+                sent_before=self.pace.take(now),
+            )
+
+    def _find_wait(self) -> float | None:
+        """Seconds to wait; None: until something changes."""
+        if self.end is not None:
+            raise self.end
+        if self.in_flight >= self.concurrency.limit:
+            self.concurrency.note_full()
+            return None
+        now = self.clock()
+        wait = self.breaker.wait(now, self.in_flight)
+        if wait is None:
+            return None
+        return max(wait, self.held_until - now, self.pace.wait(now), 0.0)
+
+    def heed(self, ticket: Ticket, allowance: Allowance) -> None:
+        """Hear what the reply to an attempt says of limits."""
+        ticket.is_used_up = allowance.is_used_up
+        self.pace.heed(allowance, ticket.sent_before, ticket.entered, ticket.number, self.clock())
+
+    def leave(self, ticket: Ticket, result: Response | ApiError | None) -> None:
+        """Give a ticket back.
+
+        Args:
+            ticket: of the attempt.
+            result: what came of it; None: it was never sent, or broken off by us.
+        """
+        self.in_flight -= 1
+        self._changed.set()
+        now = self.clock()
+        if isinstance(result, Response):
+            self.breaker.answer()
+            self._recent.append((now, False))
+            if self.pace.learned is not None:
+                self.pace.learned.answer()
+            self.concurrency.note(ticket.epoch, "answered", now - ticket.entered)
+            self.pace.correct(ticket.cost, true_cost(result), now)
+        elif result is not None:
+            is_load = result.status in OVERLOADED
+            outcome: Outcome = "overloaded" if is_load else "failed"
+            self.concurrency.note(ticket.epoch, outcome, now - ticket.entered)
+            if is_worth_retrying(result):
+                self._note_failure(result, now)
+            if is_load:
+                self._recent.append((now, True))
+                self._refuse(ticket, result, now)
+
+    def _note_failure(self, error: ApiError, now: float) -> None:
+        """Count a failure that may have hit any request."""
+        pause = self.breaker.fail(now)
+        if self.breaker.has_given_up(now):
+            count, seconds = self.breaker.failures, self.breaker.seconds(now)
+            self.end = error.with_lead(
+                f"no answer for {seconds:.0f} s, in {count} attempts, the last with this"
+            )
+        elif pause is not None and self.breaker.failures > 1:
+            count = self.breaker.failures
+            self.say(f"{count} attempts in a row failed ({error.message}); next in {pause:g} s")
+
+    def _refuse(self, ticket: Ticket, error: ApiError, now: float) -> None:
+        """Slow down, if a refusal is meant for everybody."""
+        refusals = sum(refused for _, refused in self._recent)
+        if not ticket.is_used_up and 2 * refusals < len(self._recent):
+            self._hear_of_rate(ticket, error, now)
+            return
+        wait = error.retry_after_seconds
+        if wait is not None and now + wait > self.held_until:
+            if wait >= LONG_SECONDS:
+                self.say(f"all requests wait {wait:.0f} s: {error.message}")
+            self.held_until = now + wait
+        if ticket.epoch == self.concurrency.epoch:
+            self.concurrency.back_off()
+        if error.status == 429 and not ticket.is_used_up:
+            self._learn_rate(ticket, error, now)
+
+    def _learn_rate(self, ticket: Ticket, error: ApiError, now: float) -> None:
+        """Look for the rate of an endpoint that refuses, and does not say what it takes."""
+        if self.pace.learned is not None:
+            self._hear_of_rate(ticket, error, now)
+        elif len(self._recent) >= REPLIES_TO_LEARN:
+            answers = sum(not refused for _, refused in self._recent)
+            seconds = max(now - self._recent[0][0], 1e-3)
+            # While it refuses, it answers just what it takes.
+            self.pace.learned = LearnedRate(max(1.0, answers / seconds), now)
+            self._recent.clear()
+
+    def _hear_of_rate(self, ticket: Ticket, error: ApiError, now: float) -> None:
+        """Tell a learned rate of a refusal."""
+        learned = self.pace.learned
+        is_rate = error.status == 429
+        if learned is not None and is_rate and not learned.refuse(ticket.entered, now):
+            self.pace.learned = None
+
+
+def true_cost(response: Response) -> Cost:
+    """What an answered request has taken."""
+    usage = response.usage
+    written = usage.cache_creation_input_tokens or 0
+    return Cost(
+        input_tokens=(usage.input_tokens or 0) + written, output_tokens=usage.output_tokens or 0
+    )
