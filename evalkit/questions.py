@@ -155,7 +155,7 @@ class QuestionSet:
             slot = hash(shown) % size
             while table[slot]:
                 earlier = self.questions[table[slot] - 1]
-                if list_shown(earlier) == shown:
+                if earlier.stem == question.stem and list_shown(earlier) == shown:
                     same = sorted(earlier.right_texts) == sorted(question.right_texts)
                     found.append(Duplicate(first=earlier.id, second=question.id, same_answer=same))
                     break

@@ -5,11 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 from typing import Literal, TypeGuard
 
@@ -31,6 +29,7 @@ from evalkit.loaders.pictures import (
     find_pictures,
     speak_of_pictures,
 )
+from evalkit.loaders.places import Places
 from evalkit.loaders.records import Record, Row, shorten
 from evalkit.questions import (
     MAX_CHOICES,
@@ -93,33 +92,6 @@ class PlacedRow:
     row: Row
     group: str | None = None
     image_folder: Path = Path()
-
-
-class Places:
-    """Where each id stands: one number for each, since there may be millions."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        """The line of each id, counted on from file to file."""
-        self._files: list[tuple[int, Path]] = []
-        """Each file, and the number after which its lines are counted."""
-        self._last = 0
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._numbers
-
-    def add(self, name: str, path: Path, line: int) -> None:
-        """Note a new id, in the order of files and lines."""
-        if not self._files or self._files[-1][1] is not path:
-            self._files.append((self._last, path))
-        self._last = self._files[-1][0] + line
-        self._numbers[name] = self._last
-
-    def find(self, name: str) -> str:
-        """File and line of an id."""
-        number = self._numbers[name]
-        before, path = self._files[bisect_left(self._files, number, key=itemgetter(0)) - 1]
-        return f"{path}:{number - before}"
 
 
 def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionSet:
