@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache, lru_cache
 from string import ascii_uppercase
 from typing import Any, Literal
 
@@ -151,9 +152,19 @@ def fill(text: str, /, **values: str) -> str:
         >>> fill("{stem}!", stem="Solve {x}")
         'Solve {x}!'
     """
-    return PLACEHOLDER.sub(lambda match: values[match[1]], text)
+    return escape_braces(text).format_map(values)
 
 
+@lru_cache(maxsize=256)
+def escape_braces(text: str) -> str:
+    """A text as `str.format` wants it: braces that are no placeholder stand there twice."""
+    parts = PLACEHOLDER.split(text)  # what stands around placeholders, and their names by turns
+    parts[::2] = (part.replace("{", "{{").replace("}", "}}") for part in parts[::2])
+    parts[1::2] = (f"{{{name}}}" for name in parts[1::2])
+    return "".join(parts)
+
+
+@cache
 def build_labels(count: int, style: Literal["letters", "digits"] = "letters") -> tuple[str, ...]:
     """The labels of a question with so many choices.
 
@@ -206,8 +217,9 @@ def build_prompt(
 def render_question(question: Question, form: PromptFormat) -> str:
     """The user's turn: stem and labelled choices."""
     labels = build_labels(len(question.choices), form.labels)
+    line = escape_braces(form.choice)
     lines = [
-        fill(form.choice, label=label, text=text)
+        line.format(label=label, text=text)
         for label, text in zip(labels, question.choices, strict=True)
     ]
     return fill(

@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from operator import lt
+from typing import Final, Literal, NoReturn
 
 from evalkit.images import Image
 
 MIN_CHOICES, MAX_CHOICES = 2, 26
 
 Role = Literal["user", "assistant"]
+
+AT_ONCE = 100
+"""Questions of which a digest is made in one go."""
+
+encode = json.JSONEncoder(ensure_ascii=False).encode
+"""As `json.dumps`, which would build an encoder for each call."""
+
+
+class NoMetadata(dict[str, str]):
+    """The empty mapping that all questions without metadata share; nothing can be put into it."""
+
+    __slots__ = ()
+
+    def refuse(self, *_: object, **__: object) -> NoReturn:
+        """Keep what is said of one question from being said of all."""
+        raise TypeError("questions without metadata share this mapping; give one its own")
+
+    __setitem__ = setdefault = update = __ior__ = refuse
+
+    def __reduce__(self) -> str:
+        return "NO_METADATA"
+
+
+NO_METADATA: Final = NoMetadata()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +73,7 @@ class Question:
     history: tuple[tuple[Role, str], ...] = ()
     """Earlier turns of a conversation that the question continues, the user's first, the
     assistant's last."""
-    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    metadata: Mapping[str, str] = field(default_factory=lambda: NO_METADATA, hash=False)
     """Kept beside the question, never shown to a model."""
 
     def __post_init__(self) -> None:
@@ -56,8 +82,8 @@ class Question:
         roles = [role for role, _ in self.history]
         if roles != ["user", "assistant"] * (len(roles) // 2):
             raise ValueError(f"{self.id}: turns of {roles}, not of user and assistant by turns")
-        known = [i for i in range(len(self.choices)) if i in self.right]
-        if not self.right or list(self.right) != known:
+        bounded = (-1, *self.right, len(self.choices))
+        if not self.right or not all(map(lt, bounded, bounded[1:])):
             raise ValueError(f"{self.id}: right choices {self.right} of {len(self.choices)}")
 
     @property
@@ -94,8 +120,8 @@ class QuestionSet:
     examples: tuple[Question, ...] = ()
 
     def __post_init__(self) -> None:
-        [(most, count)] = Counter(q.id for q in self.questions).most_common(1) or [("", 0)]
-        if count > 1:
+        if len({q.id for q in self.questions}) < len(self.questions):
+            [(most, count)] = Counter(q.id for q in self.questions).most_common(1)
             raise ValueError(f"{most}: {count} questions have this id")
 
     def sample(self, limit: int | None, seed: int) -> QuestionSet:
@@ -120,16 +146,22 @@ class QuestionSet:
 
     def find_duplicates(self) -> tuple[Duplicate, ...]:
         """Name every question that repeats an earlier one."""
-        seen: dict[tuple[tuple[str, ...], ...], Question] = {}
         found = []
-        for question in self.questions:
-            turns = tuple(text for _, text in question.history)
-            choices = tuple(sorted(question.choices))
-            shown = ((*turns, question.stem), choices, question.image_digests)
-            earlier = seen.setdefault(shown, question)
-            if earlier is not question:
-                same = sorted(earlier.right_texts) == sorted(question.right_texts)
-                found.append(Duplicate(first=earlier.id, second=question.id, same_answer=same))
+        # A hash table of positions, counted from 1, takes a tenth of the memory of a dict.
+        size = 2 * len(self.questions) + 1
+        table = array("I", bytes(size * array("I").itemsize))
+        for number, question in enumerate(self.questions, start=1):
+            shown = list_shown(question)
+            slot = hash(shown) % size
+            while table[slot]:
+                earlier = self.questions[table[slot] - 1]
+                if earlier.stem == question.stem and list_shown(earlier) == shown:
+                    same = sorted(earlier.right_texts) == sorted(question.right_texts)
+                    found.append(Duplicate(first=earlier.id, second=question.id, same_answer=same))
+                    break
+                slot = (slot + 1) % size
+            else:
+                table[slot] = number
         return tuple(found)
 
     @property
@@ -137,13 +169,26 @@ class QuestionSet:
         """SHA-256 of all that a model is shown or judged by, as 64 hexadecimal digits."""
         sha = hashlib.sha256()
         for questions in (self.questions, self.examples):
-            facts = [
-                # Only where there are such: older digests of plain questions stay as they are.
-                [q.id, q.stem, q.choices, q.right, q.group, *q.image_digests, *q.history]
-                for q in questions
-            ]
-            sha.update(json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+            # One JSON list, but never as one text: that would be as large as all questions.
+            sha.update(b"[")
+            for start in range(0, len(questions), AT_ONCE):
+                part = encode([list_facts(q) for q in questions[start : start + AT_ONCE]])[1:-1]
+                text = part if start == 0 else f", {part}"
+                sha.update(text.encode("utf-8", "surrogatepass"))
+            sha.update(b"]")
         return sha.hexdigest()
+
+
+def list_shown(question: Question) -> tuple[object, ...]:
+    """What makes two questions one: texts and pictures, the choices in whatever order."""
+    turns = tuple(text for _, text in question.history)
+    return (*turns, question.stem), tuple(sorted(question.choices)), question.image_digests
+
+
+def list_facts(q: Question) -> list[object]:
+    """All that a model is shown or judged by, for a digest."""
+    # Pictures and turns only where there are such: older digests of plain questions stay.
+    return [q.id, q.stem, q.choices, q.right, q.group, *q.image_digests, *q.history]
 
 
 def rank_by_seed(questions: Iterable[Question], seed: int) -> list[Question]:
@@ -158,8 +203,7 @@ def digest_of(*parts: str) -> str:
         >>> digest_of("ab", "c") == digest_of("a", "bc")
         False
     """
-    text = json.dumps(parts, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(encode(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def shuffle_choices(question: Question, seed: int) -> Question:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
+
+import orjson
 
 Way = Literal["prefill", "instructed", "structured", "tool", "reasoned"]
 """A way of asking: start the model's turn for it, tell it in the system prompt, bind its reply to a
@@ -50,9 +53,7 @@ def build_request(
         >>> one.id == build_request("q2", "prefill", one.body).id
         False
     """
-    facts = [question_id, sample_index, way, body]
-    text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(encode_facts(question_id, sample_index, way, body)).hexdigest()
     return Request(
         id=digest[:ID_LENGTH],
         question_id=question_id,
@@ -60,3 +61,18 @@ def build_request(
         body=body,
         sample_index=sample_index,
     )
+
+
+def encode_facts(question_id: str, sample_index: int, way: Way, body: Mapping[str, Any]) -> bytes:
+    """What an id is made of, as `json` writes it without spaces and with sorted keys.
+
+    orjson writes the same in a tenth of the time, but for the largest and smallest floats, which
+    no field of ours but the temperature could hold, and what it refuses.
+    """
+    facts = [question_id, sample_index, way, body]
+    floats = [value for value in body.values() if isinstance(value, float)]
+    if all(value == 0 or 1e-4 <= value < 1e16 for value in floats):
+        with suppress(orjson.JSONEncodeError):
+            return orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()

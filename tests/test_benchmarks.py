@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -563,3 +565,37 @@ def test_any_text_is_a_definition_or_a_benchmark_error(
 
     with pytest.raises(BenchmarkError):
         parse_definition(path)
+
+
+# Large sets
+
+
+def measure_peak(path: Path) -> int:
+    """Bytes in use at most while a file is loaded and checked."""
+    tracemalloc.start()
+    try:
+        found = load_benchmark(path).question_set
+        assert found.find_duplicates() == ()
+        assert found.sample(None, 0).digest
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_a_further_question_takes_little_more_memory_than_its_texts(
+    tmp_path: Path, suffix: str
+) -> None:
+    """Neither the file nor a digest's text may lie in memory as a whole."""
+    columns = ["id", "question", "A", "B", "C", "D", "answer"]
+    peaks = []
+    for count in (3000, 9000):  # more rows than are looked at to find the columns
+        texts = [[f"{mark} {i} ".ljust(150, mark) for mark in "?abcd"] for i in range(count)]
+        rows = [[f"q{i}", *row, "ABCD"[i % 4]] for i, row in enumerate(texts)]
+        lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
+        if suffix == "csv":
+            lines = [",".join(row) for row in [columns, *rows]]
+        peaks.append(measure_peak(write(tmp_path / f"{count}.{suffix}", "\n".join(lines))))
+        texts_bytes = sum(map(sys.getsizeof, rows[-1])) - sys.getsizeof("A")
+
+    assert (peaks[1] - peaks[0]) / 6000 < texts_bytes + 450

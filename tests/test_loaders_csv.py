@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from evalkit.errors import BenchmarkError, QuestionSetError, RowProblem
 from evalkit.loaders.csv import read_csv, read_first_rows
-from evalkit.loaders.records import Record, Row
+from evalkit.loaders.records import Record, Row, shorten
 
 # csv.writer of Python 3.11 puts no quotes around a lone carriage return: no reader takes it back.
 CELLS = st.text(
@@ -182,6 +183,39 @@ def test_a_quote_that_is_closed_too_late_costs_no_row_below(path: Path) -> None:
     assert isinstance(rows[0], RowProblem)
 
 
+@given(st.lists(st.sampled_from(['"', ",", "\n", "\r", "\r\n", "\u2028", "x", " "]), max_size=25))
+def test_any_text_is_cut_where_the_csv_module_cuts_it(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[str]
+) -> None:
+    """The same rows and the same refusals, though only one row is in memory at a time."""
+    text = "".join(parts)
+    rows = read(tmp_path_factory.getbasetemp() / "any.csv", text, "a", "b", delimiter=",")
+
+    assert [(r.line, r.values if isinstance(r, Record) else r.value) for r in rows] == [
+        (line, dict(zip("ab", found, strict=True)) if is_row else found)
+        for line, is_row, found in cut_whole(text)
+    ]
+
+
+def cut_whole(text: str) -> list[tuple[int, bool, Any]]:
+    """Line, whether it is a row of two cells, and what stands there."""
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, strict=True)
+    found: list[tuple[int, bool, Any]] = []
+    while True:
+        start = reader.line_num
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return found
+        except csv.Error:
+            found.append((start + 1, False, repr(lines[start].strip())))
+        else:
+            if any(cell.strip() for cell in cells):
+                is_row = len(cells) == 2
+                found.append((start + 1, is_row, cells if is_row else shorten(cells)))
+
+
 @pytest.mark.parametrize(
     ("text", "delimiter", "cells"),
     [
@@ -190,6 +224,8 @@ def test_a_quote_that_is_closed_too_late_costs_no_row_below(path: Path) -> None:
         ("a\tb,c\td\n", None, ("a", "b,c", "d")),
         ('"1,2,3,4";b;c\n', None, ("1,2,3,4", "b", "c")),
         ('"one; two;\nthree; four;",b,c\n', None, ("one; two;\nthree; four;", "b", "c")),
+        ("\n \n\na;b,c;d\n,,,,", None, ("a", "b,c", "d")),
+        ('a;"b\n,,,,,";d\n,,,,', None, ("a", "b\n,,,,,", "d")),
         ("a|b,c|d\n", "|", ("a", "b,c", "d")),
         ("a b,c d\n", " ", ("a", "b,c", "d")),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import BenchmarkError
-from evalkit.loaders.records import SHOWN_CHARACTERS, Record, read_text, shorten
+from evalkit.loaders.records import SHOWN_CHARACTERS, Record, read_lines, read_text, shorten
 
 
 @pytest.mark.parametrize(
@@ -93,27 +94,57 @@ def test_a_file_is_read_as_utf_8_with_or_without_a_byte_order_mark(
 
 
 @pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"a", ["a"]),
+        ("\ufeffa\r\n\nb\rc\n".encode(), ["a\r\n", "\n", "b\rc\n"]),
+        ("a\u2028b\x85c\x0bd\n\ufeffe".encode(), ["a\u2028b\x85c\x0bd\n", "\ufeffe"]),
+    ],
+)
+def test_a_line_ends_with_a_line_feed_and_keeps_it(
+    tmp_path: Path, data: bytes, lines: list[str]
+) -> None:
+    path = tmp_path / "q.csv"
+    path.write_bytes(data)
+
+    assert list(read_lines(path)) == lines
+    assert read_text(path) == "".join(lines)
+
+
+READERS = pytest.mark.parametrize(
+    "read", [read_text, lambda path: list(read_lines(path))], ids=["whole", "by lines"]
+)
+
+
+@READERS
+@pytest.mark.parametrize(
     ("data", "complaint"),
     [
         ("fine\nGröße\n".encode("latin-1"), "q.csv:2: byte 0xf6 is not UTF-8; save the file as UT"),
         ("question".encode("utf-16"), "q.csv:1: byte 0xff is not UTF-8; save the file as UTF-8"),
         (b"a\r\nb\r\nc\x80", "q.csv:3: byte 0x80 is not UTF-8; save the file as UTF"),
+        (b"cut off: \xc3\nnext\n", "q.csv:1: byte 0xc3 is not UTF-8; save the file as UTF"),
+        (b"\xef\xbb\xbfmarked: \xe9\n", "q.csv:1: byte 0xe9 is not UTF-8; save the file as UTF"),
     ],
 )
 def test_another_encoding_is_refused_with_the_line_and_a_remedy(
-    tmp_path: Path, data: bytes, complaint: str
+    tmp_path: Path, read: Callable[[Path], object], data: bytes, complaint: str
 ) -> None:
     path = tmp_path / "q.csv"
     path.write_bytes(data)
 
     with pytest.raises(BenchmarkError) as caught:
-        read_text(path)
+        read(path)
 
     assert complaint in str(caught.value)
 
 
-def test_a_file_that_is_not_there_or_is_a_folder_is_refused(tmp_path: Path) -> None:
+@READERS
+def test_a_file_that_is_not_there_or_is_a_folder_is_refused(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
     with pytest.raises(BenchmarkError, match=r"gone\.csv: no such file$"):
-        read_text(tmp_path / "gone.csv")
+        read(tmp_path / "gone.csv")
     with pytest.raises(BenchmarkError, match=r"can't be read: Is a directory$"):
-        read_text(tmp_path)
+        read(tmp_path)

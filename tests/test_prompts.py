@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from string import ascii_uppercase
 from typing import Any
 
@@ -254,6 +255,23 @@ def test_every_setting_changes_the_digest(settings: dict[str, str]) -> None:
 
 def test_placeholders_are_filled_once() -> None:
     assert fill("{a}{b}{a}", a="{b}", b="{a}") == "{b}{a}{b}"
+
+
+@given(
+    st.lists(st.sampled_from(["{a}", "{long_name}", "{", "}", "{{a}}", "{A}", "{0}", "{}", "x\n"])),
+    st.text(),
+    st.text(),
+)
+def test_braces_that_are_no_placeholder_stay(parts: list[str], a: str, long_name: str) -> None:
+    text = "".join(parts)
+    values = {"a": a, "long_name": long_name}
+
+    assert fill(text, **values) == re.sub(r"\{(a|long_name)\}", lambda m: values[m[1]], text)
+
+
+def test_a_placeholder_without_a_value_is_an_error() -> None:
+    with pytest.raises(KeyError, match="b"):
+        fill("{a}{b}", a="x")
 
 
 # Worked examples

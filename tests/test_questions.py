@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import json
+import pickle
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -12,6 +17,8 @@ from hypothesis import strategies as st
 
 from evalkit.images import Image, refer_to_image
 from evalkit.questions import (
+    AT_ONCE,
+    NO_METADATA,
     Duplicate,
     Question,
     QuestionSet,
@@ -90,6 +97,38 @@ def test_a_question_can_be_kept_in_a_set_whatever_its_metadata() -> None:
 def test_a_question_knows_its_pictures_by_their_content() -> None:
     assert question().image_digests == ()
     assert question(images=(ONE, OTHER)).image_digests == (ONE.digest, OTHER.digest)
+
+
+def test_questions_without_metadata_share_a_mapping_that_is_empty() -> None:
+    assert question().metadata is question("other").metadata
+    assert question().metadata == {}
+    assert json.dumps(asdict(question())["metadata"]) == "{}"
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda q: pickle.loads(pickle.dumps(q))]
+)
+def test_a_copied_question_shares_it_too(copied: Callable[[Question], Question]) -> None:
+    assert copied(question()) == question()
+    assert copied(question()).metadata is NO_METADATA
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shared: shared.__setitem__("source", "book"),
+        lambda shared: shared.setdefault("source", "book"),
+        lambda shared: shared.update(source="book"),
+        lambda shared: shared.__ior__({"source": "book"}),
+    ],
+)
+def test_nothing_can_be_said_of_all_questions_by_saying_it_of_one(
+    change: Callable[[Any], None],
+) -> None:
+    with pytest.raises(TypeError, match="questions without metadata share this mapping"):
+        change(question().metadata)
+
+    assert question("other").metadata == {}
 
 
 # The order of choices
@@ -275,6 +314,29 @@ def test_every_repetition_is_named_with_the_first_of_its_kind() -> None:
     )
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("xy"),
+            st.lists(st.sampled_from("ab"), min_size=2, max_size=3),
+            st.sampled_from([(), (("user", "x"), ("assistant", "a"))]),
+        ),
+        max_size=30,
+    )
+)
+def test_repetitions_are_those_that_a_comparison_of_all_pairs_finds(shown: list[Any]) -> None:
+    asked = tuple(
+        question(str(i), stem=stem, choices=tuple(choices), history=history)
+        for i, (stem, choices, history) in enumerate(shown)
+    )
+    kinds = [(stem, sorted(choices), history) for stem, choices, history in shown]
+    pairs = [(str(kinds.index(kind)), str(i)) for i, kind in enumerate(kinds)]
+    expected = [pair for pair in pairs if pair[0] != pair[1]]
+    found = QuestionSet(questions=asked).find_duplicates()
+
+    assert [(each.first, each.second) for each in found] == expected
+
+
 @pytest.mark.parametrize(
     ("changes", "is_changed"),
     [
@@ -312,6 +374,25 @@ def test_the_digest_of_texts_is_the_same_in_every_version() -> None:
     digest = "28d2d36a43c06273023151b55a4d02404c75bca903336737f002865e7235a8ed"
 
     assert QuestionSet(questions=(question(group="astronomy"),)).digest == digest
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE])
+def test_the_digest_is_that_of_one_list_however_many_questions_there_are(count: int) -> None:
+    asked, shown = numbered(count), numbered(2)
+    facts = [
+        json.dumps([[q.id, q.stem, q.choices, q.right, q.group] for q in questions])
+        for questions in (asked, shown)
+    ]
+    expected = hashlib.sha256("".join(facts).encode()).hexdigest()
+
+    assert QuestionSet(questions=asked, examples=shown).digest == expected
+
+
+@given(st.lists(st.text(st.characters())))
+def test_the_digest_of_texts_is_that_of_their_json(texts: list[str]) -> None:
+    written = json.dumps(texts, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+    assert digest_of(*texts) == hashlib.sha256(written).hexdigest()
 
 
 def test_the_digest_tells_one_picture_from_another_wherever_it_lies() -> None:

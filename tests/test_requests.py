@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from typing import Any
 
@@ -24,6 +26,39 @@ def test_the_id_never_changes() -> None:
     assert request.id == "8525211967f9076e8586618bdf87107c3def24df"
     assert (request.question_id, request.way, request.sample_index) == ("q1", "prefill", 0)
     assert request.body == BODY
+
+
+NUMBERS = (
+    st.integers()
+    | st.floats()
+    | st.floats(0, 1)
+    | st.sampled_from([0.0, -0.0, 1e-5, 1e-4, 1e15, 1e16, 2**63, 2**64, -(2**63) - 1])
+)
+
+
+@given(
+    question_id=st.text(st.characters(codec="utf-8")),
+    sample_index=st.integers(0, 2**70),
+    temperature=NUMBERS | st.none() | st.booleans(),
+    content=st.recursive(
+        st.text(st.characters(codec="utf-8")) | st.integers() | st.none() | st.booleans(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("aé\uffff🐜"), inner),
+        max_leaves=6,
+    ),
+)
+def test_the_id_is_the_digest_of_sorted_json_without_spaces(
+    question_id: str, sample_index: int, temperature: Any, content: Any
+) -> None:
+    body = {"temperature": temperature, "messages": [{"role": "user", "content": content}]}
+    text = json.dumps(
+        [question_id, sample_index, "tool", body],
+        sort_keys=True,
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    request = build_request(question_id, "tool", body, sample_index)
+
+    assert request.id == hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def text_of(field: str, value: object) -> str:
     """
     if isinstance(value, str):
         try:
-            value.encode()
+            value.isascii() or value.encode()
         except UnicodeEncodeError:
             raise FieldError(field, value, "half of a surrogate pair; repair the escape") from None
         return value.strip()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.errors import BenchmarkError, QuestionSetError, RowProblem
-from evalkit.loaders.records import Record, Rows, read_text, shorten
+from evalkit.loaders.records import Record, Rows, read_lines, shorten
 
 LARGEST_CELL = 2**31 - 1
 """Characters; more than any file has, and no more than every platform's C long holds."""
@@ -70,31 +70,47 @@ def split_rows(path: Path, delimiter: str | None) -> Iterator[Cells | RowProblem
     A quote that is never closed would swallow the rows below it, so that it is a problem.
     """
     csv.field_size_limit(LARGEST_CELL)
-    text = read_text(path)
-    lines = list(io.StringIO(text, newline=""))
-    reader = csv.reader(lines, delimiter=delimiter or guess_delimiter(path, text), strict=True)
-    start = 1
-    while True:
+    dialect = csv.reader((), delimiter=delimiter or guess_delimiter(path), strict=True).dialect
+    lines = split_lines(path)
+    line = 1
+    for first in lines:
+        reader = csv.reader(itertools.chain([first], lines), dialect)
         try:
             cells = next(reader)
-        except StopIteration:
-            return
         except csv.Error as error:
-            value = shorten(lines[start - 1].strip())
+            value = shorten(first.strip())
             remedy = f"{error}: close each quote, and write a quote within quotes twice"
-            yield RowProblem(path=path, line=start, field="row", value=value, remedy=remedy)
+            yield RowProblem(path=path, line=line, field="row", value=value, remedy=remedy)
         else:
             if cells:
-                yield Cells(start, tuple(cells))
-        start = reader.line_num + 1
+                yield Cells(line, tuple(cells))
+        line += reader.line_num
 
 
-def guess_delimiter(path: Path, text: str) -> str:
-    """A tab in .tsv files; else the one of comma, semicolon and tab most frequent in line one."""
+def split_lines(path: Path) -> Iterator[str]:
+    """The lines of a table: a carriage return ends one too."""
+    for text in read_lines(path):
+        yield from io.StringIO(text, newline="")
+
+
+def guess_delimiter(path: Path) -> str:
+    """A tab in .tsv files; else the one of comma, semicolon and tab most frequent in row one."""
     if path.suffix.lower() == ".tsv":
         return "\t"
-    first, _, _ = QUOTED.sub("", text.lstrip()).partition("\n")
+    first, _, _ = QUOTED.sub("", read_first_row(path)).partition("\n")
     return max((",", ";", "\t"), key=first.count)
+
+
+def read_first_row(path: Path) -> str:
+    """The text up to the first line break that is not within quotes, blank lines left out."""
+    lines: list[str] = []
+    quotes = 0
+    for text in itertools.dropwhile(str.isspace, read_lines(path)):
+        lines.append(text)
+        quotes += text.count('"')
+        if quotes % 2 == 0:
+            break
+    return "".join(lines).lstrip()
 
 
 def read_header(path: Path, rows: Iterator[Cells | RowProblem]) -> tuple[str, ...]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeGuard
 
 from evalkit.errors import QuestionSetError, RowProblem
+from evalkit.images import Image
 from evalkit.loaders.choices import (
     ChoiceForm,
     FieldError,
@@ -18,11 +22,19 @@ from evalkit.loaders.choices import (
     text_of,
 )
 from evalkit.loaders.history import find_history
-from evalkit.loaders.pictures import add_pictures, check_marks, close_gaps, find_pictures
+from evalkit.loaders.pictures import (
+    add_pictures,
+    check_marks,
+    close_gaps,
+    find_pictures,
+    speak_of_pictures,
+)
+from evalkit.loaders.places import Places
 from evalkit.loaders.records import Record, Row, shorten
 from evalkit.questions import (
     MAX_CHOICES,
     MIN_CHOICES,
+    NO_METADATA,
     Question,
     QuestionSet,
     digest_of,
@@ -31,6 +43,9 @@ from evalkit.questions import (
 
 BRACKETS = "()[]. "
 """What may stand around the letter of an answer."""
+
+ONE_RIGHT = tuple((place,) for place in range(MAX_CHOICES))
+"""Shared by the questions that have one right choice."""
 
 AnswerForm = Literal["letter", "index0", "index1", "text", "flags"]
 """How a file names the right choice: its letter or label, its position counted from 0 or from 1,
@@ -88,26 +103,27 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
     questions: list[Question] = []
     examples: list[Question] = []
     problems: list[RowProblem] = []
-    places: dict[str, str] = {}
+    places = Places()
     for placed in rows:
         if isinstance(placed.row, RowProblem):
             problems.append(placed.row)
             continue
         try:
             question = build_question(placed.row, fields, placed)
-            if fields.id is None:
-                question = with_unique_id(question, places)
-            elif question.id in places:
-                remedy = f"stands already at {places[question.id]}; give each row its own"
-                raise FieldError(fields.id, question.id, remedy)
+            if question.id in places:
+                if fields.id is not None:
+                    remedy = f"stands already at {places.find(question.id)}; give each row its own"
+                    raise FieldError(fields.id, question.id, remedy)
+                question = number_repetition(question, places)
             is_example = fields.example is not None and is_marked(placed.row, fields.example)
         except FieldError as error:
             problems.append(as_problem(placed, error))
             continue
-        places[question.id] = f"{placed.path}:{placed.row.line}"
+        places.add(question.id, placed.path, placed.row.line)
         (examples if is_example else questions).append(question)
     if problems:
         raise QuestionSetError(tuple(problems))
+    del places  # before the set needs room for a check of its own
     return QuestionSet(questions=tuple(questions), examples=tuple(examples))
 
 
@@ -133,53 +149,61 @@ def build_question(record: Record, fields: FieldMap, placed: PlacedRow) -> Quest
     check_choices(fields.choices, found)
     stem = build_stem(record, fields, found)
     right = find_right(record, fields, found)
-    pictures = find_pictures(record, fields.images, placed.image_folder)
-    choices = found.texts
-    if found.are_images:
-        field = choice_field(fields.choices)
-        choices = add_pictures(pictures, field, found.texts, placed.image_folder)
-    check_marks(fields.stem[-1], stem, pictures)
-    for choice in choices:
-        check_marks(choice_field(fields.choices), choice, pictures)
-    stem, choices, images = close_gaps(stem, choices, pictures)
+    stem, choices, images = place_pictures(record, fields, found, stem, placed.image_folder)
+    name = None if fields.id is None else read_id(record, fields.id)
+    group = read_shared(record, fields.group) or placed.group
+    cluster = read_shared(record, fields.cluster)
+    history = find_history(record, fields.history)
+    if name is None:
+        digests = (image.digest for image in images)
+        name = digest_of(stem, *choices, *digests, *(text for _, text in history))[:16]
+    metadata = {c: t for c in fields.metadata if (t := read_optional(record, c)) is not None}
     question = Question(
-        id="" if fields.id is None else read_id(record, fields.id),
+        id=name,
         stem=stem,
         choices=choices,
         right=right,
-        group=read_optional(record, fields.group) or placed.group,
-        cluster=read_optional(record, fields.cluster),
+        group=group,
+        cluster=cluster,
         images=images,
-        history=find_history(record, fields.history),
-        metadata={c: t for c in fields.metadata if (t := read_optional(record, c)) is not None},
+        history=history,
+        metadata=metadata or NO_METADATA,
     )
-    if fields.id is None:
-        turns = (text for _, text in question.history)
-        content = digest_of(stem, *choices, *question.image_digests, *turns)
-        question = replace(question, id=content[:16])
     if fields.shuffle_seed is None:
         return question
     return shuffle_choices(question, fields.shuffle_seed)
 
 
-def with_unique_id(question: Question, places: dict[str, str]) -> Question:
-    """Number the repetitions of a question that a set without ids holds more than once."""
-    number, unique = 1, question.id
-    while unique in places:
-        number += 1
-        unique = f"{question.id}-{number}"
-    return question if number == 1 else replace(question, id=unique)
+def place_pictures(
+    record: Record, fields: FieldMap, found: FoundChoices, stem: str, folder: Path
+) -> tuple[str, tuple[str, ...], tuple[Image, ...]]:
+    """Stem and choices as they speak of the row's pictures, and the pictures."""
+    pictures = find_pictures(record, fields.images, folder)
+    choices = found.texts
+    if found.are_images:
+        choices = add_pictures(pictures, choice_field(fields.choices), choices, folder)
+    if not pictures and not speak_of_pictures(stem, *choices):
+        return stem, choices, ()
+    check_marks(fields.stem[-1], stem, pictures)
+    for choice in choices:
+        check_marks(choice_field(fields.choices), choice, pictures)
+    return close_gaps(stem, choices, pictures)
+
+
+def number_repetition(question: Question, places: Places) -> Question:
+    """Give another id to a question that a set without ids holds once more."""
+    numbered = (f"{question.id}-{number}" for number in itertools.count(2))
+    return replace(question, id=next(name for name in numbered if name not in places))
 
 
 def check_choices(form: ChoiceForm, found: FoundChoices) -> None:
     """Refuse too few or too many choices, and empty ones."""
-    field = choice_field(form)
     if not MIN_CHOICES <= len(found.texts) <= MAX_CHOICES:
         remedy = f"expected {MIN_CHOICES} to {MAX_CHOICES} choices, found {len(found.texts)}"
-        raise FieldError(field, list(found.texts), remedy)
-    for text, label in zip(found.texts, found.labels, strict=True):
-        if not text:
-            raise FieldError(field, list(found.texts), f"choice {label} is empty")
+        raise FieldError(choice_field(form), list(found.texts), remedy)
+    if "" in found.texts:
+        label = found.labels[found.texts.index("")]
+        raise FieldError(choice_field(form), list(found.texts), f"choice {label} is empty")
 
 
 def choice_field(form: ChoiceForm) -> str:
@@ -200,7 +224,7 @@ def build_stem(record: Record, fields: FieldMap, found: FoundChoices) -> str:
     if not parts[-1]:
         last = fields.stem[-1]
         raise FieldError(last, record.get(last), "the question has no text")
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(filter(None, parts))
 
 
 def read_id(record: Record, column: str) -> str:
@@ -213,8 +237,16 @@ def read_id(record: Record, column: str) -> str:
 
 def read_optional(record: Record, column: str | None) -> str | None:
     """A text that may be missing."""
-    value = None if column is None else record.get(column)
-    return None if column is None or value is None else text_of(column, value) or None
+    if column is None:
+        return None
+    value = record.get(column)
+    return None if value is None else text_of(column, value) or None
+
+
+def read_shared(record: Record, column: str | None) -> str | None:
+    """A text that may be missing, kept in memory once for all the questions that share it."""
+    text = read_optional(record, column)
+    return None if text is None else sys.intern(text)
 
 
 def is_marked(record: Record, column: str) -> bool:
@@ -242,7 +274,7 @@ def find_right(record: Record, fields: FieldMap, found: FoundChoices) -> tuple[i
         places = {find_one(fields.answer, answer, fields.answer_is, found) for answer in answers}
     if not places:
         raise FieldError(fields.answer, value, "no choice is marked as right")
-    return tuple(sorted(places))
+    return ONE_RIGHT[places.pop()] if len(places) == 1 else tuple(sorted(places))
 
 
 def find_one(field: str, value: object, form: AnswerForm, found: FoundChoices) -> int:
@@ -261,14 +293,20 @@ def find_one(field: str, value: object, form: AnswerForm, found: FoundChoices) -
 
 def find_label(field: str, text: str, found: FoundChoices) -> int:
     """Position of the choice with this letter or label, brackets around it allowed."""
+    place = match_label(text, found.labels)
+    if place is None:
+        raise FieldError(field, text, f"expected one of {', '.join(found.labels)}")
+    return place
+
+
+@lru_cache(maxsize=256)
+def match_label(text: str, labels: tuple[str, ...]) -> int | None:
+    """Position of the one label that a text names; the same few are asked for again and again."""
     bare = text.strip(BRACKETS)
-    labels = [label.strip(BRACKETS) for label in found.labels]
+    labels = tuple(label.strip(BRACKETS) for label in labels)
     exact = [i for i, label in enumerate(labels) if label == bare]
     loose = [i for i, label in enumerate(labels) if label.upper() == bare.upper()]
-    for matches in (exact, loose):
-        if len(matches) == 1:
-            return matches[0]
-    raise FieldError(field, text, f"expected one of {', '.join(found.labels)}")
+    return next((matches[0] for matches in (exact, loose) if len(matches) == 1), None)
 
 
 def find_text(field: str, text: str, found: FoundChoices) -> int:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Generator
 from pathlib import Path
 
 from evalkit.errors import BenchmarkError
-from evalkit.loaders.jsonl import decode, read_jsonl, to_record
+from evalkit.loaders.jsonl import DECODER, decode, read_jsonl, to_record
 from evalkit.loaders.records import Row, Rows, read_text, shorten
 
-DECODER = json.JSONDecoder(parse_float=str)
 SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -40,6 +38,7 @@ def read_json(path: Path, *, records: str | None = None) -> Rows:
             raise BenchmarkError(reason, path=path, line=line_of(text, end))
     else:
         check_lines(path, text[start:])
+        del text  # as large as all questions together
         yield from read_jsonl(path)
 
 

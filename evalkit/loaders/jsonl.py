@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 from evalkit.errors import RowProblem
-from evalkit.loaders.records import Record, Rows, read_text, shorten
+from evalkit.loaders.records import Record, Rows, read_lines, shorten
+
+DECODER = json.JSONDecoder(parse_float=str)
 
 
 def read_jsonl(path: Path) -> Rows:
@@ -15,10 +17,9 @@ def read_jsonl(path: Path) -> Rows:
     Raises:
         BenchmarkError: the file can't be read.
     """
-    # Not splitlines(): it also cuts at U+2028 and others, which may stand inside a JSON string.
-    for line, text in enumerate(read_text(path).split("\n"), start=1):
-        if text.strip():
-            yield parse_row(path, line, text)
+    for line, text in enumerate(read_lines(path), start=1):
+        if not text.isspace():
+            yield parse_row(path, line, text.removesuffix("\n"))
 
 
 def parse_row(path: Path, line: int, text: str) -> Record | RowProblem:
@@ -45,8 +46,10 @@ def decode(text: str) -> object:
     Raises:
         ValueError: saying what is wrong, and in which column of the line.
     """
+    if text.startswith("\ufeff"):
+        raise ValueError("Unexpected UTF-8 BOM (decode using utf-8-sig) at column 1")
     try:
-        return json.loads(text, parse_float=str)
+        return DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg.removesuffix(' at')} at column {error.colno}") from error
     except RecursionError:

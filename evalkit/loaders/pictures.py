@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evalkit.errors import ImageError
-from evalkit.images import Image, find_marks, read_image, refer_to_image, renumber_marks, write_mark
+from evalkit.images import (
+    MARK,
+    Image,
+    find_marks,
+    read_image,
+    refer_to_image,
+    renumber_marks,
+    write_mark,
+)
 from evalkit.loaders.choices import FieldError, is_empty, text_of
 from evalkit.loaders.records import Record
 
@@ -65,6 +73,11 @@ def read_picture(field: str, value: object, folder: Path) -> Image:
     except ImageError as error:
         where = f" ({error.path})" if error.path is not None else ""
         raise FieldError(field, place, f"{error.reason}{where}") from error
+
+
+def speak_of_pictures(*texts: str) -> bool:
+    """Whether any text has a mark."""
+    return any(map(MARK.search, texts))
 
 
 def check_marks(field: str, text: str, pictures: Mapping[int, Image]) -> None:

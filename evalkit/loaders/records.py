@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from evalkit.errors import BenchmarkError, RowProblem
 
@@ -56,21 +57,47 @@ def shorten(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
 
 
-def read_text(path: Path) -> str:
-    """Read a whole question file as UTF-8, with or without a byte order mark.
+def read_lines(path: Path) -> Iterator[str]:
+    """Read a question file line by line as UTF-8, with or without a byte order mark.
+
+    Only a line feed ends a line, and it stays: U+2028 and others may stand inside a JSON string.
 
     Raises:
         BenchmarkError: the file is missing, unreadable or in another encoding.
     """
+    with open_file(path) as file:
+        for line, data in enumerate(file, start=1):
+            try:
+                text = data.decode() if line > 1 else data.decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise wrong_encoding(path, line, error) from error
+            yield text
+
+
+def read_text(path: Path) -> str:
+    """Read a whole question file, as `read_lines` does line by line."""
+    with open_file(path) as file:
+        data = file.read()
     try:
-        data = path.read_bytes()
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise wrong_encoding(path, line, error) from error
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file; whatever keeps it from being read is an error of ours."""
+    try:
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError:
         raise BenchmarkError("no such file", path=path) from None
     except OSError as error:
         raise BenchmarkError(f"can't be read: {error.strerror}", path=path) from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        reason = f"byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-        raise BenchmarkError(reason, path=path, line=line) from error
+
+
+def wrong_encoding(path: Path, line: int, error: UnicodeDecodeError) -> BenchmarkError:
+    """Name the byte that is no UTF-8."""
+    reason = f"byte {error.object[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+    return BenchmarkError(reason, path=path, line=line)
