@@ -40,8 +40,15 @@ class Contender:
         """How many questions ended how; of a loop, only how many were right."""
         if self.loop is not None:
             return {"correct": int(spent.out)}
-        [path] = (folder / "results").glob("*/summary.json")
-        outcomes: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))["outcomes"]
+        [path] = (folder / "results").iterdir()
+        outcomes: dict[str, int]
+        try:
+            outcomes = json.loads((path / "summary.json").read_text(encoding="utf-8"))["outcomes"]
+        except FileNotFoundError:  # the run is incomplete
+            # Not before, since it would make this process larger than its children.
+            import evalkit
+
+            outcomes = evalkit.load_run(path).to_dict()["outcomes"]
         return outcomes
 
 

@@ -230,6 +230,17 @@ def test_a_contender_that_fails_is_not_measured(tmp_path: Path) -> None:
             bench.run_checked(Case(contender=EVALKIT, questions=QUESTIONS, connections=4))
 
 
+def test_what_an_incomplete_run_has_not_asked_is_told(tmp_path: Path) -> None:
+    """It is ended in the middle: one after another, its questions would take four seconds."""
+    case = Case(contender=EVALKIT, questions=QUESTIONS, connections=1)
+    with own_upstream("--latency-ms", "100") as base_url, closing(Counter(base_url)) as counter:
+        bench = Bench(tmp_path, counter, knows_letters=True)
+        spent, folder = bench.run(case, end_after_seconds=1.5)
+    outcomes = EVALKIT.read_outcomes(spent, folder)
+    assert sum(outcomes.values()) == QUESTIONS
+    assert 0 < outcomes["not_asked"] < QUESTIONS
+
+
 def test_time_asleep_is_wall_time_alone(tmp_path: Path) -> None:
     burn = "import time\nwhile time.process_time() < 0.4: pass\nprint('done')"
     busy = spend([sys.executable, "-c", burn], tmp_path)
