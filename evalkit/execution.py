@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,8 @@ from evalkit.api.retries import is_safe_to_repeat, is_worth_retrying
 from evalkit.elicitation.choose import CONSTRAINED, keeps_to_constraint, refused_feature
 from evalkit.errors import ApiError
 from evalkit.jobs import Job
-from evalkit.progress import ProgressBar, Say, dollars
+from evalkit.logs import log_event
+from evalkit.progress import ProgressBar, Say, Vitals, dollars
 from evalkit.prompts import build_prompt
 from evalkit.questions import Question, digest_of
 from evalkit.requests import Request
@@ -113,6 +115,7 @@ async def ask_missing(
     say: Say,
 ) -> None:
     """Ask the questions that no row of the journal answers."""
+    log_event(logging.INFO, "run", folder=folder.path.name, questions=len(job.questions))
     log = read_batch_log(folder.batch_log_path)
     images = collect_images((*job.questions, *job.examples))
     uploads = bool(images) and settings.images == "file"
@@ -146,7 +149,11 @@ async def ask_missing(
     good_bytes = journal.good_bytes
     del journal
     bar = ProgressBar(
-        job.label, job.size, earlier, shown=progress, find_spend=lambda: desk.budget.spent
+        job.label,
+        job.size,
+        earlier,
+        shown=progress,
+        find_vitals=lambda: Vitals(spend=desk.budget.spent, in_flight=limiter.in_flight),
     )
     del earlier
     try:

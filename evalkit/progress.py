@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from evalkit.answers import Outcome
+from evalkit.responses import RequestFailure, Response
 from evalkit.scores import NO_ANSWER, Score
 
 if TYPE_CHECKING:
@@ -19,6 +23,9 @@ Say = Callable[[str], None]
 LONG_SECONDS = 2.0
 """What takes longer shows how far it has come."""
 
+FIRST_LINE_SECONDS, LINE_SECONDS = LONG_SECONDS, 10.0
+"""Until the first line, and between two, where there is no terminal."""
+
 
 def print_to_stderr(line: str) -> None:
     """Print a line where it doesn't mix with results."""
@@ -29,65 +36,124 @@ def ignore(line: str) -> None:
     """Take a line and do nothing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """How a run is doing, beside its answers."""
+
+    spend: float | None = None
+    """Dollars spent so far; None: not known, or nothing."""
+    in_flight: int = 0
+    """Requests under way."""
+
+
 class ProgressBar:
-    """Counts responses, with the accuracy and the spend so far.
+    """Counts responses, with the accuracy so far, what they took, and what is under way.
+
+    On a terminal it is a bar; elsewhere, as in the log of a CI job, a line now and then.
 
     Args:
         label: what is running.
         total: responses wanted.
         earlier: those that came before, when a run goes on.
         shown: False: nothing is printed.
-        find_spend: dollars spent so far; None: not known, or nothing.
+        find_vitals: how the run is doing.
+        is_terminal: whether to draw a bar; None: if standard error is a terminal.
+        clock: seconds from a fixed moment.
     """
 
     def __init__(
         self,
         label: str,
         total: int,
-        earlier: Sequence[Score],
+        earlier: Iterable[Score],
         *,
         shown: bool,
-        find_spend: Callable[[], float | None] = lambda: None,
+        find_vitals: Callable[[], Vitals] = Vitals,
+        is_terminal: bool | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from tqdm import tqdm
 
-        self.correct = self.replied = self.failed = 0
-        self.find_spend = find_spend
+        self.label, self.find_vitals, self.clock = label, find_vitals, clock
+        self.correct = self.replied = self.failed = self.repeated = self.tokens = 0
+        before = self._count(earlier)
+        is_bar = sys.stderr.isatty() if is_terminal is None else is_terminal
+        self.is_shown, self.has_lines = shown, shown and not is_bar
         self.bar: tqdm[Any] = tqdm(
             total=total,
-            initial=len(earlier),
+            initial=before,
             desc=label,
             unit="q",
-            disable=not shown,
+            disable=not (shown and is_bar),
             dynamic_ncols=True,
         )
-        self._count(earlier)
+        self.done, self.total = before, total
+        self._before, self._began = before, clock()
+        self._next_line = self._began + FIRST_LINE_SECONDS
+        self._note = ""
+        self._show()
 
     def add(self, scores: Sequence[Score]) -> None:
         """Count results that are on disk."""
-        self._count(scores)
+        self.done += self._count(scores)
         self.bar.update(len(scores))
+        self._show()
 
-    def _count(self, scores: Sequence[Score]) -> None:
+    def _count(self, scores: Iterable[Score]) -> int:
+        """Count some, and how many they are."""
+        number = 0
         for score in scores:
+            number += 1
             self.replied += score.answer.outcome not in NO_ANSWER
             self.correct += score.correct is True
             self.failed += score.answer.outcome is Outcome.FAILED
-        self.bar.set_postfix_str(self.describe(), refresh=False)
+            if score.row is not None:
+                self.repeated += score.row.attempts - 1
+                self.tokens += count_tokens(score.row.result)
+        return number
 
     def describe(self) -> str:
-        """Accuracy so far, and what has failed."""
+        """Accuracy so far, what has failed and was tried again, and what it takes."""
+        vitals = self.find_vitals()
         words = [f"accuracy {100 * self.correct / self.replied:.1f} %"] if self.replied else []
         if self.failed:
             words.append(f"{self.failed} failed")
-        if spend := self.find_spend():
-            words.append(dollars(spend))
+        if self.repeated:
+            words.append(f"{self.repeated} tried again")
+        if vitals.in_flight:
+            words.append(f"{vitals.in_flight} at once")
+        if self.tokens:
+            words.append(f"{shorten(self.tokens)} tokens")
+        if vitals.spend:
+            words.append(dollars(vitals.spend))
         return ", ".join(words)
+
+    def _show(self) -> None:
+        """Bring what is shown up to date; the bar draws itself a few times a second at most."""
+        self.bar.set_postfix_str(self._words(), refresh=False)
+        now = self.clock()
+        if self.has_lines and now >= self._next_line:
+            self._next_line = now + LINE_SECONDS
+            self._print_line(now)
+
+    def _words(self) -> str:
+        return ", ".join(filter(None, (self.describe(), self._note)))
+
+    def _print_line(self, now: float) -> None:
+        """One line for where there is no terminal."""
+        new, seconds = self.done - self._before, now - self._began
+        words = [f"{self.done} of {self.total}"]
+        if new and seconds > 0:
+            rate = new / seconds
+            left = timedelta(seconds=round((self.total - self.done) / rate))
+            words += [f"{rate:.1f}/s", f"{left} left"]
+        print_to_stderr(f"{self.label}: {', '.join(filter(None, (*words, self._words())))}")
 
     def note(self, words: str) -> None:
         """Show what is going on behind the bar."""
-        shown = ", ".join(filter(None, (self.describe(), words)))
-        self.bar.set_postfix_str(shown, refresh=True)
+        self._note = words
+        self._show()
+        self.bar.refresh()
 
     def aside(self, say: Say) -> Say:
         """The same, with the bar out of the way of each line."""
@@ -99,8 +165,32 @@ class ProgressBar:
         return say_aside
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Leave the bar as it stands, or a last line."""
+        now = self.clock()
+        if self.has_lines and now - self._began >= FIRST_LINE_SECONDS:
+            self._print_line(now)
         self.bar.close()
+
+
+def count_tokens(result: Response | RequestFailure) -> int:
+    """Tokens read and generated for one response, cached ones included."""
+    if isinstance(result, RequestFailure):
+        return 0
+    usage = result.usage
+    cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
+    return (usage.input_tokens or 0) + (usage.output_tokens or 0) + cached
+
+
+def shorten(count: int) -> str:
+    """A count in as few signs as a progress bar has room for.
+
+    Example:
+        >>> shorten(950), shorten(31_400), shorten(2_600_000)
+        ('950', '31k', '2.6M')
+    """
+    if count < 1000:
+        return str(count)
+    return f"{count / 1000:.0f}k" if count < 1_000_000 else f"{count / 1_000_000:.1f}M"
 
 
 def dollars(amount: float) -> str:

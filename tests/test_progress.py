@@ -40,7 +40,7 @@ UNPARSED, REFUSED, TRUNCATED, FAILED, NOT_ASKED = (
 def test_the_accuracy_so_far(
     earlier: Sequence[Score], added: Sequence[Score], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bar = ProgressBar("facts", 10, earlier, shown=True)
+    bar = ProgressBar("facts", 10, earlier, shown=True, is_terminal=True)
     bar.add(added)
     assert bar.describe() == words
     bar.close()
@@ -50,7 +50,7 @@ def test_the_accuracy_so_far(
 
 
 def test_it_starts_where_the_earlier_run_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    bar = ProgressBar("facts", 10, [RIGHT] * 4, shown=True)
+    bar = ProgressBar("facts", 10, [RIGHT] * 4, shown=True, is_terminal=True)
     first = capsys.readouterr().err
     assert "facts:  40%" in first
     assert "4/10" in first
@@ -71,7 +71,7 @@ def test_hidden_it_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_results_go_to_standard_output_so_it_goes_elsewhere(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    bar = ProgressBar("facts", 2, [], shown=True)
+    bar = ProgressBar("facts", 2, [], shown=True, is_terminal=True)
     bar.add([RIGHT, RIGHT])
     bar.close()
     out, err = capsys.readouterr()
@@ -80,7 +80,7 @@ def test_results_go_to_standard_output_so_it_goes_elsewhere(
 
 
 def test_a_line_beside_the_bar_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    bar = ProgressBar("run", 2, [], shown=True)
+    bar = ProgressBar("run", 2, [], shown=True, is_terminal=True)
     bar.aside(lambda line: print(line, file=sys.stderr))("Batch 1: handed over")
     bar.note("batch in progress")
     bar.close()

@@ -80,6 +80,7 @@ def execute(args: argparse.Namespace) -> int:
     import asyncio
 
     from evalkit.audit import audit_runs
+    from evalkit.logs import log_to, trace_to
     from evalkit.progress import ignore
 
     say = ignore if args.quiet else print_note
@@ -87,7 +88,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.model is None:
         runs = load_runs(args.what, args.way)
     else:
-        runs, left_out = asyncio.run(ask(args, say))
+        with log_to(args.log), trace_to(args.trace):
+            runs, left_out = asyncio.run(ask(args, say))
     audit = audit_runs(runs)
     compared = audit.is_comparable or args.force
     if args.json:

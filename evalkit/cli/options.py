@@ -244,6 +244,18 @@ def add_sending_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress, no notes")
+    parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="write what happens into a file, a line of JSON for each attempt; never a key or text",
+    )
+    parser.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="write the times of all attempts for ui.perfetto.dev or chrome://tracing",
+    )
 
 
 def build_settings(args: argparse.Namespace) -> list[RunSettings]:

@@ -53,6 +53,7 @@ def execute(args: argparse.Namespace) -> int:
     import asyncio
 
     from evalkit.combinations import Combinations, Done, run_combinations
+    from evalkit.logs import log_to, trace_to
     from evalkit.progress import ignore
 
     say = ignore if args.quiet else print_note
@@ -71,7 +72,8 @@ def execute(args: argparse.Namespace) -> int:
     )
     done = Done()
     try:
-        asyncio.run(run_combinations(what, done))
+        with log_to(args.log), trace_to(args.trace):
+            asyncio.run(run_combinations(what, done))
     finally:
         runs = done.list_runs()
         print_runs(runs, as_json=args.json)

@@ -7,6 +7,7 @@ together and each gets its turn.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from evalkit.api.breaker import Breaker
 from evalkit.api.limits import Allowance
 from evalkit.api.retries import is_worth_retrying
 from evalkit.errors import ApiError
+from evalkit.logs import log_event
 from evalkit.responses import Response
 from evalkit.runs.concurrency import ConcurrencyLimit, Outcome
 from evalkit.runs.pacing import Cost, LearnedRate, Pace
@@ -165,8 +167,10 @@ class Limiter:
             self.end = error.with_lead(
                 f"no answer for {seconds:.0f} s, in {count} attempts, the last with this"
             )
+            log_event(logging.ERROR, "given_up", failures=count, seconds=round(seconds, 3))
         elif pause is not None and self.breaker.failures > 1:
             count = self.breaker.failures
+            log_event(logging.WARNING, "pause", failures=count, seconds=pause, error=error.kind)
             self.say(f"{count} attempts in a row failed ({error.message}); next in {pause:g} s")
 
     def _refuse(self, ticket: Ticket, error: ApiError, now: float) -> None:
@@ -180,6 +184,7 @@ class Limiter:
             if wait >= LONG_SECONDS:
                 self.say(f"all requests wait {wait:.0f} s: {error.message}")
             self.held_until = now + wait
+            log_event(logging.WARNING, "hold", seconds=wait, status=error.status)
         if ticket.epoch == self.concurrency.epoch:
             self.concurrency.back_off()
         if error.status == 429 and not ticket.is_used_up:
@@ -194,6 +199,7 @@ class Limiter:
             seconds = max(now - self._recent[0][0], 1e-3)
             # While it refuses, it answers just what it takes.
             self.pace.learned = LearnedRate(max(1.0, answers / seconds), now)
+            log_event(logging.INFO, "rate", per_second=round(self.pace.learned.rate, 3))
             self._recent.clear()
 
     def _hear_of_rate(self, ticket: Ticket, error: ApiError, now: float) -> None:

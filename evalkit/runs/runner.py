@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -25,6 +26,7 @@ from evalkit.errors import (
     InvalidRequestError,
     NotFoundError,
 )
+from evalkit.logs import LOGGER, log_event
 from evalkit.requests import Request
 from evalkit.responses import Response, describe_failure
 from evalkit.runs.journal import JournalRow
@@ -264,6 +266,7 @@ class Runner:
             self.end(error)
         finally:
             self.settings.limiter.leave(ticket, None if isinstance(result, ImageError) else result)
+            self._log(pending, ticket, result)
             if result is None:
                 self.settings.admission.settle(pending.request, None)
         try:
@@ -274,6 +277,29 @@ class Runner:
         finally:
             self._in_flight -= 1
             self._changed.set()
+
+    def _log(self, pending: Pending, ticket: Ticket, result: Result | None) -> None:
+        """Log an attempt."""
+        if not LOGGER.isEnabledFor(logging.DEBUG):
+            return
+        request, limiter = pending.request, self.settings.limiter
+        error = result if isinstance(result, ApiError) else None
+        log_event(
+            logging.DEBUG,
+            "attempt",
+            request=request.id,
+            question=request.question_id,
+            way=request.way,
+            attempt=pending.attempts,
+            started=ticket.entered,
+            seconds=round(limiter.clock() - ticket.entered, 6),
+            outcome=error.kind if error else type(result).__name__.lower(),
+            status=error.status if error else None,
+            endpoint_id=None if isinstance(result, ImageError | None) else result.request_id,
+            in_flight=limiter.in_flight,
+            limit=limiter.concurrency.limit,
+            waiting=len(self._waiting),
+        )
 
     def _judge(self, pending: Pending, result: Result) -> None:
         """Settle a request, or have it wait for another attempt.
