@@ -243,6 +243,9 @@ def test_rows_share_what_repeats() -> None:
         encode_row(row_of(1, FAILURE)).replace('"kind"', '"kund"'),
         encode_row(READ).replace('"answered"', '"guessed"'),
         encode_row(READ).replace('"choice":2', '"choice":null'),
+        encode_row(READ).replace('"choice":2', '"choice":26'),
+        encode_row(READ).replace('"choice":2', '"choice":-1'),
+        encode_row(READ).replace('"choice":2', '"choice":1.0'),
         encode_row(READ).replace('"choice":2', '"chioce":2'),
         # Of another type than what reads them can bear
         encode_row(row_of(1)).replace('"r1"', '["r1"]'),

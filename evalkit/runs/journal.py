@@ -19,6 +19,7 @@ import orjson
 
 from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.errors import RunError
+from evalkit.questions import MAX_CHOICES
 from evalkit.requests import WAYS, Way
 from evalkit.responses import RequestFailure, Response, Usage
 
@@ -164,7 +165,7 @@ def parse_row(table: Any) -> JournalRow:
         if "response" in table
         else parse_failure(table["failure"]),
         sample_index=table["sample"],
-        is_retake=table.get("retake", False),
+        is_retake=bool(table.get("retake", False)),
         batch_id=batch and intern(batch),
         reading=parse_reading(table.get("reading")),
         is_bound=bool(table.get("bound", True)),
@@ -205,7 +206,10 @@ def parse_reading(table: Any) -> Answer | None:
     """The reading that stands in a row, if there is one."""
     if table is None:
         return None
-    return share_answer(Outcome(table["outcome"]), table["choice"])
+    choice = table["choice"]
+    if choice is not None and (type(choice) is not int or not 0 <= choice < MAX_CHOICES):
+        raise ValueError(f"choice {choice!r}")
+    return share_answer(Outcome(table["outcome"]), choice)
 
 
 class JournalReader:
