@@ -13,9 +13,16 @@ from evalkit.responses import RequestFailure
 from evalkit.runs.folder import JOURNAL, open_run_folder
 from evalkit.runs.journal import JournalReader, JournalRow, read_journal
 from evalkit.runs.manifest import Manifest
-from evalkit.scores import FIRST_ANSWER, Score, Summary, score_questions
+from evalkit.scores import FIRST_ANSWER, Count, Score, Summary, score_questions
 from evalkit.stats.intervals import Interval
-from evalkit.tallies import USAGE_FIELDS, Failure, Tally, tally_rows
+from evalkit.tallies import (
+    USAGE_FIELDS,
+    Failure,
+    Tally,
+    summarize_all,
+    summarize_each,
+    tally_rows,
+)
 from evalkit.version import __version__
 
 if TYPE_CHECKING:
@@ -82,12 +89,16 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """The numbers over all questions."""
-        return self.tally.summarize(self.questions)
+        return summarize_all(self._counts)
 
     @cached_property
     def groups(self) -> tuple[Summary, ...]:
         """The numbers of each subject."""
-        return self.tally.summarize_groups(self.questions)
+        return summarize_each(self._counts)
+
+    @cached_property
+    def _counts(self) -> dict[str | None, Count]:
+        return self.tally.count(self.questions)
 
     @property
     def is_complete(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -205,31 +206,41 @@ class Count:
         """Responses by code."""
         self.shares = array("d")
         """The share of correct responses to each question that got any."""
-        self.chance = 0.0
+        self.sizes: Counter[int] = Counter()
+        """Responses wanted by number of choices."""
         self.places: Counter[int] = Counter()
         """Responses wanted by position of a right choice."""
 
-    def add(self, question: Question, codes: Iterable[int]) -> None:
+    def add(self, question: Question, codes: Sequence[int]) -> None:
         """Count a question.
 
         Args:
             question: with its right choices.
             codes: what each of its responses amounts to, as `encode_answer` says it.
         """
-        responses = replied = correct = 0
+        replied = correct = 0
         for code in codes:
             self.codes[code] += 1
-            responses += 1
             replied += code >= FIRST_REPLY
-            correct += code >= FIRST_ANSWER and code - FIRST_ANSWER in question.right
-            self.chance += 1 / len(question.choices)
+            correct += code - FIRST_ANSWER in question.right
         self.questions += 1
-        self.responses += responses
+        self.responses += len(codes)
         self.correct += correct
+        self.sizes[len(question.choices)] += len(codes)
         for place in question.right:
-            self.places[place] += responses
+            self.places[place] += len(codes)
         if replied:
             self.shares.append(correct / replied)
+
+    def merge(self, other: Count) -> None:
+        """Count what another counts: other questions."""
+        self.questions += other.questions
+        self.responses += other.responses
+        self.correct += other.correct
+        self.codes = [ours + theirs for ours, theirs in zip(self.codes, other.codes, strict=True)]
+        self.shares += other.shares
+        self.sizes += other.sizes
+        self.places += other.places
 
     def summarize(self, name: str) -> Summary:
         """The numbers so far, at least one question.
@@ -251,7 +262,7 @@ class Count:
             failed=counts[Outcome.FAILED],
             not_asked=counts[Outcome.NOT_ASKED],
             accuracy=accuracy_of(self.shares),
-            chance=self.chance / self.responses,
+            chance=math.fsum(n / size for size, n in self.sizes.items()) / self.responses,
             most_frequent=self.places.most_common(1)[0][1] / self.responses,
         )
 

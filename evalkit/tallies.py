@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -73,27 +73,41 @@ class Tally:
         """The codes of the samples of one question."""
         return self.codes[number * self.samples : (number + 1) * self.samples]
 
-    def summarize(self, questions: Iterable[Question], name: str = "all") -> Summary:
-        """The numbers over all questions.
+    def count(self, questions: Iterable[Question]) -> dict[str | None, Count]:
+        """The numbers of each group; those of questions without one by None.
 
         Args:
-            questions: those of the run, in their order; at least one.
-            name: what to call them.
+            questions: those of the run, in their order.
         """
-        count = Count()
+        counts: dict[str | None, Count] = {}
         for number, question in enumerate(questions):
+            count = counts.get(question.group)
+            if count is None:
+                count = counts[question.group] = Count()
             count.add(question, self.codes_of(number))
-        return count.summarize(name)
+        return counts
 
-    def summarize_groups(self, questions: Iterable[Question]) -> tuple[Summary, ...]:
-        """The numbers of each group, by name; none if the questions have no groups."""
-        counts: dict[str, Count] = {}
-        for number, question in enumerate(questions):
-            if question.group is not None:
-                if question.group not in counts:
-                    counts[question.group] = Count()
-                counts[question.group].add(question, self.codes_of(number))
-        return tuple(counts[name].summarize(name) for name in sorted(counts))
+
+def summarize_all(counts: Mapping[str | None, Count]) -> Summary:
+    """The numbers over all questions, at least one.
+
+    Args:
+        counts: by group.
+    """
+    whole = Count()
+    for count in counts.values():
+        whole.merge(count)
+    return whole.summarize("all")
+
+
+def summarize_each(counts: Mapping[str | None, Count]) -> tuple[Summary, ...]:
+    """The numbers of each group, by name; none if the questions have no groups.
+
+    Args:
+        counts: by group.
+    """
+    names = sorted(name for name in counts if name is not None)
+    return tuple(counts[name].summarize(name) for name in names)
 
 
 def tally_rows(

@@ -21,7 +21,7 @@ from evalkit.runs.costs import cost_of_rows, savings_of_rows
 from evalkit.runs.journal import JournalReader, JournalRow, read_journal
 from evalkit.runs.manifest import Manifest
 from evalkit.scores import score_questions, summarize, summarize_groups
-from evalkit.tallies import USAGE_FIELDS, Failure, Tally, tally_rows
+from evalkit.tallies import USAGE_FIELDS, Failure, Tally, summarize_all, summarize_each, tally_rows
 from tests.test_journal import lines_of
 from tests.test_manifest import IDENTITY
 
@@ -109,8 +109,9 @@ def test_a_tally_says_what_rows_and_scores_say(
     responses = [row.result for row in rows if isinstance(row.result, Response)]
     reasons = Counter((one.kind, one.message) for one in final if isinstance(one, RequestFailure))
     served = Counter(one.model for one in final if isinstance(one, Response)).most_common()
-    assert tally.summarize(QUESTIONS) == summarize(scores)
-    assert tally.summarize_groups(QUESTIONS) == summarize_groups(scores)
+    counts = tally.count(QUESTIONS)
+    assert summarize_all(counts) == summarize(scores)
+    assert summarize_each(counts) == summarize_groups(scores)
     assert tally.unbound == sum(not score.is_bound for score in scores)
     assert tally.retakes == sum(row.is_retake and row.is_response for row in rows)
     assert tally.models == tuple(name for name, _ in served if name is not None)
@@ -153,10 +154,10 @@ def peak_of(path: Path, count: int) -> int:
     tracemalloc.start()
     try:
         tally = tally_rows(JournalReader(path), manifest_of(samples=1), questions)
+        assert summarize_all(tally.count(questions)).correct == count
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert tally.summarize(questions).correct == count
     return peak
 
 
