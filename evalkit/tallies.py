@@ -156,7 +156,7 @@ class Ledger:
         self.numbers = {question.id: number for number, question in enumerate(questions)}
         places = 2 * len(questions) * self.samples
         self.codes = bytearray(places)
-        self.models = array("L", bytes(array("L").itemsize * places))
+        self.models = array("I", bytes(array("I").itemsize * places))
         self.model_numbers: dict[str | None, int] = {None: 0}
         self.failed: dict[int, tuple[str, tuple[str, str]]] = {}
         """Request, and kind and message of its failure, by place."""
