@@ -108,6 +108,9 @@ from .stats.intervals import (
 from .stats.intervals import (
     wilson_interval as wilson_interval,
 )
+from .verifying import Finding as Finding
+from .verifying import Verification as Verification
+from .verifying import verify_run as verify_run
 from .version import __version__ as __version__
 
 __all__ = [
@@ -123,6 +126,7 @@ __all__ = [
     "Duplicate",
     "Endpoint",
     "EvalkitError",
+    "Finding",
     "Interval",
     "InvalidRequestError",
     "LocalModelError",
@@ -151,6 +155,7 @@ __all__ = [
     "Summary",
     "UnreadableResponseError",
     "UsageError",
+    "Verification",
     "__version__",
     "audit_runs",
     "endpoint_from_environment",
@@ -161,5 +166,6 @@ __all__ = [
     "read_choice",
     "run",
     "run_async",
+    "verify_run",
     "wilson_interval",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Outcome(StrEnum):
@@ -36,8 +37,18 @@ class Answer:
             raise ValueError(f"{self.outcome} with choice {self.choice}")
 
 
+@lru_cache(maxsize=256)
+def share_answer(outcome: Outcome, choice: int | None = None) -> Answer:
+    """The reading of a reply, the same object for all that come to the same.
+
+    Raises:
+        ValueError: a choice goes with another outcome, or an answer without one.
+    """
+    return Answer(outcome=outcome, choice=choice)
+
+
 def answered_or(choice: int | None, otherwise: Outcome) -> Answer:
     """An answer if a choice could be read, else the outcome that says why not."""
     if choice is None:
-        return Answer(outcome=otherwise)
-    return Answer(outcome=Outcome.ANSWERED, choice=choice)
+        return share_answer(otherwise)
+    return share_answer(Outcome.ANSWERED, choice)

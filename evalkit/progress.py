@@ -204,8 +204,8 @@ def dollars(amount: float) -> str:
 
 
 @contextmanager
-def show_steps(label: str, total: int, *, shown: bool) -> Iterator[Callable[[], object]]:
-    """A bar that appears if the block takes more than a moment; gives what counts one step.
+def show_steps(label: str, total: int, *, shown: bool) -> Iterator[Callable[..., object]]:
+    """A bar that appears if the block takes more than a moment; gives what counts steps, or one.
 
     Args:
         label: what is going on.

@@ -2,87 +2,103 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.prompts import build_labels
-from evalkit.responses import RequestFailure, Response
-from evalkit.runs.costs import cost_of_rows, savings_of_rows
-from evalkit.runs.folder import open_run_folder
-from evalkit.runs.journal import JournalRow
+from evalkit.questions import Question
+from evalkit.responses import RequestFailure
+from evalkit.runs.folder import JOURNAL, open_run_folder
+from evalkit.runs.journal import JournalReader, JournalRow, read_journal
 from evalkit.runs.manifest import Manifest
-from evalkit.scores import Score, Summary, score_questions, summarize, summarize_groups
+from evalkit.scores import FIRST_ANSWER, Count, Score, Summary, score_questions
 from evalkit.stats.intervals import Interval
+from evalkit.tallies import (
+    USAGE_FIELDS,
+    Failure,
+    Tally,
+    summarize_all,
+    summarize_each,
+    tally_rows,
+)
 from evalkit.version import __version__
 
 if TYPE_CHECKING:
     import pandas
 
-USAGE_FIELDS = (
-    "input_tokens",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
-    "output_tokens",
-    "thinking_tokens",
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A reason for which requests got no message, after all their retries."""
-
-    kind: str
-    """One word, such as "rate_limit"."""
-    message: str
-    count: int
-
 
 @dataclass(frozen=True)
 class Run:
-    """A run, complete or not, read with today's reader."""
+    """A run, complete or not, read with today's reader.
+
+    Its numbers are counted already; rows and scores are read from its folder when they are first
+    used, and stay in memory then.
+    """
 
     path: Path
     """Its folder."""
     manifest: Manifest
-    scores: tuple[Score, ...]
-    """One for each question, in the order of the set."""
+    questions: tuple[Question, ...] = field(repr=False)
+    """Those to be asked, in the order of the set."""
+    tally: Tally = field(repr=False)
+    """What came of each of them."""
     garbled_lines: tuple[int, ...] = ()
     """Lines of the journal that can't be read; their questions count as not asked."""
-    rows: tuple[JournalRow, ...] = ()
-    """The journal: also the replies that were cut off and asked again."""
+
+    @cached_property
+    def rows(self) -> tuple[JournalRow, ...]:
+        """The journal: also the replies that were cut off and asked again.
+
+        Raises:
+            RunError: it can't be read any more.
+        """
+        return read_journal(self.path / JOURNAL).rows
+
+    @cached_property
+    def scores(self) -> tuple[Score, ...]:
+        """One for each question and sample, in the order of the set.
+
+        Raises:
+            RunError: the journal can't be read any more.
+        """
+        samples = self.manifest.identity.samples
+        return score_questions(self.questions, self.rows, self.manifest.prompt, samples)
 
     @property
     def retakes(self) -> int:
         """Replies that were cut off, so that their question was asked again."""
-        return sum(row.is_retake and row.is_response for row in self.rows)
+        return self.tally.retakes
 
     @property
     def unbound(self) -> int:
         """Replies that do not keep to the schema or tool that should have bound them."""
-        return sum(not score.is_bound for score in self.scores)
+        return self.tally.unbound
 
-    @cached_property
+    @property
     def cost(self) -> float | None:
         """Dollars that the responses have cost, at the prices in the manifest; None: no price."""
-        return cost_of_rows(self.rows, self.manifest.price)
+        return self.tally.cost
 
-    @cached_property
+    @property
     def cache_savings(self) -> float | None:
         """Dollars that the prompt cache has saved, less what writing cost extra; None: no price."""
-        return savings_of_rows(self.rows, self.manifest.price)
+        return self.tally.savings
 
     @cached_property
     def summary(self) -> Summary:
         """The numbers over all questions."""
-        return summarize(self.scores)
+        return summarize_all(self._counts)
 
     @cached_property
     def groups(self) -> tuple[Summary, ...]:
         """The numbers of each subject."""
-        return summarize_groups(self.scores)
+        return summarize_each(self._counts)
+
+    @cached_property
+    def _counts(self) -> dict[str | None, Count]:
+        return self.tally.count(self.questions)
 
     @property
     def is_complete(self) -> bool:
@@ -91,33 +107,15 @@ class Run:
 
     def models_served(self) -> tuple[str, ...]:
         """The models that say they answered, most frequent first."""
-        names = Counter(
-            score.row.result.model
-            for score in self.scores
-            if score.row is not None and isinstance(score.row.result, Response)
-        )
-        return tuple(name for name, _ in names.most_common() if name is not None)
+        return self.tally.models
 
     def usage(self) -> dict[str, int]:
         """Tokens of all responses, by field, as far as the endpoint counted them."""
-        totals = dict.fromkeys(USAGE_FIELDS, 0)
-        for row in self.rows:
-            if isinstance(row.result, Response):
-                for name in USAGE_FIELDS:
-                    totals[name] += getattr(row.result.usage, name) or 0
-        return totals
+        return dict(self.tally.usage)
 
     def failures(self) -> tuple[Failure, ...]:
         """Why requests failed, most frequent first."""
-        reasons = Counter(
-            (score.row.result.kind, score.row.result.message)
-            for score in self.scores
-            if score.row is not None and isinstance(score.row.result, RequestFailure)
-        )
-        return tuple(
-            Failure(kind=kind, message=message, count=count)
-            for (kind, message), count in reasons.most_common()
-        )
+        return self.tally.failures
 
     def to_dict(self) -> dict[str, Any]:
         """The facts of `--json` and of summary.json; shares are fractions, undefined is None."""
@@ -178,12 +176,13 @@ class Run:
         import pandas
         from sklearn.metrics import confusion_matrix
 
-        most = max(len(score.question.choices) for score in self.scores)
+        most = max(len(question.choices) for question in self.questions)
         labels = list(build_labels(most, self.manifest.prompt.labels))
         pairs = [
-            (labels[score.question.right[0]], labels[score.answer.choice])
-            for score in self.scores
-            if score.answer.choice is not None
+            (labels[question.right[0]], labels[code - FIRST_ANSWER])
+            for number, question in enumerate(self.questions)
+            for code in self.tally.codes_of(number)
+            if code >= FIRST_ANSWER
         ]
         # scikit-learn takes no empty lists.
         counts = confusion_matrix(*zip(*pairs, strict=True), labels=labels) if pairs else 0
@@ -238,24 +237,26 @@ class Run:
         }
 
 
-def load_run(path: Path | str) -> Run:
+def load_run(path: Path | str, *, questions: tuple[Question, ...] | None = None) -> Run:
     """Read a run's folder and score its replies anew; no model is asked.
+
+    Args:
+        path: the folder.
+        questions: those of the run in their order, if they are in memory already; only their
+            number is compared with the manifest. None: they are read from the folder.
 
     Raises:
         RunFormatError: it is no run folder, or its files can't be read.
     """
-    folder = open_run_folder(Path(path))
-    journal = folder.read_journal()
-    identity = folder.manifest.identity
-    scores = score_questions(
-        folder.questions, journal.rows, folder.manifest.prompt, identity.samples
-    )
+    folder = open_run_folder(Path(path), questions=questions)
+    reader = JournalReader(folder.journal_path)
+    tally = tally_rows(reader, folder.manifest, folder.questions)
     return Run(
         path=folder.path,
         manifest=folder.manifest,
-        scores=scores,
-        garbled_lines=journal.garbled_lines,
-        rows=journal.rows,
+        questions=folder.questions,
+        tally=tally,
+        garbled_lines=tuple(reader.garbled_lines),
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from evalkit.answers import Answer, Outcome
+from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.elicitation.choose import keeps_to_constraint, read_answer
-from evalkit.prompts import PromptFormat, build_prompt
-from evalkit.questions import Question
+from evalkit.prompts import Prompt, PromptFormat, build_labels
+from evalkit.questions import MAX_CHOICES, Question
 from evalkit.responses import Response
 from evalkit.runs.journal import JournalRow
 from evalkit.stats.intervals import Interval, mean_interval, wilson_interval
@@ -19,6 +22,20 @@ NO_ANSWER = (Outcome.FAILED, Outcome.NOT_ASKED)
 
 UNREADABLE = (Outcome.UNPARSED, Outcome.REFUSED, Outcome.TRUNCATED)
 """The model replied without naming a choice: not correct, and always shown beside the accuracy."""
+
+
+CODES: Mapping[Outcome, int] = {
+    Outcome.NOT_ASKED: 0,
+    Outcome.FAILED: 1,
+    Outcome.UNPARSED: 2,
+    Outcome.REFUSED: 3,
+    Outcome.TRUNCATED: 4,
+    Outcome.ANSWERED: 5,
+}
+"""The outcomes as small numbers; to the last, which has to be the highest, the position of the
+choice is added."""
+
+FIRST_REPLY, FIRST_ANSWER = CODES[Outcome.UNPARSED], CODES[Outcome.ANSWERED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,20 +162,109 @@ def score_question(
     question: Question, row: JournalRow | None, form: PromptFormat, sample_index: int = 0
 ) -> Score:
     """Read one reply and judge it."""
-    is_bound = True
-    if row is None:
-        answer = Answer(outcome=Outcome.NOT_ASKED)
-    elif not isinstance(row.result, Response):
-        answer = Answer(outcome=Outcome.FAILED)
-    elif row.reading is not None:
-        answer, is_bound = row.reading, row.is_bound
-    else:
-        prompt = build_prompt(question, form)
-        answer = read_answer(row.way, row.result, prompt, question.choices)
-        is_bound = keeps_to_constraint(row.way, row.result, prompt)
+    answer, is_bound = read_row(question, row, form)
     return Score(
         question=question, answer=answer, row=row, sample_index=sample_index, is_bound=is_bound
     )
+
+
+def read_row(question: Question, row: JournalRow | None, form: PromptFormat) -> tuple[Answer, bool]:
+    """What a row amounts to, and whether its reply keeps to the schema or tool that binds it."""
+    if row is None:
+        return share_answer(Outcome.NOT_ASKED), True
+    if not isinstance(row.result, Response):
+        return share_answer(Outcome.FAILED), True
+    if row.reading is not None:
+        return row.reading, row.is_bound
+    prompt = outline_prompt(form, len(question.choices))
+    answer = read_answer(row.way, row.result, prompt, question.choices)
+    return answer, keeps_to_constraint(row.way, row.result, prompt)
+
+
+@lru_cache(maxsize=64)
+def outline_prompt(form: PromptFormat, choices: int) -> Prompt:
+    """As much of a prompt as it takes to read a reply: labels and format, no texts.
+
+    Args:
+        form: how the question was written out.
+        choices: how many it has.
+    """
+    return Prompt(format=form, examples=(), question="", labels=build_labels(choices, form.labels))
+
+
+def encode_answer(answer: Answer) -> int:
+    """An answer as a number below 64, by `CODES`."""
+    return CODES[answer.outcome] + (answer.choice or 0)
+
+
+class Count:
+    """The numbers of some questions, which are added one after the other."""
+
+    def __init__(self) -> None:
+        self.questions = self.responses = self.correct = 0
+        self.codes = [0] * (FIRST_ANSWER + MAX_CHOICES)
+        """Responses by code."""
+        self.shares = array("d")
+        """The share of correct responses to each question that got any."""
+        self.sizes: Counter[int] = Counter()
+        """Responses wanted by number of choices."""
+        self.places: Counter[int] = Counter()
+        """Responses wanted by position of a right choice."""
+
+    def add(self, question: Question, codes: Sequence[int]) -> None:
+        """Count a question.
+
+        Args:
+            question: with its right choices.
+            codes: what each of its responses amounts to, as `encode_answer` says it.
+        """
+        replied = correct = 0
+        for code in codes:
+            self.codes[code] += 1
+            replied += code >= FIRST_REPLY
+            correct += code - FIRST_ANSWER in question.right
+        self.questions += 1
+        self.responses += len(codes)
+        self.correct += correct
+        self.sizes[len(question.choices)] += len(codes)
+        for place in question.right:
+            self.places[place] += len(codes)
+        if replied:
+            self.shares.append(correct / replied)
+
+    def merge(self, other: Count) -> None:
+        """Count what another counts: other questions."""
+        self.questions += other.questions
+        self.responses += other.responses
+        self.correct += other.correct
+        self.codes = [ours + theirs for ours, theirs in zip(self.codes, other.codes, strict=True)]
+        self.shares += other.shares
+        self.sizes += other.sizes
+        self.places += other.places
+
+    def summarize(self, name: str) -> Summary:
+        """The numbers so far, at least one question.
+
+        Args:
+            name: what the questions have in common.
+        """
+        counts = {outcome: self.codes[code] for outcome, code in CODES.items()}
+        return Summary(
+            name=name,
+            questions=self.questions,
+            samples=self.responses // self.questions,
+            asked=len(self.shares),
+            correct=self.correct,
+            wrong=sum(self.codes[FIRST_ANSWER:]) - self.correct,
+            unparsed=counts[Outcome.UNPARSED],
+            refused=counts[Outcome.REFUSED],
+            truncated=counts[Outcome.TRUNCATED],
+            failed=counts[Outcome.FAILED],
+            not_asked=counts[Outcome.NOT_ASKED],
+            accuracy=accuracy_of(self.shares),
+            chance=math.fsum(n / size for size, n in self.sizes.items()) / self.responses,
+            most_frequent=self.places.most_common(1)[0][1] / self.responses,
+        )
 
 
 def summarize(scores: Sequence[Score], name: str = "all") -> Summary:
@@ -173,31 +279,13 @@ def summarize(scores: Sequence[Score], name: str = "all") -> Summary:
     """
     if not scores:
         raise ValueError("no scores to summarize")
-    outcomes = Counter(score.answer.outcome for score in scores)
-    correct = sum(score.correct is True for score in scores)
     by_question: dict[str, list[Score]] = {}
     for score in scores:
         by_question.setdefault(score.question.id, []).append(score)
-    shares = [
-        share for found in by_question.values() if (share := share_correct(found)) is not None
-    ]
-    places = Counter(place for score in scores for place in score.question.right)
-    return Summary(
-        name=name,
-        questions=len(by_question),
-        samples=len(scores) // len(by_question),
-        asked=len(shares),
-        correct=correct,
-        wrong=outcomes[Outcome.ANSWERED] - correct,
-        unparsed=outcomes[Outcome.UNPARSED],
-        refused=outcomes[Outcome.REFUSED],
-        truncated=outcomes[Outcome.TRUNCATED],
-        failed=outcomes[Outcome.FAILED],
-        not_asked=outcomes[Outcome.NOT_ASKED],
-        accuracy=accuracy_of(shares),
-        chance=sum(1 / len(score.question.choices) for score in scores) / len(scores),
-        most_frequent=places.most_common(1)[0][1] / len(scores),
-    )
+    count = Count()
+    for found in by_question.values():
+        count.add(found[0].question, [encode_answer(score.answer) for score in found])
+    return count.summarize(name)
 
 
 def share_correct(scores: Sequence[Score]) -> float | None:

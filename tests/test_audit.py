@@ -37,6 +37,7 @@ from tests.messages_body import Body, answer_schema, forced_tool, last_user_text
 from tests.messages_replies import Answer as Model
 from tests.messages_replies import Reply
 from tests.messages_server import MessagesServer
+from tests.runs_in_memory import run_of_scores
 from tests.test_text import build_run
 
 Plan = Mapping[Way, Mapping[int, str]]
@@ -157,8 +158,7 @@ def build_simple_run(
         identity=replace(built.manifest.identity, samples=samples, **identity),
         price=price,
     )
-    rows = tuple(score.row for score in scores if score.row is not None)
-    return replace(built, path=Path("results", way), manifest=manifest, rows=rows)
+    return run_of_scores(scores, manifest, path=Path("results", way))
 
 
 def test_each_way_has_its_accuracy_and_what_came_of_the_replies(runs: dict[Way, Run]) -> None:
@@ -364,7 +364,8 @@ def test_several_responses_to_a_question_are_one_score() -> None:
 def test_labels_are_those_of_the_reference() -> None:
     first = build_simple_run("prefill", ["correct"])
     digits = replace(first.manifest, prompt=PromptFormat(labels="digits"))
-    audit = audit_runs([replace(first, manifest=digits), build_simple_run("tool", ["wrong"])])
+    other = build_simple_run("tool", ["wrong"])
+    audit = audit_runs([run_of_scores(first.scores, digits), other])
     [found] = audit.disagreements
     assert (found.right, found.picked) == ("1", ("1", "2"))
     [each] = audit.comparisons

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,8 +25,10 @@ from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
 from evalkit.runs.folder import (
     RunFolder,
+    compress_questions,
     create_run_folder,
     decode_questions,
+    decompress_questions,
     encode_questions,
     open_run_folder,
     write_whole,
@@ -127,6 +131,46 @@ def test_what_a_crash_left_before_the_manifest_is_made_anew(tmp_path: Path) -> N
     assert open_run_folder(create(tmp_path).path).questions == QUESTIONS
 
 
+@pytest.mark.parametrize("damage", [None, b"", encode_questions(QUESTIONS)[:-9], b"no gzip"])
+def test_a_run_that_goes_on_makes_its_questions_whole_again(
+    damage: bytes | None, tmp_path: Path
+) -> None:
+    path = create(tmp_path).path / "questions.jsonl.gz"
+    path.unlink()
+    if damage is not None:
+        path.write_bytes(damage)
+    assert create(tmp_path).questions == QUESTIONS
+    assert open_run_folder(path.parent).questions == QUESTIONS
+
+
+def test_a_run_that_goes_on_keeps_its_questions_file(tmp_path: Path) -> None:
+    path = create(tmp_path).path / "questions.jsonl.gz"
+    written_by_another_version = gzip.compress(gzip.decompress(path.read_bytes()), 9)
+    path.write_bytes(written_by_another_version)
+    create(tmp_path)
+    assert path.read_bytes() == written_by_another_version
+
+
+def test_questions_that_are_in_memory_need_not_be_read(tmp_path: Path) -> None:
+    folder = create(tmp_path)
+    (folder.path / "questions.jsonl.gz").unlink()
+    assert open_run_folder(folder.path, questions=QUESTIONS) == folder
+    with pytest.raises(RunFormatError, match="has 1 questions, the manifest says 2"):
+        open_run_folder(folder.path, questions=QUESTIONS[:1])
+
+
+def test_worked_examples_are_kept_if_there_are_any(tmp_path: Path) -> None:
+    assert create(tmp_path).read_examples() is None
+    other = replace(MANIFEST, identity=replace(IDENTITY, shots=1))
+    folder = create_run_folder(tmp_path, other, QUESTIONS, QUESTIONS[:1])
+    assert folder.read_examples() == QUESTIONS[:1]
+    (folder.path / "examples.jsonl.gz").write_bytes(b"no gzip")
+    with pytest.raises(RunFormatError, match="can't be read"):
+        folder.read_examples()
+    folder.discard_if_empty()
+    assert not folder.path.exists()
+
+
 @pytest.mark.parametrize("name", ["manifest.json", "questions.jsonl.gz"])
 def test_a_folder_without_its_files_is_no_run(name: str, tmp_path: Path) -> None:
     folder = create(tmp_path)
@@ -213,6 +257,32 @@ def test_questions_read_back_equal(questions: tuple[Question, ...]) -> None:
     assert encode_questions(questions) == data
 
 
+def test_a_question_with_half_a_sign_reads_back_equal() -> None:
+    question = replace(QUESTIONS[0], stem="\ud83d?")
+    assert decode_questions(encode_questions([question])) == (question,)
+
+
+def test_questions_share_what_repeats() -> None:
+    first, second = decode_questions(encode_questions([replace(QUESTIONS[1], cluster="c")] * 2))
+    assert first.right is second.right
+    assert first.group is second.group
+    assert first.cluster is second.cluster
+
+
+def test_many_questions_are_written_and_read_in_small_parts(tmp_path: Path) -> None:
+    question = replace(QUESTIONS[0], stem="x" * 1000)
+    path = tmp_path / "questions.jsonl.gz"
+    tracemalloc.start()
+    try:
+        write_whole(path, compress_questions(question for _ in range(10_000)))
+        with path.open("rb") as file:
+            assert sum(1 for _ in decompress_questions(file)) == 10_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000
+
+
 def test_questions_without_pictures_are_written_as_they_always_were() -> None:
     question = replace(QUESTIONS[1], images=())
     [line] = gzip.decompress(encode_questions((question,))).decode().splitlines()
@@ -270,6 +340,18 @@ def test_a_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (folder.path / ".lock").mkdir()
     with pytest.raises(RunError, match="can't be written: "), folder.locked():
         pass
+
+
+def test_what_killed_processes_had_begun_to_write_is_deleted_in_time(tmp_path: Path) -> None:
+    folder = create(tmp_path)
+    old, new = (folder.path / f"summary.json.part{number}" for number in (1, 2))
+    for part in (old, new):
+        part.write_text("half a summ")
+    os.utime(old, (0, 0))
+    with folder.locked():
+        pass
+    # The other may be another process's that is about to be done.
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 # Leaving nothing behind

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 import json
 import math
 import resource
-from collections.abc import Iterator, Sequence
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +24,10 @@ from evalkit.errors import RunError
 from evalkit.requests import WAYS
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.journal import (
+    GROUP_ROWS,
+    GROUP_SECONDS,
     Journal,
+    JournalReader,
     JournalRow,
     JournalWriter,
     decode_row,
@@ -181,6 +188,42 @@ def test_rows_read_back_equal(row: JournalRow) -> None:
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        replace(row_of(1), question_id="\ud800"),
+        replace(row_of(1), lost_dollars=math.inf),
+        row_of(1, replace(RESPONSE, usage=Usage(input_tokens=2**64 + 1, output_tokens=2**200))),
+    ],
+    ids=["half a sign", "no number", "more than 64 bits"],
+)
+def test_what_few_writers_of_json_take_reads_back_equal(row: JournalRow) -> None:
+    assert decode_row(encode_row(row)) == row
+
+
+@given(row=ROWS)
+def test_rows_that_another_writer_wrote_read_the_same(row: JournalRow) -> None:
+    """Earlier versions wrote with Python's own."""
+    line = json.dumps(json.loads(encode_row(row)), ensure_ascii=False, separators=(",", ":"))
+    assert decode_row(line) == decode_row(line.encode()) == row
+
+
+def test_rows_share_what_repeats() -> None:
+    first, second = (decode_row(encode_row(replace(READ, batch_id="b"))) for _ in range(2))
+    assert isinstance(first.result, Response)
+    assert isinstance(second.result, Response)
+    assert first.result.model is second.result.model
+    assert first.result.stop_reason is second.result.stop_reason
+    assert first.result.usage is second.result.usage
+    assert first.reading is second.reading
+    assert first.batch_id is second.batch_id
+    assert first.way is second.way
+    ours, theirs = (decode_row(encode_row(row_of(1, FAILURE))).result for _ in range(2))
+    assert isinstance(ours, RequestFailure)
+    assert isinstance(theirs, RequestFailure)
+    assert (ours.kind is theirs.kind, ours.message is theirs.message) == (True, True)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "",
@@ -200,7 +243,24 @@ def test_rows_read_back_equal(row: JournalRow) -> None:
         encode_row(row_of(1, FAILURE)).replace('"kind"', '"kund"'),
         encode_row(READ).replace('"answered"', '"guessed"'),
         encode_row(READ).replace('"choice":2', '"choice":null'),
+        encode_row(READ).replace('"choice":2', '"choice":26'),
+        encode_row(READ).replace('"choice":2', '"choice":-1'),
+        encode_row(READ).replace('"choice":2', '"choice":1.0'),
         encode_row(READ).replace('"choice":2', '"chioce":2'),
+        # Of another type than what reads them can bear
+        encode_row(row_of(1)).replace('"r1"', '["r1"]'),
+        encode_row(row_of(1)).replace('"q1"', "1"),
+        encode_row(row_of(1)).replace('"sample":0', '"sample":0.5'),
+        encode_row(row_of(1)).replace('"attempts":1', '"attempts":null'),
+        encode_row(row_of(1)).replace('"seconds":0.0', '"seconds":"0"'),
+        encode_row(row_of(1)).replace('"finished_at":0.0', '"finished_at":null'),
+        encode_row(row_of(1)).replace('"attempts"', '"lost_dollars":"1","attempts"'),
+        encode_row(row_of(1)).replace('"attempts"', '"batch":7,"attempts"'),
+        encode_row(row_of(1)).replace('"text":"C"', '"text":null'),
+        encode_row(row_of(1)).replace('"max_tokens"', "[]"),
+        encode_row(row_of(1)).replace('"input_tokens":42', '"input_tokens":"42"'),
+        encode_row(row_of(1)).replace('"input_tokens":42', '"input_tokens":[]'),
+        encode_row(row_of(1, FAILURE)).replace('"overloaded"', "{}"),
         '{"way": "prefill", "response": null}',
         '{"way": "prefill", "failure": null}',
         '{"way": "prefill", "response": ' + "[" * 100_000,
@@ -283,6 +343,37 @@ def test_a_failure_never_replaces_a_response(
     assert [row.result for row in journal.rows] == [RESPONSE, counts]
 
 
+def test_a_reader_gives_every_row_in_the_order_of_the_file(path: Path) -> None:
+    reader = JournalReader(path)
+    assert (list(reader), reader.garbled_lines, reader.good_bytes) == ([], [], 0)
+    rows = [row_of(1, FAILURE), row_of(2), row_of(1), row_of(1, FAILURE)]
+    data = lines_of(*rows[:2]) + b"garbled\n" + lines_of(*rows[2:]) + b"\n"
+    path.write_bytes(data + b'{"torn')
+    found = []
+    for row in reader:
+        found.append((reader.line, row))
+    assert found == list(zip([1, 2, 4, 5], rows, strict=True))
+    assert (reader.garbled_lines, reader.good_bytes) == ([3, 6], len(data))
+    # Once more, the file is read anew.
+    path.write_bytes(lines_of(row_of(7)))
+    assert list(reader) == [row_of(7)]
+    assert (reader.garbled_lines, reader.good_bytes) == ([], path.stat().st_size)
+
+
+def test_a_reader_holds_a_small_part_of_a_large_journal(path: Path) -> None:
+    with path.open("wb") as file:
+        for number in range(10_000):
+            file.write(lines_of(row_of(number)))
+    assert path.stat().st_size > 4_000_000
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in JournalReader(path)) == 10_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+
+
 # Writing
 
 
@@ -336,6 +427,133 @@ def test_a_row_is_on_disk_before_anybody_hears_of_it(path: Path) -> None:
     assert path.read_bytes() == lines_of(*rows)
     # What came in during one write went with the next.
     assert len(listener.groups) < len(rows)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> float:
+    """Wait for something to be; how long that took."""
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() < begin + seconds
+        await asyncio.sleep(0.001)
+    return time.monotonic() - begin
+
+
+def test_rows_of_one_moment_are_written_together_when_the_moment_is_over(path: Path) -> None:
+    listener = Listener(path)
+
+    def has(groups: int) -> bool:
+        return len(listener.groups) == groups
+
+    async def put_two_groups() -> list[float]:
+        waited = []
+        async with JournalWriter(path, good_bytes=0, on_written=listener) as writer:
+            for count in (1, 2):
+                for number in range(10):
+                    writer.put(row_of(100 * count + number))
+                    await asyncio.sleep(0.001)
+                waited.append(await until(functools.partial(has, count)))
+        return waited
+
+    waited = asyncio.run(put_two_groups())
+    assert [len(group) for group in listener.groups] == [10, 10]
+    assert all(GROUP_SECONDS / 4 < seconds < 10 * GROUP_SECONDS for seconds in waited)
+
+
+def test_so_many_rows_wait_for_no_more(path: Path) -> None:
+    listener = Listener(path)
+
+    async def put_many() -> float:
+        async with JournalWriter(path, good_bytes=0, on_written=listener) as writer:
+            begin = time.monotonic()
+            for number in range(GROUP_ROWS):
+                writer.put(row_of(number))
+            await until(lambda: listener.groups)
+            return time.monotonic() - begin
+
+    assert asyncio.run(put_many()) < GROUP_SECONDS
+    assert [len(group) for group in listener.groups] == [GROUP_ROWS]
+
+
+def test_what_is_flushed_is_written_at_once(path: Path) -> None:
+    listener = Listener(path)
+
+    async def put_and_flush() -> None:
+        async with JournalWriter(path, good_bytes=0, on_written=listener) as writer:
+            await writer.flush()  # nothing, which takes no time
+            begin = time.monotonic()
+            for number in range(5):
+                writer.put(row_of(number))
+                await asyncio.gather(writer.flush(), writer.flush())
+                assert listener.heard[-1] == f"r{number}"
+            assert time.monotonic() - begin < 5 * GROUP_SECONDS
+
+    asyncio.run(put_and_flush())
+    assert len(listener.groups) == 5
+
+
+def test_rows_that_come_during_a_flush_are_not_waited_for(path: Path) -> None:
+    listener = Listener(path)
+
+    async def keep_putting(writer: JournalWriter) -> None:
+        for number in itertools.count():
+            writer.put(row_of(number))
+            await asyncio.sleep(0)
+
+    async def flush_meanwhile() -> None:
+        async with JournalWriter(path, good_bytes=0, on_written=listener) as writer:
+            putting = asyncio.create_task(keep_putting(writer))
+            await asyncio.sleep(0.01)
+            await asyncio.wait_for(writer.flush(), 10)
+            putting.cancel()
+
+    asyncio.run(flush_meanwhile())
+    assert listener.heard == [row.request_id for row in read_journal(path).rows]
+
+
+def test_a_flush_that_cannot_be_written_is_an_error(path: Path) -> None:
+    async def put_and_flush() -> None:
+        async with JournalWriter(path, good_bytes=0, on_written=lambda rows: None) as writer:
+            writer.put(row_of(1))
+            with pytest.raises(RunError, match="File too large"):
+                await writer.flush()
+            with pytest.raises(RunError, match="File too large"):
+                await writer.flush()
+
+    with disk_of(100), pytest.raises(RunError, match="File too large"):
+        asyncio.run(put_and_flush())
+
+
+def test_leaving_the_block_waits_for_no_more_rows(path: Path) -> None:
+    begin = time.monotonic()
+    write(path, [row_of(1)])
+    assert time.monotonic() - begin < GROUP_SECONDS
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_what_was_put_is_written_however_often_the_task_is_cancelled(
+    times: int, path: Path
+) -> None:
+    listener = Listener(path)
+    rows = [row_of(number) for number in range(5000)]
+
+    async def put_and_wait() -> None:
+        async with JournalWriter(path, good_bytes=0, on_written=listener) as writer:
+            for row in rows:
+                writer.put(row)
+            await asyncio.Event().wait()
+
+    async def cancel() -> None:
+        task = asyncio.create_task(put_and_wait())
+        await asyncio.sleep(0)
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    assert path.read_bytes() == lines_of(*rows)
+    assert listener.heard == [row.request_id for row in rows]
 
 
 def test_nothing_put_is_nothing_heard(path: Path) -> None:

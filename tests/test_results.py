@@ -16,10 +16,11 @@ from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
 from evalkit.requests import Way
 from evalkit.responses import RequestFailure, Response, Usage
-from evalkit.results import Failure, Run, load_run
+from evalkit.results import Run, load_run
 from evalkit.runs.folder import create_run_folder
 from evalkit.runs.journal import JournalRow
 from evalkit.runs.manifest import Manifest
+from evalkit.tallies import Failure
 from evalkit.version import __version__
 from tests.test_journal import lines_of
 from tests.test_manifest import IDENTITY

@@ -31,6 +31,7 @@ from evalkit.results import Run
 from evalkit.runs.journal import JournalRow
 from evalkit.runs.manifest import Identity, Manifest
 from evalkit.scores import Score, summarize
+from tests.runs_in_memory import run_of_scores
 
 Counts = dict[str, int]
 
@@ -125,12 +126,7 @@ def build_run(
     manifest = Manifest(
         identity=identity, prompt=PromptFormat(), questions=len(scores), left_out=left_out
     )
-    return Run(
-        path=Path("results/x"),
-        manifest=manifest,
-        scores=tuple(scores),
-        garbled_lines=garbled_lines,
-    )
+    return run_of_scores(scores, manifest, garbled_lines=garbled_lines)
 
 
 def moves_something(character: str) -> bool:

@@ -35,7 +35,8 @@ def execute(args: argparse.Namespace) -> int:
     runs = [load_run(path) for path in find_runs(args.runs)]
     for run in runs:
         if run.is_complete:
-            open_run_folder(run.path).write_summary(run.to_dict())
+            folder = open_run_folder(run.path, questions=run.questions)
+            folder.write_summary(run.to_dict())
     print_runs(runs, as_json=args.json)
     return FINE if all(run.is_complete for run in runs) else INCOMPLETE
 

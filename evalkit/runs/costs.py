@@ -87,7 +87,7 @@ def savings_of_rows(rows: Iterable[JournalRow], price: Price | None) -> float | 
     """
     if price is None:
         return None
-    return sum(
+    return math.fsum(
         savings_of_usage(row.result.usage, price, in_batch=row.batch_id is not None)
         for row in rows
         if isinstance(row.result, Response)

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from sys import intern
+from typing import IO, Any
+
+import orjson
 
 from evalkit.errors import RunError, RunFormatError, RunLockedError, RunMismatchError
 from evalkit.images import Image
 from evalkit.questions import Question
 from evalkit.runs.batch_log import read_batch_log
-from evalkit.runs.journal import Journal, read_journal
+from evalkit.runs.journal import Journal, JournalReader, read_journal
 from evalkit.runs.manifest import Manifest, parse_manifest
 
 MANIFEST, QUESTIONS, JOURNAL = "manifest.json", "questions.jsonl.gz", "responses.jsonl"
+EXAMPLES = "examples.jsonl.gz"
 SUMMARY, BATCHES, LOCK = "summary.json", "batches.jsonl", ".lock"
+
+PARTS = "*.part*"
+"""Files that were being written; one that is left is a killed process's."""
+
+LEFT_SECONDS = 3600.0
+"""A part so old is nobody's any more."""
+
+GZIP_LEVEL, GZIP_WINDOW = 3, 31
+"""Higher levels take several times as long for a tenth less of space; 31: with gzip's header."""
+
+LINES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +77,20 @@ class RunFolder:
         """Write the derived file that comes last: its presence means that the run is done."""
         write_whole(self.path / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
+    def read_examples(self) -> tuple[Question, ...] | None:
+        """The set's worked examples in its order; None: they are not kept here.
+
+        Raises:
+            RunFormatError: the file can't be read.
+        """
+        return read_questions(self.path / EXAMPLES) if (self.path / EXAMPLES).exists() else None
+
     def discard_if_empty(self) -> None:
         """Take the folder away if there is no row in its journal and no batch under way."""
-        if self.read_journal().good_bytes == 0 and not self.batch_log_path.exists():
-            for name in (JOURNAL, QUESTIONS, MANIFEST, LOCK):
+        reader = JournalReader(self.journal_path)
+        is_empty = next(iter(reader), None) is None and reader.good_bytes == 0
+        if is_empty and not self.batch_log_path.exists():
+            for name in (JOURNAL, EXAMPLES, QUESTIONS, MANIFEST, LOCK):
                 (self.path / name).unlink(missing_ok=True)
             with suppress(OSError):  # somebody put a file of their own there
                 self.path.rmdir()
@@ -86,13 +115,24 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{self.path} can't be written: {error.strerror}") from error
         try:
+            self._remove_parts()
             yield
         finally:
             lock.release()
 
+    def _remove_parts(self) -> None:
+        """Delete what killed processes had begun to write."""
+        for part in self.path.glob(PARTS):
+            with suppress(OSError):  # it does no harm
+                if time.time() - part.stat().st_mtime > LEFT_SECONDS:
+                    part.unlink()
+
 
 def create_run_folder(
-    results: Path, manifest: Manifest, questions: tuple[Question, ...]
+    results: Path,
+    manifest: Manifest,
+    questions: tuple[Question, ...],
+    examples: Sequence[Question] = (),
 ) -> RunFolder:
     """Create the folder of a run, or open it if the same run was begun before.
 
@@ -100,6 +140,8 @@ def create_run_folder(
         results: the folder of all runs.
         manifest: what is to be run.
         questions: the questions to ask, in order.
+        examples: the set's worked examples in its order, if any are shown and texts are kept; with
+            them the requests can be built again from the folder alone.
 
     Raises:
         RunMismatchError: the folder holds a run with other settings.
@@ -107,35 +149,39 @@ def create_run_folder(
     """
     path = results / manifest.identity.folder_name
     if (path / MANIFEST).is_file():
-        found = open_run_folder(path)
-        if found.manifest.identity != manifest.identity:
+        found = read_manifest(path)
+        if found.identity != manifest.identity:
             raise RunMismatchError(f"{path} holds a run with other settings; move it away")
-        return found
+        # Their digest is a part of the identity: these are the questions of the run.
+        if not holds_questions(path / QUESTIONS, len(questions)):
+            write_whole(path / QUESTIONS, compress_questions(questions))
+        return RunFolder(path=path, manifest=found, questions=questions)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{path} can't be made: {error.strerror}") from error
-    write_whole(path / QUESTIONS, encode_questions(questions))
+    write_whole(path / QUESTIONS, compress_questions(questions))
+    if examples:
+        write_whole(path / EXAMPLES, compress_questions(examples))
     # The manifest comes last: a folder that has one is whole.
     manifest_text = json.dumps(manifest.to_json(), indent=2, ensure_ascii=False)
     write_whole(path / MANIFEST, f"{manifest_text}\n".encode())
     return RunFolder(path=path, manifest=manifest, questions=questions)
 
 
-def open_run_folder(path: Path) -> RunFolder:
+def open_run_folder(path: Path, *, questions: tuple[Question, ...] | None = None) -> RunFolder:
     """Open a folder that exists.
+
+    Args:
+        path: the folder.
+        questions: those of the run, if they are in memory already; None: the folder's.
 
     Raises:
         RunFormatError: it is no run folder, or its files can't be read.
     """
-    try:
-        manifest = parse_manifest(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
-        questions = decode_questions((path / QUESTIONS).read_bytes())
-    except FileNotFoundError as error:
-        name = Path(error.filename).name
-        raise RunFormatError(f"{path} is no run folder: it has no {name}") from error
-    except (OSError, ValueError, EOFError, zlib.error) as error:
-        raise RunFormatError(f"{path} can't be read: {error}") from error
+    manifest = read_manifest(path)
+    if questions is None:
+        questions = read_questions(path / QUESTIONS)
     if len(questions) != manifest.questions:
         raise RunFormatError(
             f"{path} can't be read: {QUESTIONS} has {len(questions)} questions, "
@@ -144,48 +190,148 @@ def open_run_folder(path: Path) -> RunFolder:
     return RunFolder(path=path, manifest=manifest, questions=questions)
 
 
-def encode_questions(questions: tuple[Question, ...]) -> bytes:
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of a folder.
+
+    Raises:
+        RunFormatError: there is none, or it can't be read.
+    """
+    with named_errors(path):
+        return parse_manifest(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
+
+
+def read_questions(path: Path) -> tuple[Question, ...]:
+    """The questions in a file of a run's folder.
+
+    Raises:
+        RunFormatError: there is none, or it can't be read.
+    """
+    with named_errors(path.parent), path.open("rb") as file:
+        return tuple(decompress_questions(file))
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Say of which folder a file can't be read.
+
+    Raises:
+        RunFormatError: the block raised what reading a damaged file may raise.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        name = Path(error.filename).name
+        raise RunFormatError(f"{path} is no run folder: it has no {name}") from error
+    except (OSError, ValueError, EOFError, zlib.error) as error:
+        raise RunFormatError(f"{path} can't be read: {error}") from error
+
+
+def holds_questions(path: Path, count: int) -> bool:
+    """Whether a file of questions is there, whole, and of so many lines."""
+    try:
+        with gzip.open(path, "rb") as file:
+            return sum(1 for _ in file) == count
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def encode_questions(questions: Iterable[Question]) -> bytes:
     """Questions as compressed JSON lines, the same bytes for the same questions.
 
     Of pictures, it holds where they lie and their digests: opening a run needs no picture.
     """
-    lines = []
-    for question in questions:
-        table = without_empty(asdict(question))
-        table.pop("metadata")
-        if question.images:
-            table["images"] = [without_empty(image) for image in table["images"]]
-        lines.append(f"{json.dumps(table, ensure_ascii=False)}\n")
-    return gzip.compress("".join(lines).encode(), mtime=0)
+    return b"".join(compress_questions(questions))
+
+
+def compress_questions(questions: Iterable[Question]) -> Iterator[bytes]:
+    """The same in parts, none of which holds many questions."""
+    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
+    lines = (b"%b\n" % encode_question(question) for question in questions)
+    while some := b"".join(islice(lines, LINES_AT_ONCE)):
+        yield packer.compress(some)
+    yield packer.flush()
+
+
+def encode_question(question: Question) -> bytes:
+    """One line, without its line break; what a question has not is left out."""
+    table: dict[str, Any] = {
+        "id": question.id,
+        "stem": question.stem,
+        "choices": question.choices,
+        "right": question.right,
+        "group": question.group,
+        "cluster": question.cluster,
+        "order": question.order,
+        "images": [without_empty(asdict(image)) for image in question.images] or None,
+        "history": question.history,
+    }
+    table = without_empty(table)
+    try:
+        return orjson.dumps(table)
+    except TypeError:  # a lone surrogate
+        return json.dumps(table).encode()
 
 
 def without_empty(table: dict[str, Any]) -> dict[str, Any]:
     """A table without what is not there."""
-    return {key: value for key, value in table.items() if value not in (None, ())}
+    return {key: value for key, value in table.items() if value is not None and value != ()}
 
 
 def decode_questions(data: bytes) -> tuple[Question, ...]:
     """Read what `encode_questions` wrote.
 
     Raises:
-        ValueError: it was something else.
+        ValueError, OSError, EOFError, zlib.error: it was something else.
     """
-    questions = []
-    for line in gzip.decompress(data).decode().split("\n")[:-1]:
-        table = json.loads(line)
-        try:
-            lists = {k: tuple(v) for k, v in table.items() if isinstance(v, list)}
-            images = tuple(Image(**image) for image in table.get("images", ()))
-            history = tuple((role, text) for role, text in table.get("history", ()))
-            shown = {"images": images, "history": history}
-            questions.append(Question(**{**table, **lists, **shown}))
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"no question: {error}") from error
-    return tuple(questions)
+    return tuple(decompress_questions(io.BytesIO(data)))
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def decompress_questions(file: IO[bytes]) -> Iterator[Question]:
+    """The same, one question after the other."""
+    with gzip.GzipFile(fileobj=file, mode="rb") as lines:
+        for line in lines:
+            yield decode_question(line)
+
+
+def decode_question(line: bytes) -> Question:
+    """Read one line; texts that repeat are the same object in all questions.
+
+    Raises:
+        ValueError: it is no question.
+    """
+    try:
+        table = orjson.loads(line)
+    except ValueError:
+        table = json.loads(line.decode())
+    try:
+        for key, value in table.items():
+            if isinstance(value, list):
+                table[key] = tuple(value)
+        table["right"] = share_places(*table["right"])
+        for key in ("group", "cluster"):
+            if key in table:
+                table[key] = intern(table[key])
+        if "images" in table:
+            table["images"] = tuple(Image(**image) for image in table["images"])
+        if "history" in table:
+            table["history"] = tuple((role, text) for role, text in table["history"])
+        return Question(**table)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no question: {error}") from error
+
+
+@lru_cache(maxsize=1024)
+def share_places(*places: int) -> tuple[int, ...]:
+    """Positions of choices, the same object for the same ones."""
+    return places
+
+
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file so that it is either there and complete, or not there.
+
+    Args:
+        path: where it is to be.
+        data: all of it, or its parts one after the other.
 
     Raises:
         RunError: the disk is full, or the folder can't be written.
@@ -193,7 +339,8 @@ def write_whole(path: Path, data: bytes) -> None:
     part = path.with_name(f"{path.name}.part{os.getpid()}")
     try:
         with part.open("wb") as file:
-            file.write(data)
+            for piece in (data,) if isinstance(data, bytes) else data:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from sys import intern
 from types import TracebackType
 from typing import IO, Any, Self
 
-from evalkit.answers import Answer, Outcome
+import orjson
+
+from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.errors import RunError
+from evalkit.questions import MAX_CHOICES
 from evalkit.requests import WAYS, Way
 from evalkit.responses import RequestFailure, Response, Usage
+
+GROUP_SECONDS = 0.2
+"""So long a row waits for others that are written with it."""
+
+GROUP_ROWS = 1000
+"""So many rows wait for no more."""
+
+CHUNK_BYTES = 1 << 18
+"""So much is read at once."""
+
+WAY_BY_NAME: Mapping[str, Way] = {way: way for way in WAYS}
+NUMBERS = frozenset((int, float))
+COUNTS = frozenset((int, type(None)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,64 +91,173 @@ class Journal:
 
 def encode_row(row: JournalRow) -> str:
     """One line, without its line break."""
+    return encode_line(row).decode()
+
+
+def encode_line(row: JournalRow) -> bytes:
+    """One line as it stands in the file, without its line break."""
     table: dict[str, Any] = {
         "request": row.request_id,
         "question": row.question_id,
         "way": row.way,
         "sample": row.sample_index,
-        **({"retake": True} if row.is_retake else {}),
-        **({"batch": row.batch_id} if row.batch_id else {}),
-        **({"reading": asdict(row.reading)} if row.reading else {}),
-        **({} if row.is_bound else {"bound": False}),
-        **({"lost_dollars": row.lost_dollars} if row.lost_dollars else {}),
-        "attempts": row.attempts,
-        "seconds": round(row.seconds, 4),
-        "finished_at": round(row.finished_at, 3),
     }
-    table["response" if row.is_response else "failure"] = asdict(row.result)
-    return json.dumps(table, ensure_ascii=False, separators=(",", ":"))
+    if row.is_retake:
+        table["retake"] = True
+    if row.batch_id:
+        table["batch"] = row.batch_id
+    if row.reading:
+        table["reading"] = row.reading
+    if not row.is_bound:
+        table["bound"] = False
+    if row.lost_dollars:
+        table["lost_dollars"] = row.lost_dollars
+    table["attempts"] = row.attempts
+    table["seconds"] = round(row.seconds, 4)
+    table["finished_at"] = round(row.finished_at, 3)
+    table["response" if row.is_response else "failure"] = row.result
+    try:
+        # It writes no number that is none, and would write null in its place.
+        if math.isfinite(row.seconds + row.finished_at + row.lost_dollars):
+            return orjson.dumps(table)
+    except TypeError:
+        pass  # a lone surrogate, or a count of more than 64 bits
+    return json.dumps(table, default=asdict, separators=(",", ":")).encode()
 
 
-def decode_row(line: str) -> JournalRow:
+def decode_row(line: str | bytes) -> JournalRow:
     """Read one line.
 
     Raises:
         ValueError: the line is no journal row.
     """
     try:
-        table = json.loads(line)
-        if table["way"] not in WAYS:
-            raise ValueError(f"way {table['way']!r}")
-        result: Response | RequestFailure
-        if "response" in table:
-            fields = table["response"]
-            result = Response(**{**fields, "usage": Usage(**fields["usage"])})
-        else:
-            result = RequestFailure(**table["failure"])
-        return JournalRow(
-            request_id=table["request"],
-            question_id=table["question"],
-            way=table["way"],
-            result=result,
-            sample_index=table["sample"],
-            is_retake=table.get("retake", False),
-            batch_id=table.get("batch"),
-            reading=decode_reading(table.get("reading")),
-            is_bound=bool(table.get("bound", True)),
-            lost_dollars=float(table.get("lost_dollars", 0.0)),
-            attempts=table["attempts"],
-            seconds=table["seconds"],
-            finished_at=table["finished_at"],
-        )
+        try:
+            return parse_row(orjson.loads(line))
+        except ValueError:
+            # What orjson does not take, or takes for a rough number, Python's own reader may.
+            return parse_row(json.loads(line if isinstance(line, str) else line.decode()))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no journal row: {error}") from error
 
 
-def decode_reading(table: Any) -> Answer | None:
+def parse_row(table: Any) -> JournalRow:
+    """The row that a line's JSON stands for; texts that repeat are the same object in all rows.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is no row.
+    """
+    if (way := WAY_BY_NAME.get(table["way"])) is None:
+        raise ValueError(f"way {table['way']!r}")
+    lost = table.get("lost_dollars", 0.0)
+    if not (
+        type(table["request"]) is type(table["question"]) is str
+        and type(table["sample"]) is type(table["attempts"]) is int
+        and {type(table["seconds"]), type(table["finished_at"]), type(lost)} <= NUMBERS
+    ):
+        raise ValueError("a field has another type")
+    batch = table.get("batch")
+    return JournalRow(
+        request_id=table["request"],
+        question_id=table["question"],
+        way=way,
+        result=parse_response(table["response"])
+        if "response" in table
+        else parse_failure(table["failure"]),
+        sample_index=table["sample"],
+        is_retake=bool(table.get("retake", False)),
+        batch_id=batch and intern(batch),
+        reading=parse_reading(table.get("reading")),
+        is_bound=bool(table.get("bound", True)),
+        lost_dollars=float(lost),
+        attempts=table["attempts"],
+        seconds=table["seconds"],
+        finished_at=table["finished_at"],
+    )
+
+
+def parse_response(fields: dict[str, Any]) -> Response:
+    """The response in a row's JSON, which is used up."""
+    fields["usage"] = share_usage(**fields["usage"])
+    for name in ("stop_reason", "model", "refusal_category"):
+        if fields.get(name) is not None:
+            fields[name] = intern(fields[name])
+    response = Response(**fields)
+    if type(response.text) is not str:
+        raise ValueError("the text is none")
+    return response
+
+
+@lru_cache(maxsize=4096, typed=True)
+def share_usage(**counts: int | None) -> Usage:
+    """Token counts, the same object for the same counts."""
+    if not {type(count) for count in counts.values()} <= COUNTS:
+        raise ValueError("a count of tokens is no whole number")
+    return Usage(**counts)
+
+
+def parse_failure(fields: dict[str, Any]) -> RequestFailure:
+    """The failure in a row's JSON, which is used up."""
+    fields["kind"], fields["message"] = intern(fields["kind"]), intern(fields["message"])
+    return RequestFailure(**fields)
+
+
+def parse_reading(table: Any) -> Answer | None:
     """The reading that stands in a row, if there is one."""
     if table is None:
         return None
-    return Answer(outcome=Outcome(table["outcome"]), choice=table["choice"])
+    choice = table["choice"]
+    if choice is not None and (type(choice) is not int or not 0 <= choice < MAX_CHOICES):
+        raise ValueError(f"choice {choice!r}")
+    return share_answer(Outcome(table["outcome"]), choice)
+
+
+class JournalReader:
+    """Reads a journal row after row, whatever a crash left of it, without holding it in memory.
+
+    Each iteration reads the file anew. At its end the attributes say what there was beside rows.
+
+    Args:
+        path: the journal; one that is not there is empty.
+
+    Example:
+        >>> list(JournalReader(Path("nowhere/responses.jsonl")))
+        []
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.garbled_lines: list[int] = []
+        """Lines that can't be read, counted from 1."""
+        self.good_bytes = 0
+        """Where the next row belongs: behind a torn last line there is nothing to keep."""
+        self.line = 0
+        """The number of the line that was read last."""
+
+    def __iter__(self) -> Iterator[JournalRow]:
+        """All rows that can be read, in the order of the file.
+
+        Raises:
+            RunError: the file is there but can't be read.
+        """
+        self.garbled_lines, self.good_bytes, self.line = [], 0, 0
+        try:
+            with self.path.open("rb", buffering=CHUNK_BYTES) as file:
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break  # torn: its row was never reported as written
+                    self.line += 1
+                    self.good_bytes += len(line)
+                    try:
+                        row = decode_row(line)
+                    except ValueError:
+                        self.garbled_lines.append(self.line)
+                        continue
+                    yield row
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise RunError(f"{self.path} can't be read: {error.strerror}") from error
 
 
 def read_journal(path: Path) -> Journal:
@@ -138,38 +266,38 @@ def read_journal(path: Path) -> Journal:
     Raises:
         RunError: the file is there but can't be read.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return Journal(rows=())
-    except OSError as error:
-        raise RunError(f"{path} can't be read: {error.strerror}") from error
-    good_bytes = data.rfind(b"\n") + 1
+    reader = JournalReader(path)
     rows: dict[str, JournalRow] = {}
-    garbled = []
     lost_dollars = 0.0
-    for number, line in enumerate(data[:good_bytes].split(b"\n")[:-1], start=1):
-        try:
-            row = decode_row(line.decode())
-        except ValueError:
-            garbled.append(number)
-            continue
+    for row in reader:
         lost_dollars += row.lost_dollars
-        if row.is_response or not (row.request_id in rows and rows[row.request_id].is_response):
-            rows[row.request_id] = row
+        keep_latest(rows, row)
     return Journal(
         rows=tuple(rows.values()),
-        garbled_lines=tuple(garbled),
+        garbled_lines=tuple(reader.garbled_lines),
         lost_dollars=lost_dollars,
-        good_bytes=good_bytes,
+        good_bytes=reader.good_bytes,
     )
 
 
-class JournalWriter:
-    """Appends rows within `async with`; all that come in during one write go with the next.
+def keep_latest(rows: dict[str, JournalRow], row: JournalRow) -> None:
+    """Put a row in place of an earlier one of its request; no failure replaces a response.
 
-    A row is on disk before `on_written` hears of it. What has been put is written even if the
-    block is left by an error or by Ctrl-C.
+    Args:
+        rows: by request.
+        row: the next in the journal.
+    """
+    earlier = rows.get(row.request_id)
+    if earlier is None or row.is_response or not earlier.is_response:
+        rows[row.request_id] = row
+
+
+class JournalWriter:
+    """Appends rows within `async with`, a group at a time: one write, one wait for the disk.
+
+    A group is written when its first row has waited for `GROUP_SECONDS`, or when it has
+    `GROUP_ROWS`. A row is on disk before `on_written` hears of it. What has been put is written
+    even if the block is left by an error or by Ctrl-C. Nothing here blocks the event loop.
 
     Args:
         path: the journal.
@@ -186,8 +314,11 @@ class JournalWriter:
     ) -> None:
         self.path, self.good_bytes, self.on_written = path, good_bytes, on_written
         self._waiting: list[JournalRow] = []
-        self._arrived = asyncio.Event()
-        self._closing = self._is_writing = False
+        self._put = self._written = 0
+        self._due = 0.0
+        """When the first row that waits has waited long enough, by the clock of the event loop."""
+        self._arrived, self._urgent, self._moved = (asyncio.Event() for _ in range(3))
+        self._closing = False
 
     async def __aenter__(self) -> Self:
         self._file = self._open()
@@ -202,10 +333,17 @@ class JournalWriter:
     ) -> None:
         self._closing = True
         self._arrived.set()
-        try:
-            await asyncio.shield(self._writing)
-        finally:
-            self._file.close()
+        self._urgent.set()
+        interrupted: asyncio.CancelledError | None = None
+        while not self._writing.done():
+            try:
+                await asyncio.wait([self._writing])
+            except asyncio.CancelledError as again:
+                interrupted = again  # not before the disk has what was put
+        self._file.close()
+        self._writing.result()
+        if interrupted is not None:
+            raise interrupted
 
     def put(self, row: JournalRow) -> None:
         """Take a row.
@@ -215,19 +353,27 @@ class JournalWriter:
         """
         if self._writing.done():
             self._writing.result()
+        if not self._waiting:
+            self._due = asyncio.get_running_loop().time() + GROUP_SECONDS
         self._waiting.append(row)
+        self._put += 1
         self._arrived.set()
+        if len(self._waiting) >= GROUP_ROWS:
+            self._urgent.set()
 
     async def flush(self) -> None:
-        """Wait until all that has been put is on disk.
+        """Write all that has been put at once, and wait until it is on disk.
 
         Raises:
             RunError: it could not be written.
         """
-        while self._waiting or self._is_writing:
+        wanted = self._put
+        while self._written < wanted:
             if self._writing.done():
                 self._writing.result()
-            await asyncio.sleep(0.01)
+            self._urgent.set()
+            self._moved.clear()
+            await self._moved.wait()
 
     def _open(self) -> IO[bytes]:
         """Open the journal for appending, without a torn last line.
@@ -245,20 +391,28 @@ class JournalWriter:
         return file
 
     async def _write_groups(self) -> None:
-        """Write whatever has come in, until there is no more to come."""
-        while not (self._closing and not self._waiting):
-            await self._arrived.wait()
-            self._arrived.clear()
-            rows, self._waiting = self._waiting, []
-            if rows:
-                self._is_writing = True
-                await asyncio.to_thread(self._write, rows)
-                self._is_writing = False
-                self.on_written(rows)
+        """Write group after group, until there is no more to come."""
+        try:
+            while not self._closing or self._waiting:
+                await self._arrived.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(self._due):
+                        await self._urgent.wait()
+                self._arrived.clear()
+                if not self._closing:
+                    self._urgent.clear()
+                rows, self._waiting = self._waiting, []
+                if rows:
+                    await asyncio.to_thread(self._write, rows)
+                    self._written += len(rows)
+                    self.on_written(rows)
+                    self._moved.set()
+        finally:
+            self._moved.set()
 
     def _write(self, rows: Iterable[JournalRow]) -> None:
         """Write one group and wait until the disk has it."""
-        data = memoryview("".join(f"{encode_row(row)}\n" for row in rows).encode())
+        data = memoryview(b"".join(b"%b\n" % encode_line(row) for row in rows))
         try:
             while data:
                 data = data[self._file.write(data) :]

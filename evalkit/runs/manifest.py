@@ -78,6 +78,8 @@ class Manifest:
     """What the endpoint refused before it took the requests of this run."""
     price: Price | None = None
     """Dollars for a million tokens when the run began; None: not known."""
+    max_output_tokens: int | None = None
+    """What the model allows, which bounds the room of requests asked once more; None: not known."""
     evalkit_version: str = __version__
     python_version: str = field(default_factory=platform.python_version)
     git_commit: str | None = None

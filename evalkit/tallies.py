@@ -1,0 +1,281 @@
+"""What came of a run, a few bytes a response: everything its summary needs, and no row."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from evalkit.answers import Outcome
+from evalkit.models.model import Price
+from evalkit.questions import Question
+from evalkit.responses import RequestFailure, Response, Usage
+from evalkit.runs.costs import cost_of_usage, savings_of_usage
+from evalkit.runs.journal import JournalRow, keep_latest
+from evalkit.runs.manifest import Manifest
+from evalkit.scores import CODES, Count, Summary, encode_answer, read_row
+
+USAGE_FIELDS = (
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+    "thinking_tokens",
+)
+
+NOT_ASKED, FAILED = CODES[Outcome.NOT_ASKED], CODES[Outcome.FAILED]
+
+UNBOUND = 0x80
+"""Marks the code of a reply that does not keep to what should have bound it."""
+
+FUTILE = 0x7F
+"""The code of a request for more room than the endpoint gives: the reply that was cut counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A reason for which requests got no message, after all their retries."""
+
+    kind: str
+    """One word, such as "rate_limit"."""
+    message: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What came of a run's questions, in their order."""
+
+    codes: bytes
+    """What each response amounts to, sample after sample, question after question: see
+    `evalkit.scores.encode_answer`."""
+    samples: int
+    """Responses wanted for each question."""
+    unbound: int
+    """Replies that do not keep to the schema or tool that should have bound them."""
+    retakes: int
+    """Replies that were cut off, so that their question was asked again."""
+    models: tuple[str, ...]
+    """The models that say they answered, most frequent first."""
+    usage: dict[str, int]
+    """Tokens of all responses, by field, as far as the endpoint counted them."""
+    cost: float | None
+    """Dollars for all responses; None: no price is known."""
+    savings: float | None
+    """Dollars that the prompt cache has saved; None: no price is known."""
+    failures: tuple[Failure, ...]
+    """Why requests failed, most frequent first."""
+
+    def codes_of(self, number: int) -> bytes:
+        """The codes of the samples of one question."""
+        return self.codes[number * self.samples : (number + 1) * self.samples]
+
+    def count(self, questions: Iterable[Question]) -> dict[str | None, Count]:
+        """The numbers of each group; those of questions without one by None.
+
+        Args:
+            questions: those of the run, in their order.
+        """
+        counts: dict[str | None, Count] = {}
+        for number, question in enumerate(questions):
+            count = counts.get(question.group)
+            if count is None:
+                count = counts[question.group] = Count()
+            count.add(question, self.codes_of(number))
+        return counts
+
+
+def summarize_all(counts: Mapping[str | None, Count]) -> Summary:
+    """The numbers over all questions, at least one.
+
+    Args:
+        counts: by group.
+    """
+    whole = Count()
+    for count in counts.values():
+        whole.merge(count)
+    return whole.summarize("all")
+
+
+def summarize_each(counts: Mapping[str | None, Count]) -> tuple[Summary, ...]:
+    """The numbers of each group, by name; none if the questions have no groups.
+
+    Args:
+        counts: by group.
+    """
+    names = sorted(name for name in counts if name is not None)
+    return tuple(counts[name].summarize(name) for name in names)
+
+
+def tally_rows(
+    rows: Iterable[JournalRow], manifest: Manifest, questions: Sequence[Question]
+) -> Tally:
+    """Count a journal.
+
+    Args:
+        rows: of the journal, in its order; read a second time if two rows of one request, or two
+            requests for one response, both got a reply, which a sound journal does not hold.
+        manifest: of the run.
+        questions: of the run, in their order.
+    """
+    ledger = Ledger(manifest, questions)
+    for row in rows:
+        ledger.add(row)
+    if ledger.disputed:
+        ledger = Ledger(manifest, questions, disputed=ledger.disputed)
+        for row in rows:
+            ledger.add(row)
+        ledger.settle()
+    return ledger.close()
+
+
+class Ledger:
+    """Takes rows in the order of a journal, of which the last of each request counts.
+
+    A place is what one request may fill: a sample of a question, or the same asked once more with
+    more room. Whatever needs more than the last row's code is put aside: the places where rows are
+    in dispute, and rows that belong to no question.
+
+    Args:
+        manifest: of the run.
+        questions: of the run, in their order.
+        disputed: places whose rows are kept until `settle`.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        questions: Sequence[Question],
+        disputed: Iterable[int] = (),
+    ) -> None:
+        self.questions, self.form = questions, manifest.prompt
+        self.samples = manifest.identity.samples
+        self.numbers = {question.id: number for number, question in enumerate(questions)}
+        places = 2 * len(questions) * self.samples
+        self.codes = bytearray(places)
+        self.models = array("I", bytes(array("I").itemsize * places))
+        self.model_numbers: dict[str | None, int] = {None: 0}
+        self.failed: dict[int, tuple[str, tuple[str, str]]] = {}
+        """Request, and kind and message of its failure, by place."""
+        self.disputed = set(disputed)
+        self.is_settling = bool(self.disputed)
+        self.aside: dict[str, JournalRow] = {}
+        """The last row of each request that is in dispute or belongs to no question."""
+        self.retakes = 0
+        self.totals = [0] * len(USAGE_FIELDS)
+        self.costs, self.savings = array("d"), array("d")
+        self.has_price = manifest.price is not None
+        self.price_usage = lru_cache(maxsize=4096)(make_pricing(manifest.price))
+
+    def add(self, row: JournalRow) -> None:
+        """Take the next row."""
+        place = self.find_place(row)
+        if place is None or place in self.disputed:
+            keep_latest(self.aside, row)
+        elif self.codes[place] == NOT_ASKED or self._replaces_failure(place, row):
+            self._fill(place, row)
+            self._count(row)
+        else:
+            self.disputed.add(place)
+
+    def settle(self) -> None:
+        """Fill the places in dispute: the request that came last counts, by its last row."""
+        for row in self.aside.values():
+            place = self.find_place(row)
+            if place is not None and not (row.is_futile and self.codes[place] != NOT_ASKED):
+                self._fill(place, row)
+
+    def close(self) -> Tally:
+        """What all rows come to."""
+        for row in self.aside.values():
+            self._count(row)
+        codes, unbound = bytearray(len(self.codes) // 2), 0
+        served: Counter[int] = Counter()
+        reasons: Counter[tuple[str, str]] = Counter()
+        for slot, place in enumerate(self._final_places()):
+            code = self.codes[place]
+            unbound += code >= UNBOUND
+            code &= ~UNBOUND
+            codes[slot] = code
+            if code == FAILED:
+                reasons[self.failed[place][1]] += 1
+            elif code != NOT_ASKED:
+                served[self.models[place]] += 1
+        names = list(self.model_numbers)
+        return Tally(
+            codes=bytes(codes),
+            samples=self.samples,
+            unbound=unbound,
+            retakes=self.retakes,
+            models=tuple(
+                name for number, _ in served.most_common() if (name := names[number]) is not None
+            ),
+            usage=dict(zip(USAGE_FIELDS, self.totals, strict=True)),
+            # Exact, so that the order in which responses came changes no digit.
+            cost=math.fsum(self.costs) if self.has_price else None,
+            savings=math.fsum(self.savings) if self.has_price else None,
+            failures=tuple(
+                Failure(kind=kind, message=message, count=count)
+                for (kind, message), count in reasons.most_common()
+            ),
+        )
+
+    def find_place(self, row: JournalRow) -> int | None:
+        """The place that a row fills; None: it belongs to no question of the run."""
+        number = self.numbers.get(row.question_id)
+        if number is None or not 0 <= row.sample_index < self.samples:
+            return None
+        return 2 * (number * self.samples + row.sample_index) + row.is_retake
+
+    def _replaces_failure(self, place: int, row: JournalRow) -> bool:
+        """Whether a place is filled by an earlier failure of the same request."""
+        return place in self.failed and self.failed[place][0] == row.request_id
+
+    def _final_places(self) -> Iterator[int]:
+        """The place that counts for each response wanted."""
+        for place in range(0, len(self.codes), 2):
+            is_retaken = self.codes[place + 1] not in (NOT_ASKED, FUTILE)
+            yield place + 1 if is_retaken else place
+
+    def _fill(self, place: int, row: JournalRow) -> None:
+        """Note what a row amounts to."""
+        self.failed.pop(place, None)
+        if isinstance(row.result, RequestFailure):
+            self.codes[place] = FUTILE if row.is_futile else FAILED
+            self.failed[place] = row.request_id, (row.result.kind, row.result.message)
+            return
+        question = self.questions[place // 2 // self.samples]
+        answer, is_bound = read_row(question, row, self.form)
+        self.codes[place] = encode_answer(answer) | (0 if is_bound else UNBOUND)
+        self.models[place] = self.model_numbers.setdefault(
+            row.result.model, len(self.model_numbers)
+        )
+
+    def _count(self, row: JournalRow) -> None:
+        """Add what a response took."""
+        if not isinstance(row.result, Response):
+            return
+        self.retakes += row.is_retake
+        counts, cost, saved = self.price_usage(row.result.usage, row.batch_id is not None)
+        self.totals = [total + count for total, count in zip(self.totals, counts, strict=True)]
+        if self.has_price:
+            self.costs.append(cost)
+            self.savings.append(saved)
+
+
+def make_pricing(
+    price: Price | None,
+) -> Callable[[Usage, bool], tuple[tuple[int, ...], float, float]]:
+    """What to add for a response: its tokens by `USAGE_FIELDS`, its cost, what the cache saved."""
+
+    def count_usage(usage: Usage, in_batch: bool) -> tuple[tuple[int, ...], float, float]:
+        counts = tuple(getattr(usage, name) or 0 for name in USAGE_FIELDS)
+        if price is None:
+            return counts, 0.0, 0.0
+        cost = cost_of_usage(usage, price, in_batch=in_batch)
+        return counts, cost, savings_of_usage(usage, price, in_batch=in_batch)
+
+    return count_usage
