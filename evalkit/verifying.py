@@ -437,8 +437,8 @@ class RequestBuilder:
         """
         try:
             bodies = self._list_bodies(question, is_retake=row.is_retake)
-        except (PromptError, KeyError, TypeError):
-            return False  # the settings fit no request at all
+        except PromptError:
+            return False  # such as more worked examples than there are
         for body in bodies:
             if build_request(question.id, row.way, body, row.sample_index).id == row.request_id:
                 return True

@@ -152,6 +152,8 @@ def test_worked_examples_that_an_older_version_did_not_keep_leave_two_things_unc
     write_whole(path / "examples.jsonl.gz", compress_questions(EXAMPLES[1:]))
     found = verify_run(path)
     assert ("questions.jsonl.gz", None, "damaged") in places(found)
+    write_whole(path / "examples.jsonl.gz", compress_questions(EXAMPLES[:1]))
+    assert verify_run(path).fitting == 0, "there are fewer than were shown"
     (path / "examples.jsonl.gz").write_bytes(b"no gzip")
     assert places(verify_run(path)) == [("examples.jsonl.gz", None, "damaged")]
 
@@ -529,9 +531,11 @@ def test_no_member_of_an_archive_is_unpacked_outside(path: Path, tmp_path: Path)
     assert not [*tmp_path.rglob("evil"), *tmp_path.parent.glob("evil")]
 
 
-def test_a_check_tells_how_far_it_is(path: Path) -> None:
+def test_a_check_tells_how_far_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evalkit.verifying.TICK_ROWS", 10)
     heard: list[int] = []
     verify_run(path, tick=heard.append)
+    assert len(heard) == END // 10 + 1
     assert sum(heard) == (path / JOURNAL).stat().st_size
 
 

@@ -126,6 +126,8 @@ class BatchRunner:
         return result
 
     async def _hand_over(self, group: Sequence[BatchItem]) -> None:
+        # What was answered so far must not be asked once more beside the batch, whatever ends us.
+        await self.flush()
         files = {name for item in group for name in list_files(item.params)}
         handover = self.log.begin([item.custom_id for item in group], files)
         self._hold_files()
