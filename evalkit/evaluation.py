@@ -244,6 +244,8 @@ def check_choices(target: Target, settings: RunSettings) -> None:
         raise UsageError(
             f"no price is known for {target.model}, so no budget can be kept: {PRICE_ADVICE}"
         )
+    if settings.has_workers and target.is_embedded:
+        raise UsageError(f"{target.model} is embedded: its engine uses all cores without workers")
     if settings.batch and not target.has_batches:
         raise UsageError(f"{target.model} is embedded, which has no batches; leave out --batch")
 

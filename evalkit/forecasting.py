@@ -148,7 +148,7 @@ class Forecaster:
         rows, handed_over = self.read_earlier()
         standing = Standing.after(rows)
         self.has_responses = bool(standing.answered)
-        unanswered = list(self.job.list_missing(standing))
+        unanswered = [request for _, request in self.job.list_missing(standing)]
         missing = [self.measure(r) for r in unanswered if r.id not in handed_over]
         everything = missing
         if self.options.margin is not None and len(missing) < self.job.size:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -35,6 +34,9 @@ class Job:
     manifest: Manifest
     questions: tuple[Question, ...]
     examples: tuple[Question, ...]
+    """Worked examples, in the order in which they are drawn."""
+    example_set: tuple[Question, ...] = ()
+    """The same in the order of their set."""
     asking: Asking
     facts: Model
 
@@ -81,7 +83,9 @@ class Job:
             for index in range(self.manifest.identity.samples):
                 yield self.build_request(question, index)
 
-    def list_missing(self, standing: Standing) -> Iterator[Request]:
+    def list_missing(
+        self, standing: Standing, questions: Iterable[Question] | None = None
+    ) -> Iterator[tuple[Question, Request]]:
         """Requests without a response; of a reply that was cut off, the one with more room.
 
         What failed before comes last: it may fail for ever, and must not end the run before the
@@ -89,25 +93,41 @@ class Job:
 
         Args:
             standing: how far the run had come.
-        """
-        failed = frozenset(standing.failed)
-        late = [question for question in self.questions if question.id in failed]
-        on_time = (question for question in self.questions if question.id not in failed)
-        for question in itertools.chain(on_time, late):
-            for request in self.list_requests([question]):
-                if request.id not in standing.answered:
-                    yield request
-                elif (row := standing.cut.get(request.id)) is not None:
-                    again = self._repeat(request, question, row)
-                    if again is not None and not standing.is_over(again):
-                        yield again
+            questions: those of the run in their order, read once; None: those of the job.
 
-    def _repeat(self, request: Request, question: Question, row: JournalRow) -> Request | None:
-        """The request to ask once more after a row of the journal; None: it needs none."""
-        # Where texts are not kept, what was read of them is.
-        if row.reading is not None and row.reading.outcome is not Outcome.TRUNCATED:
+        Yields:
+            Each request with its question.
+        """
+        failed, late = frozenset(standing.failed), []
+        for question in self.questions if questions is None else questions:
+            if question.id in failed:
+                late.append(question)
+            else:
+                yield from self._list_missing_of(question, standing)
+        for question in late:
+            yield from self._list_missing_of(question, standing)
+
+    def _list_missing_of(
+        self, question: Question, standing: Standing
+    ) -> Iterator[tuple[Question, Request]]:
+        for request in self.list_requests([question]):
+            if request.id not in standing.answered:
+                yield question, request
+            elif (row := standing.cut.get(request.id)) is not None:
+                again = self.find_retake(question, row)
+                if again is not None and not standing.is_over(again):
+                    yield question, again
+
+    def find_retake(self, question: Question, row: JournalRow) -> Request | None:
+        """The request to make once more after a row of the journal; None: it needs none."""
+        if row.is_retake or not isinstance(row.result, Response) or not row.result.was_cut:
             return None
-        assert isinstance(row.result, Response), "only a response is cut off"
+        # After a prefill, one token is all that was asked for. Where texts are not kept, what was
+        # read of them is.
+        is_read = row.reading is not None and row.reading.outcome is not Outcome.TRUNCATED
+        if row.way == "prefill" or is_read:
+            return None
+        request = self.build_request(question, row.sample_index)
         return self.build_retake(request, question, row.result)
 
     def read(self, question: Question, response: Response) -> Answer:
@@ -120,9 +140,7 @@ class Job:
         self, request: Request, question: Question, response: Response
     ) -> Request | None:
         """The request to ask once more if a reply was cut off before it answered; else None."""
-        # After a prefill, one token is all that was asked for.
-        is_cut = response.stop_reason == "max_tokens" and request.way != "prefill"
-        if request.is_retake or not is_cut:
+        if response.stop_reason != "max_tokens":
             return None
         if self.read(question, response).outcome is not Outcome.TRUNCATED:
             return None
@@ -201,10 +219,12 @@ def plan_job(
             way_reason=settled.reason,
             learned=tuple(learned),
             price=target.facts.price,
+            max_output_tokens=target.facts.max_output_tokens,
             git_commit=find_git_commit(),
         ),
         questions=questions,
         examples=rank_examples(examples, settings.seed),
+        example_set=examples,
         asking=settled.asking,
         facts=target.facts,
     )

@@ -14,6 +14,7 @@ from evalkit.requests import WAYS, Way
 from evalkit.runs.concurrency import MOST
 
 ImageSource = Literal["base64", "file"]
+Engine = Literal["loky", "dask", "ray"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,15 @@ class RunSettings:
     """The most requests in one batch."""
     poll_seconds: float = 60.0
     """The longest wait between two looks at a batch."""
+    workers: int = 1
+    """Processes that ask; their limits add up to those of the run."""
+    engine: Engine = "loky"
+    """What starts the workers: processes of this machine, or a cluster."""
+    cluster: str | None = None
+    """The address of a cluster's scheduler; None: one is started on this machine."""
+    shared: str | None = None
+    """Where workers put what comes back, as a path or an address that fsspec knows; None: in the
+    run's folder, which all of them have to reach."""
     retries: RetryPolicy = field(default_factory=RetryPolicy, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +98,7 @@ class RunSettings:
         if self.images not in get_args(ImageSource):
             raise UsageError(f"images {self.images!r}: expected base64 or file")
         counts = {"samples": 1, "limit": 1, "shots": 0, "max_tokens": 1}
-        counts |= {"concurrency": 1, "max_concurrency": 1, "batch_size": 1}
+        counts |= {"concurrency": 1, "max_concurrency": 1, "batch_size": 1, "workers": 1}
         for name, least in counts.items():
             value = getattr(self, name)
             if value is not None and value < least:
@@ -103,11 +113,23 @@ class RunSettings:
             amount = getattr(self, name)
             if amount is not None and not amount > 0:
                 raise UsageError(f"{name} {amount:g}: expected {unit}, more than 0")
+        if self.engine not in get_args(Engine):
+            raise UsageError(f"engine {self.engine!r}: expected {', '.join(get_args(Engine))}")
+        if self.has_workers and (self.batch or self.images == "file" or not self.keep_text):
+            raise UsageError(
+                "workers ask directly, with pictures in the requests, and read the questions from "
+                "the run's folder: leave out --batch, --images file and --no-text, or the workers"
+            )
         if not self.keep_text and (self.batch or self.images == "file"):
             raise UsageError(
                 "without texts on disk neither batches nor uploaded files: organizations with zero "
                 "data retention may use neither"
             )
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether other processes ask."""
+        return self.workers > 1 or self.engine != "loky" or self.cluster is not None
 
     @property
     def per_minute(self) -> dict[str, float]:

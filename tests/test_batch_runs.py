@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -574,8 +575,12 @@ def test_a_garbled_log_asks_nothing(sums: Benchmark, tmp_path: Path) -> None:
 
 
 def test_progress_shows_counts_and_time(
-    capsys: pytest.CaptureFixture[str], sums: Benchmark, tmp_path: Path
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    sums: Benchmark,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with MessagesServer(answer=ANSWER, batch_seconds=0.3) as server:
         done = ask(server, sums, tmp_path, progress=True)
     said = capsys.readouterr().err

@@ -207,6 +207,30 @@ def add_sending_options(parser: argparse.ArgumentParser) -> None:
         "at most 15 before the first answer)",
     )
     parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="share the questions out among N processes (default: 1)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("loky", "dask", "ray"),
+        default="loky",
+        help="what starts the workers: processes of this machine, or a cluster (default: loky)",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="the scheduler of a cluster, such as tcp://host:8786 (default: one is started here)",
+    )
+    parser.add_argument(
+        "--shared",
+        metavar="URL",
+        help="where workers of other machines write, a path or an address that fsspec knows "
+        "(default: the run's folder)",
+    )
+    parser.add_argument(
         "--batch",
         action="store_true",
         help="ask by Message Batches: half the price, within a day; may be interrupted at any time",
@@ -284,6 +308,10 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
             requests_per_minute=given.get("rpm"),
             tokens_per_minute=given.get("tpm"),
             deadline_seconds=given.get("run_deadline"),
+            workers=given.get("workers", 1),
+            engine=given.get("engine", "loky"),
+            cluster=given.get("cluster"),
+            shared=given.get("shared"),
             retries=build_retries(given),
             images=given.get("images", "base64"),
             keep_files=given.get("keep_files", False),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from sys import intern
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import orjson
 
@@ -292,27 +293,19 @@ def keep_latest(rows: dict[str, JournalRow], row: JournalRow) -> None:
         rows[row.request_id] = row
 
 
-class JournalWriter:
-    """Appends rows within `async with`, a group at a time: one write, one wait for the disk.
+class RowWriter(ABC):
+    """Writes rows within `async with`, a group at a time.
 
     A group is written when its first row has waited for `GROUP_SECONDS`, or when it has
     `GROUP_ROWS`. A row is on disk before `on_written` hears of it. What has been put is written
     even if the block is left by an error or by Ctrl-C. Nothing here blocks the event loop.
 
     Args:
-        path: the journal.
-        good_bytes: what stands behind this place is cut off.
         on_written: called with each group, in the event loop.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        good_bytes: int,
-        on_written: Callable[[Sequence[JournalRow]], None],
-    ) -> None:
-        self.path, self.good_bytes, self.on_written = path, good_bytes, on_written
+    def __init__(self, on_written: Callable[[Sequence[JournalRow]], None]) -> None:
+        self.on_written = on_written
         self._waiting: list[JournalRow] = []
         self._put = self._written = 0
         self._due = 0.0
@@ -320,8 +313,20 @@ class JournalWriter:
         self._arrived, self._urgent, self._moved = (asyncio.Event() for _ in range(3))
         self._closing = False
 
+    @abstractmethod
+    def _open(self) -> None:
+        """Make ready to write."""
+
+    @abstractmethod
+    def _append(self, data: bytes) -> None:
+        """Write whole lines, and return when they are safe; runs in a thread."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let go of what was opened."""
+
     async def __aenter__(self) -> Self:
-        self._file = self._open()
+        self._open()
         self._writing = asyncio.create_task(self._write_groups())
         return self
 
@@ -340,7 +345,7 @@ class JournalWriter:
                 await asyncio.wait([self._writing])
             except asyncio.CancelledError as again:
                 interrupted = again  # not before the disk has what was put
-        self._file.close()
+        self._close()
         self._writing.result()
         if interrupted is not None:
             raise interrupted
@@ -375,21 +380,6 @@ class JournalWriter:
             self._moved.clear()
             await self._moved.wait()
 
-    def _open(self) -> IO[bytes]:
-        """Open the journal for appending, without a torn last line.
-
-        Unbuffered: a write that fails must not be tried again when the file is closed.
-        """
-        try:
-            with ExitStack() as stack:
-                file = stack.enter_context(self.path.open("ab", buffering=0))
-                if file.seek(0, os.SEEK_END) > self.good_bytes:
-                    file.truncate(self.good_bytes)
-                stack.pop_all()
-        except OSError as error:
-            raise RunError(f"{self.path} can't be written: {error.strerror}") from error
-        return file
-
     async def _write_groups(self) -> None:
         """Write group after group, until there is no more to come."""
         try:
@@ -411,12 +401,52 @@ class JournalWriter:
             self._moved.set()
 
     def _write(self, rows: Iterable[JournalRow]) -> None:
-        """Write one group and wait until the disk has it."""
-        data = memoryview(b"".join(b"%b\n" % encode_line(row) for row in rows))
+        """Write one group."""
+        self._append(b"".join(b"%b\n" % encode_line(row) for row in rows))
+
+
+class JournalWriter(RowWriter):
+    """Appends rows to a journal: one write, one wait for the disk for each group.
+
+    Args:
+        path: the journal.
+        good_bytes: what stands behind this place is cut off.
+        on_written: called with each group, in the event loop.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        good_bytes: int,
+        on_written: Callable[[Sequence[JournalRow]], None],
+    ) -> None:
+        super().__init__(on_written)
+        self.path, self.good_bytes = path, good_bytes
+
+    def _open(self) -> None:
+        """Open the journal for appending, without a torn last line.
+
+        Unbuffered: a write that fails must not be tried again when the file is closed.
+        """
         try:
-            while data:
-                data = data[self._file.write(data) :]
+            with ExitStack() as stack:
+                self._file = stack.enter_context(self.path.open("ab", buffering=0))
+                if self._file.seek(0, os.SEEK_END) > self.good_bytes:
+                    self._file.truncate(self.good_bytes)
+                stack.pop_all()
+        except OSError as error:
+            raise RunError(f"{self.path} can't be written: {error.strerror}") from error
+
+    def _append(self, data: bytes) -> None:
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             text = f"{self.path} can't be written: {error.strerror}; the answers so far are kept"
             raise RunError(text) from error
+
+    def _close(self) -> None:
+        self._file.close()

@@ -169,12 +169,16 @@ class Pace:
         per_minute: limits that the user sets, by kind (see `evalkit.api.limits.KINDS`) or
             "tokens" for input and output together; numbers above 0.
         now: the time, in seconds.
+        share: of all limits, for one of several processes that keep to them together.
     """
 
-    def __init__(self, per_minute: Mapping[str, float] | None = None, *, now: float) -> None:
+    def __init__(
+        self, per_minute: Mapping[str, float] | None = None, *, now: float, share: float = 1.0
+    ) -> None:
+        self.share = share
         self._set: dict[str, Bucket] = {}
         for kind, amount in (per_minute or {}).items():
-            rate = MARGIN * amount / MINUTE
+            rate = share * MARGIN * amount / MINUTE
             # Tokens come in lumps as large as a prompt: a second's worth may go at once.
             depth = depth_of(rate) if kind == "requests" else max(1.0, rate)
             self._set[kind] = Bucket(rate, depth, now)
@@ -254,11 +258,11 @@ class Pace:
             return
         self._told_at = number
         for kind, remaining in allowance.remaining.items():
-            limit = allowance.limits.get(kind, 0)
+            limit = self.share * allowance.limits.get(kind, 0)
             if limit <= 0:
                 continue
             bucket = Bucket(MARGIN * limit / MINUTE, limit, sent_at)
-            bucket.take(limit - remaining, sent_at)
+            bucket.take(limit - self.share * remaining, sent_at)
             bucket.take(self._sent[kind] - amount_of(sent_before, kind), now)
             self._told[kind] = bucket
 
