@@ -8,6 +8,7 @@ and starts the part of a lost one anew, which then asks only what is not written
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import math
 import time
@@ -377,17 +378,16 @@ def open_dask(settings: RunSettings) -> Iterator[Any]:
     Raises:
         UsageError: the cluster can't be reached.
     """
-    from distributed import Client, LocalCluster
-
+    distributed: Any = importlib.import_module("distributed")
     if settings.cluster is None:
-        cluster = LocalCluster(
+        cluster = distributed.LocalCluster(
             n_workers=settings.workers, threads_per_worker=1, dashboard_address=None
         )
-        with cluster, Client(cluster) as client:
+        with cluster, distributed.Client(cluster) as client:
             yield client
         return
     try:
-        client = Client(settings.cluster, timeout=30)
+        client = distributed.Client(settings.cluster, timeout=30)
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(f"no Dask scheduler at {settings.cluster}: {error}") from error
     with client:
