@@ -15,7 +15,7 @@ from evalkit.stats.intervals import Interval
 from evalkit.stats.outlook import look_ahead
 from evalkit.stats.sequential import Gate, GateTerms
 from evalkit.stats.verdicts import Verdict
-from tests.test_sequential import Case, binary_cases, cases, terms
+from tests.test_sequential import Case, binary_cases, cases, fractional_cases, terms
 
 
 def interval_of(gate: Gate) -> Interval:
@@ -24,41 +24,65 @@ def interval_of(gate: Gate) -> Interval:
     return interval
 
 
-def kept_totals(case: Case, answered: int, alpha: float) -> list[int]:
-    """Every whole total still possible that neither side spoke against, tried one by one."""
+def totals_left(case: Case, answered: int) -> tuple[float, float]:
+    """The lowest and highest total difference that is still possible."""
+    pairs = list(zip(case.baseline, case.candidate, strict=True))
+    total = sum(theirs - ours for ours, theirs in pairs[:answered])
+    left = [ours for ours, _ in pairs[answered:]]
+    return total - sum(left), total + sum(1 - ours for ours in left)
+
+
+def is_kept(case: Case, answered: int, alpha: float, total: float) -> bool:
+    """Whether neither side ever spoke against a total, tried step by step."""
     n, outlook = len(case.baseline), look_ahead(case.baseline, case.weights)
-    differences = [c - b for b, c in zip(case.baseline, case.candidate, strict=True)][:answered]
-    total = round(sum(differences))
-    low = total - round(outlook.to_lose[answered])
-    high = total + round(outlook.to_gain[answered])
-    kept = []
-    for tried in range(low, high + 1):
-        passing, failing, so_far = Bettor(), Bettor(), 0.0
-        for place, difference in enumerate(differences):
-            left = n - place
-            mean, x = (tried - so_far) / left, difference * outlook.ratios[place]
-            passing.settle(x - mean, worst=mean - outlook.worst[place], scale=n / left)
-            failing.settle(mean - x, worst=outlook.best[place] - mean, scale=n / left)
-            so_far += difference
-        if max(passing.highest, failing.highest) < math.log(1 / alpha):
-            kept.append(tried)
-    return kept
+    passing, failing, so_far = Bettor(), Bettor(), 0.0
+    for place in range(answered):
+        left, difference = n - place, case.candidate[place] - case.baseline[place]
+        mean, x = (total - so_far) / left, difference * outlook.ratios[place]
+        passing.settle(x - mean, worst=mean - outlook.worst[place], scale=n / left)
+        failing.settle(mean - x, worst=outlook.best[place] - mean, scale=n / left)
+        so_far += difference
+    return max(passing.highest, failing.highest) < math.log(1 / alpha)
+
+
+def answer(case: Case, answered: int, alpha: float) -> Gate:
+    gate = case.gate(GateTerms(alpha=alpha))
+    for score in case.candidate[:answered]:
+        gate.update(score)
+    return gate
 
 
 @given(binary_cases, st.integers(1, 60), st.sampled_from([0.05, 0.2, 0.45]))
 def test_it_holds_every_total_that_neither_side_spoke_against(
     case: Case, answered: int, alpha: float
 ) -> None:
-    answered = min(answered, len(case.baseline))
-    gate = case.gate(GateTerms(alpha=alpha))
-    for score in case.candidate[:answered]:
-        gate.update(score)
-    kept = kept_totals(case, answered, alpha)
-    interval, n = interval_of(gate), len(case.baseline)
+    answered, n = min(answered, len(case.baseline)), len(case.baseline)
+    low, high = map(round, totals_left(case, answered))
+    kept = [t for t in range(low, high + 1) if is_kept(case, answered, alpha, t)]
+    interval = interval_of(answer(case, answered, alpha))
     if kept:
         assert kept == list(range(kept[0], kept[-1] + 1)), "they leave no gaps"
         ends = (0 - kept[-1]) / n, (0 - kept[0]) / n
         assert (interval.low, interval.high) == pytest.approx(ends)
+
+
+@given(fractional_cases, st.integers(1, 60), st.sampled_from([0.05, 0.2, 0.45]))
+def test_its_ends_are_where_a_side_spoke_against_fractional_totals(
+    case: Case, answered: int, alpha: float
+) -> None:
+    answered, n = min(answered, len(case.baseline)), len(case.baseline)
+    low, high = totals_left(case, answered)
+    interval = interval_of(answer(case, answered, alpha))
+    least, most, width = -interval.high * n, -interval.low * n, high - low
+    if case.is_binary or most - least < 1e-3:
+        return
+    inside = [least + share * (most - least) for share in (1e-6, 0.3, 0.5, 1 - 1e-6)]
+    outside = [end for end in (least - 1e-6, most + 1e-6) if low < end < high]
+    kept = [is_kept(case, answered, alpha, total) for total in inside]
+    if any(kept):
+        assert all(kept)
+        assert not any(is_kept(case, answered, alpha, total) for total in outside)
+    assert most - least <= width + 1e-9
 
 
 @given(cases, terms)

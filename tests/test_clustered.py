@@ -153,6 +153,19 @@ def test_clusters_that_do_not_differ_count_as_one_question_each() -> None:
     assert clustered_difference_test(clustered_mean([0, 0], "ab")) == 1
 
 
+@given(rows)
+def test_the_plain_sandwich_is_given_for_comparison(rows: list[tuple[float, int]]) -> None:
+    mean = mean_of(rows)
+    centre = statistics.fmean(score for score, _ in rows)
+    sums: dict[int, float] = {}
+    for score, cluster in rows:
+        sums[cluster] = sums.get(cluster, 0.0) + score - centre
+    plain = math.sqrt(sum(total**2 for total in sums.values())) / len(rows)
+    assert mean.error_cr0 == pytest.approx(plain, abs=1e-8)
+    assert mean.error_cr1 == pytest.approx(plain * math.sqrt(len(sums) / (len(sums) - 1)), abs=1e-8)
+    assert mean.error_cr0 <= mean.error_cr1 + 1e-12
+
+
 def test_questions_that_fall_together_count_for_less() -> None:
     mean = clustered_mean([1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0], "aaabbbcccddd")
     assert mean.design_effect == pytest.approx(11 / 3)

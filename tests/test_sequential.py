@@ -90,7 +90,8 @@ def cases_of(scores: st.SearchStrategy[float]) -> st.SearchStrategy[Case]:
 
 
 binary_cases = cases_of(st.sampled_from([0.0, 1.0, 1.0, 1.0]))
-cases = binary_cases | cases_of(st.sampled_from([place / 5 for place in range(6)]))
+fractional_cases = cases_of(st.sampled_from([place / 5 for place in range(6)]))
+cases = binary_cases | fractional_cases
 terms = st.builds(
     lambda delta, part, alpha, budget: GateTerms(
         delta=delta,
@@ -180,6 +181,7 @@ def test_a_resumed_gate_goes_on_as_if_never_interrupted(
         resumed.update(score)
     assert (resumed.verdict, resumed.used) == (whole.verdict, whole.used)
     assert resumed.pass_evidence == whole.pass_evidence
+    assert resumed.pass_p_value == whole.pass_p_value
     assert resumed.fail_p_value == whole.fail_p_value
     assert resumed.drop_interval() == whole.drop_interval()
 
@@ -202,6 +204,17 @@ def test_a_fractional_drop_of_exactly_delta_is_no_regression(drop: float, verdic
     for _ in range(3):
         gate.update(0.5 - drop)
     assert gate.verdict is verdict
+
+
+def test_a_verdict_by_evidence_has_a_p_value_of_at_most_alpha() -> None:
+    passed = Gate([1] * 1000, GateTerms(), order=range(1000))
+    failed = Gate([1] * 1000, GateTerms(), order=range(1000))
+    for _ in range(215):
+        passed.update(1)
+        failed.update(0)
+    assert (passed.verdict, failed.verdict) == (PASS, FAIL)
+    assert passed.pass_p_value <= 0.05 < passed.fail_p_value
+    assert failed.fail_p_value <= 0.05 < failed.pass_p_value
 
 
 @pytest.mark.parametrize(("n", "used"), [(200, 122), (1000, 215), (14_042, 275)])
@@ -396,11 +409,17 @@ MEAN_USE = [
     (1000, 0.02, 10, 0.69),
     (1000, 0.02, 20, 0.97),
     (1000, 0.01, 0, 0.69),
+    (1000, 0.02, 50, 0.25),
+    (1000, 0.01, 10, 0.95),
     (1000, 0.01, 20, 0.70),
+    (1000, 0.01, 50, 0.18),
     (14_042, 0.02, 0, 0.07),
     (14_042, 0.02, 140, 0.19),
     (14_042, 0.02, 281, 0.93),
+    (14_042, 0.02, 702, 0.024),
     (14_042, 0.01, 0, 0.19),
+    (14_042, 0.01, 281, 0.19),
+    (14_042, 0.01, 702, 0.014),
 ]
 """Questions, margin, net loss, and the mean share of questions used with 5 % flips."""
 
@@ -415,7 +434,7 @@ def test_a_gate_uses_as_many_questions_as_published(
 
     flips = round(0.05 * n)
     losses = (flips + net) // 2
-    count = 300 if n == 1000 else 100
+    count = 400 if n == 1000 else 150
     _, used = draw_verdicts(n, losses, losses - net, count=count, build=build)
     assert statistics.fmean(used) / n == pytest.approx(share, rel=0.1)
 
