@@ -16,7 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evalkit.stats.intervals import Interval, mean_interval, wilson_interval
+from evalkit.stats.intervals import (
+    Interval,
+    clopper_pearson_interval,
+    jeffreys_interval,
+    mean_interval,
+    wilson_interval,
+)
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "data" / "golden_stats.csv"
 
@@ -119,6 +125,55 @@ def test_wilson_is_scipys(count: tuple[int, int], level: float) -> None:
     ours = wilson_interval(correct, total, level=level)
     theirs = stats.binomtest(correct, total).proportion_ci(level, method="wilson")
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+@given(counts, levels)
+def test_clopper_pearson_is_scipys(count: tuple[int, int], level: float) -> None:
+    correct, total = count
+    ours = clopper_pearson_interval(correct, total, level=level)
+    theirs = stats.binomtest(correct, total).proportion_ci(level, method="exact")
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+@given(counts, levels)
+def test_jeffreys_has_equal_tails_but_at_the_ends(count: tuple[int, int], level: float) -> None:
+    correct, total = count
+    ours = jeffreys_interval(correct, total, level=level)
+    theirs = stats.beta.interval(level, correct + 0.5, total - correct + 0.5)
+    if correct > 0:
+        assert ours.low == pytest.approx(theirs[0], abs=1e-9)
+    if correct < total:
+        assert ours.high == pytest.approx(theirs[1], abs=1e-9)
+
+
+@pytest.mark.parametrize("build", [clopper_pearson_interval, jeffreys_interval])
+@given(count=counts, level=st.floats(0.5, 0.999))
+def test_the_other_intervals_hold_their_estimate_and_mirror(
+    build: Callable[..., Interval], count: tuple[int, int], level: float
+) -> None:
+    correct, total = count
+    interval = build(correct, total, level=level)
+    wrong = build(total - correct, total, level=level)
+    assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
+    assert (wrong.low, wrong.high) == pytest.approx((1 - interval.high, 1 - interval.low), abs=1e-9)
+    assert (interval.estimate, interval.n, interval.level) == (correct / total, total, level)
+    assert (interval.low == 0, interval.high == 1) == (correct == 0, correct == total)
+
+
+def test_the_other_intervals_are_named() -> None:
+    assert clopper_pearson_interval(1, 2).method == "Clopper-Pearson"
+    assert jeffreys_interval(1, 2).method == "Jeffreys"
+
+
+@pytest.mark.parametrize("n", [5, 30])
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.5])
+def test_clopper_pearson_covers_at_least_as_often_as_it_says(n: int, share: float) -> None:
+    held = sum(
+        float(stats.binom.pmf(correct, n, share))
+        for correct in range(n + 1)
+        if clopper_pearson_interval(correct, n).contains(share)
+    )
+    assert held >= 0.95
 
 
 @given(rounded_scores.filter(lambda scores: len(set(scores)) > 1), levels)
@@ -229,11 +284,12 @@ def test_an_interval_contains_its_ends_and_nothing_beyond() -> None:
         (5, 10, math.nan, "level = nan: expected a fraction between 0 and 1"),
     ],
 )
-def test_wilson_refuses_what_makes_no_sense(
-    correct: float, total: int, level: float, message: str
+@pytest.mark.parametrize("build", [wilson_interval, clopper_pearson_interval, jeffreys_interval])
+def test_an_interval_of_a_share_refuses_what_makes_no_sense(
+    build: Callable[..., Interval], correct: float, total: int, level: float, message: str
 ) -> None:
     with pytest.raises(ValueError) as caught:
-        wilson_interval(correct, total, level=level)
+        build(correct, total, level=level)
     assert str(caught.value) == message
 
 

@@ -153,6 +153,34 @@ def test_variances_of_a_worked_example() -> None:
     assert variances.rerun_error == pytest.approx(math.sqrt(0.25 / 8))
 
 
+@given(repeated)
+def test_flips_are_the_disagreeing_pairs_of_answers(data: tuple[list[int], int]) -> None:
+    correct, samples = data
+    variances = split_variance(correct, samples)
+    assert variances is not None
+    pairs = [
+        one != other
+        for count in correct
+        for one, other in itertools.combinations([1] * count + [0] * (samples - count), 2)
+    ]
+    assert variances.flips == pytest.approx(statistics.fmean(pairs), abs=1e-12)
+
+
+@given(repeated)
+def test_a_further_answer_gains_what_it_takes_off_the_error(data: tuple[list[int], int]) -> None:
+    variances = split_variance(*data)
+    assert variances is not None
+    assert variances.gain >= 0
+    error = variances.standard_error(variances.samples)
+    assert error - variances.gain == pytest.approx(variances.standard_error(data[1] + 1))
+
+
+def test_further_answers_are_worth_it_where_chance_is_larger_than_the_questions_differ() -> None:
+    noisy = Variances(within=0.2, between=0.1, questions=10, samples=5)
+    settled = Variances(within=0.05, between=0.1, questions=10, samples=5)
+    assert (noisy.favours_answers, settled.favours_answers) == (True, False)
+
+
 def test_no_variance_between_is_below_0() -> None:
     variances = split_variance([2, 2, 2], 4)
     assert variances is not None

@@ -20,6 +20,7 @@ from evalkit.stats.paired import (
     mean_difference_interval,
     mean_difference_test,
     tango_interval,
+    tango_margin_test,
 )
 from tests.test_intervals import GOLDEN, read_golden
 
@@ -176,6 +177,22 @@ def test_tangos_ends_are_where_the_score_is_z(counts: tuple[int, ...], level: fl
     z = statistics.NormalDist().inv_cdf((1 + level) / 2)
     assert score_of(interval.low, gains, losses, n) == pytest.approx(z, abs=1e-5)
     assert score_of(interval.high, gains, losses, n) == pytest.approx(-z, abs=1e-5)
+
+
+@given(mixed_pairs, st.floats(0.001, 0.999))
+def test_the_test_of_a_margin_is_the_tail_of_its_score(
+    counts: tuple[int, ...], delta: float
+) -> None:
+    gains, losses, _ = counts
+    score = score_of(-delta, gains, losses, sum(counts))
+    expected = float(stats.norm.sf(score))
+    assert tango_margin_test(gains, losses, sum(counts), delta) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("delta", [0, 1, -0.1, math.nan])
+def test_the_test_of_a_margin_takes_one(delta: float) -> None:
+    with pytest.raises(ValueError, match=f"delta = {delta}: expected a fraction between 0 and 1"):
+        tango_margin_test(1, 2, 10, delta)
 
 
 @given(st.integers(1, 10**9), levels)

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evalkit.stats.intervals import wilson_interval
-from evalkit.stats.paired import mcnemar_midp
+from evalkit.stats.paired import mcnemar_exact, mcnemar_midp
 from evalkit.stats.power import (
+    exact_power_of_drop,
     minimum_detectable_difference,
     power_of_difference,
     questions_for_margin,
+    questions_in_clusters,
     questions_needed,
+    questions_on_this_set,
 )
 from tests.test_intervals import GOLDEN, read_golden
 
@@ -74,9 +77,10 @@ def test_power_is_the_chance_that_a_normal_statistic_is_significant(
     difference, flips = pair
     power = power_of_difference(difference, flips, n, alpha=alpha)
     variance = flips - difference**2
-    if variance > 0:
+    if variance > 1e-9:  # scipy gives up on shifts beyond a billion
         z = difference / math.sqrt(variance / n)
-        chance = stats.ncx2.sf(stats.norm.isf(alpha / 2) ** 2, 1, z * z) if z else alpha
+        squared = z * z if abs(z) > 1e-9 else 0.0  # nor does it take hardly any shift
+        chance = stats.ncx2.sf(stats.norm.isf(alpha / 2) ** 2, 1, squared) if squared else alpha
         assert power == pytest.approx(chance, abs=1e-7)
     assert alpha - 1e-12 <= power <= 1
     assert power == power_of_difference(-difference, flips, n, alpha=alpha)
@@ -245,3 +249,75 @@ def test_the_margin_refuses_what_makes_no_sense(
     with pytest.raises(ValueError) as caught:
         questions_for_margin(margin, accuracy, confidence=level)
     assert str(caught.value) == message
+
+
+@given(
+    st.integers(1, 40),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.floats(0.001, 0.5) | st.sampled_from([0.5, 0.25, 0.125, 0.0625]),
+)
+def test_exact_power_counts_out_all_results(n: int, flip: float, part: float, alpha: float) -> None:
+    p_loss = flip * part
+    p_gain = flip - p_loss
+    slow = sum(
+        float(stats.multinomial.pmf([losses, gains, n - losses - gains], n, chances))
+        for losses in range(n + 1)
+        for gains in range(min(losses, n - losses + 1))
+        if mcnemar_exact(gains, losses) <= alpha
+        for chances in [[p_loss, p_gain, 1 - p_loss - p_gain]]
+    )
+    assert exact_power_of_drop(n, p_loss, p_gain, alpha=alpha) == pytest.approx(slow, abs=1e-9)
+
+
+def test_exact_power_is_near_the_approximation_for_many_questions() -> None:
+    exact = exact_power_of_drop(5000, 0.04, 0.028)
+    assert exact == pytest.approx(power_of_difference(-0.012, 0.068, 5000), abs=0.02)
+
+
+def test_without_losses_no_drop_is_found() -> None:
+    assert exact_power_of_drop(100, 0, 0.5) == 0
+    assert exact_power_of_drop(100, 1, 0) == 1
+
+
+@pytest.mark.parametrize(
+    ("n", "p_loss", "p_gain", "alpha", "message"),
+    [
+        (0, 0.1, 0.1, 0.05, "n = 0: expected at least 1"),
+        (10, -0.1, 0.1, 0.05, "p_loss = -0.1: expected 0 to 1"),
+        (10, 0.1, 1.5, 0.05, "p_gain = 1.5: expected 0 to 1"),
+        (10, 0.75, 0.75, 0.05, "sum = 1.5: expected 0 to 1"),
+        (10, 0.1, 0.1, 1, "alpha = 1: expected a fraction between 0 and 1"),
+    ],
+)
+def test_exact_power_refuses_what_makes_no_sense(
+    n: int, p_loss: float, p_gain: float, alpha: float, message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        exact_power_of_drop(n, p_loss, p_gain, alpha=alpha)
+    assert str(caught.value) == message
+
+
+def test_clusters_take_more_questions() -> None:
+    assert questions_in_clusters(100, 1) == 100
+    assert questions_in_clusters(100, 1.1) == 110
+    assert questions_in_clusters(100, 2.001) == 201
+    with pytest.raises(ValueError, match="design_effect = 0: expected more than 0 and finite"):
+        questions_in_clusters(100, 0)
+    with pytest.raises(ValueError, match="n = 0"):
+        questions_in_clusters(0, 2)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_a_part_of_the_set_tells_as_much_of_it(n: int, total: int) -> None:
+    """Its variance, by the finite population correction, is at most that of n from anywhere."""
+    part = questions_on_this_set(n, total)
+    assert 1 <= part <= min(n, total)
+    assert (1 - part / total) / part <= 1 / n * (1 + 1e-6)
+    if part > 1:
+        assert (1 - (part - 1) / total) / (part - 1) > 1 / n * (1 - 1e-6)
+
+
+def test_a_set_has_questions() -> None:
+    with pytest.raises(ValueError, match="total = 0: expected at least 1"):
+        questions_on_this_set(10, 0)

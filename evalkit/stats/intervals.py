@@ -48,11 +48,7 @@ def wilson_interval(correct: float, total: int, *, level: float = 0.95) -> Inter
         >>> round(interval.low, 3), round(interval.high, 3)
         (0.756, 0.899)
     """
-    if total < 1:
-        raise ValueError(f"total = {total}: expected at least 1")
-    if not 0 <= correct <= total:
-        raise ValueError(f"correct = {correct}: expected 0 to {total}")
-    check_level(level)
+    _check_proportion(correct, total, level)
     z = statistics.NormalDist().inv_cdf((1 + level) / 2)
     share = correct / total
     centre = (share + z * z / (2 * total)) / (1 + z * z / total)
@@ -69,6 +65,79 @@ def wilson_interval(correct: float, total: int, *, level: float = 0.95) -> Inter
         n=total,
         level=level,
         method="Wilson",
+    )
+
+
+def clopper_pearson_interval(correct: int, total: int, *, level: float = 0.95) -> Interval:
+    """The exact interval of a proportion: it covers at least as often as said, and is wider.
+
+    Args:
+        correct: questions answered correctly, 0 <= correct <= total.
+        total: questions, at least 1.
+        level: confidence, a fraction in (0, 1).
+
+    Returns:
+        Bounds as fractions in [0, 1]; exactly 0 if none is correct, exactly 1 if all are.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Source:
+        Clopper and Pearson (1934), Biometrika 26, 404-413.
+
+    Example:
+        >>> interval = clopper_pearson_interval(84, 100)
+        >>> round(interval.low, 3), round(interval.high, 3)
+        (0.753, 0.906)
+    """
+    _check_proportion(correct, total, level)
+    from scipy.special import betaincinv
+
+    tail, wrong = (1 - level) / 2, total - correct
+    return Interval(
+        estimate=correct / total,
+        low=float(betaincinv(correct, wrong + 1, tail)) if correct else 0.0,
+        high=float(betaincinv(correct + 1, wrong, 1 - tail)) if wrong else 1.0,
+        n=total,
+        level=level,
+        method="Clopper-Pearson",
+    )
+
+
+def jeffreys_interval(correct: float, total: int, *, level: float = 0.95) -> Interval:
+    """The interval of a proportion by Jeffreys' prior, equal-tailed.
+
+    Args:
+        correct: questions answered correctly, 0 <= correct <= total; may be fractional.
+        total: questions, at least 1.
+        level: confidence, a fraction in (0, 1).
+
+    Returns:
+        Bounds as fractions in [0, 1]; exactly 0 if none is correct, exactly 1 if all are.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Source:
+        Brown, Cai, DasGupta (2001), Stat. Sci. 16, 101-133, section 4.1, which also puts the ends
+        to 0 and 1.
+
+    Example:
+        >>> interval = jeffreys_interval(84, 100)
+        >>> round(interval.low, 3), round(interval.high, 3)
+        (0.759, 0.902)
+    """
+    _check_proportion(correct, total, level)
+    from scipy.special import betaincinv
+
+    tail, shape = (1 - level) / 2, (correct + 0.5, total - correct + 0.5)
+    return Interval(
+        estimate=correct / total,
+        low=0.0 if correct == 0 else float(betaincinv(*shape, tail)),
+        high=1.0 if correct == total else float(betaincinv(*shape, 1 - tail)),
+        n=total,
+        level=level,
+        method="Jeffreys",
     )
 
 
@@ -120,3 +189,11 @@ def check_level(level: float) -> None:
     """
     if not 0 < level < 1:
         raise ValueError(f"level = {level}: expected a fraction between 0 and 1")
+
+
+def _check_proportion(correct: float, total: int, level: float) -> None:
+    if total < 1:
+        raise ValueError(f"total = {total}: expected at least 1")
+    if not 0 <= correct <= total:
+        raise ValueError(f"correct = {correct}: expected 0 to {total}")
+    check_level(level)

@@ -28,6 +28,21 @@ class Variances:
         """Standard error of the score if the same questions are asked again."""
         return math.sqrt(self.within / (self.samples * self.questions))
 
+    @property
+    def flips(self) -> float:
+        """Share of questions on which two answers are expected to differ in being right."""
+        return 2 * self.within
+
+    @property
+    def favours_answers(self) -> bool:
+        """Whether a further answer to each question tells more than further questions would."""
+        return self.within > self.between
+
+    @property
+    def gain(self) -> float:
+        """By how much one further answer to each question would lower the standard error."""
+        return self.standard_error(self.samples) - self.standard_error(self.samples + 1)
+
     def standard_error(self, samples: int) -> float:
         """Standard error on questions like these, had each been answered so many times.
 

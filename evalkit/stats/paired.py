@@ -115,11 +115,7 @@ def tango_interval(gains: float, losses: float, n: int, *, confidence: float = 0
         >>> round(interval.low, 3), round(interval.high, 3)
         (-0.124, -0.005)
     """
-    if n < 1:
-        raise ValueError(f"n = {n}: expected at least 1")
-    _check_counts(gains, losses)
-    if gains + losses > n:
-        raise ValueError(f"gains + losses = {gains + losses}: expected at most n = {n}")
+    _check_table(gains, losses, n)
     check_level(confidence)
     z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
     return Interval(
@@ -130,6 +126,36 @@ def tango_interval(gains: float, losses: float, n: int, *, confidence: float = 0
         level=confidence,
         method="Tango",
     )
+
+
+def tango_margin_test(gains: float, losses: float, n: int, delta: float) -> float:
+    """One-sided p-value: how easily so small a drop comes about if the true one is delta or more.
+
+    Args:
+        gains: questions that only the candidate has right, at least 0; may be fractional.
+        losses: questions that only the baseline has right, at least 0; may be fractional.
+        n: questions that both answered, at least 1 and at least gains + losses.
+        delta: the margin, a fraction in (0, 1).
+
+    Returns:
+        A fraction in [0, 1], by Tango's score test: small if there is no drop beyond the margin,
+        and 1 minus it is small if there is one.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Source:
+        Tango (1998), Stat. Med. 17, 891-908.
+
+    Example:
+        >>> round(tango_margin_test(20, 22, 1000, 0.02), 4)
+        0.0049
+    """
+    _check_table(gains, losses, n)
+    if not 0 < delta < 1:
+        raise ValueError(f"delta = {delta}: expected a fraction between 0 and 1")
+    score = (gains - losses + n * delta) / _tango_deviation(-delta, gains, losses, n)
+    return statistics.NormalDist().cdf(-score)
 
 
 def mean_difference_interval(differences: Sequence[float], *, confidence: float = 0.95) -> Interval:
@@ -211,6 +237,14 @@ def _check_counts(gains: float, losses: float) -> None:
     for name, count in (("gains", gains), ("losses", losses)):
         if not count >= 0:
             raise ValueError(f"{name} = {count}: expected at least 0")
+
+
+def _check_table(gains: float, losses: float, n: int) -> None:
+    if n < 1:
+        raise ValueError(f"n = {n}: expected at least 1")
+    _check_counts(gains, losses)
+    if gains + losses > n:
+        raise ValueError(f"gains + losses = {gains + losses}: expected at most n = {n}")
 
 
 def _chance_of_at_most(heads: int, tosses: int) -> float:

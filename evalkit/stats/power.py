@@ -135,6 +135,99 @@ def questions_for_margin(margin: float, accuracy: float = 0.5, *, confidence: fl
     return _fewest(is_narrow)
 
 
+def exact_power_of_drop(n: int, p_loss: float, p_gain: float, *, alpha: float = 0.05) -> float:
+    """The chance that McNemar's exact test of n questions finds a true drop, counted out.
+
+    For small suites, where the normal approximation is too hopeful.
+
+    Args:
+        n: questions, at least 1.
+        p_loss: the chance that only the baseline has a question right, a fraction.
+        p_gain: the chance that only the candidate has, a fraction; both together at most 1.
+        alpha: size of the two-sided test, a fraction in (0, 1).
+
+    Returns:
+        A fraction in [0, 1]: the chance of a p-value of at most alpha with more losses than gains.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Example:
+        >>> round(exact_power_of_drop(100, 0.12, 0.04), 3)
+        0.436
+    """
+    _check_questions(n)
+    for name, chance in (("p_loss", p_loss), ("p_gain", p_gain), ("sum", p_loss + p_gain)):
+        if not 0 <= chance <= 1:
+            raise ValueError(f"{name} = {chance}: expected 0 to 1")
+    _check_share("alpha", alpha)
+    if p_loss == 0:
+        return 0.0
+    from scipy.special import bdtr, bdtrc
+
+    flip, power, fewest = p_loss + p_gain, 0.0, 1
+    for flips in range(1, n + 1):
+        # The fewest losses that are significant never fall as flips are added.
+        while fewest <= flips and 2 * bdtr(flips - fewest, flips, 0.5) > alpha:
+            fewest += 1
+        if fewest <= flips:
+            # As many losses: more than fewest - 1.
+            found = float(bdtrc(fewest - 1, flips, p_loss / flip))
+            power += _chance_of_exactly(flips, n, flip) * found
+    return min(1.0, power)
+
+
+def questions_in_clusters(n: int, design_effect: float) -> int:
+    """How many questions in clusters tell as much as some that have nothing to do with each other.
+
+    Args:
+        n: questions needed without clusters, at least 1.
+        design_effect: by how much clusters inflate the variance, more than 0.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Example:
+        >>> questions_in_clusters(974, 1.8)
+        1754
+    """
+    _check_questions(n)
+    if not 0 < design_effect < math.inf:
+        raise ValueError(f"design_effect = {design_effect}: expected more than 0 and finite")
+    return math.ceil(n * design_effect - 1e-9)
+
+
+def questions_on_this_set(n: int, total: int) -> int:
+    """How many questions of a set tell as much of this very set as n do of questions like these.
+
+    Args:
+        n: questions needed for questions like these, at least 1.
+        total: questions of the set, at least 1.
+
+    Returns:
+        At least 1, at most as many as the set has.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Example:
+        >>> questions_on_this_set(974, 1000), questions_on_this_set(974, 14042)
+        (494, 911)
+    """
+    _check_questions(n)
+    if total < 1:
+        raise ValueError(f"total = {total}: expected at least 1")
+    return math.ceil(n / (1 + n / total) - 1e-9)
+
+
+def _chance_of_exactly(flips: int, n: int, flip: float) -> float:
+    """The chance of so many flips among n questions, by logarithms as factorials are large."""
+    if flip >= 1:
+        return float(flips == n)
+    ways = math.lgamma(n + 1) - math.lgamma(flips + 1) - math.lgamma(n - flips + 1)
+    return math.exp(ways + flips * math.log(flip) + (n - flips) * math.log1p(-flip))
+
+
 def _power(shift: float, alpha: float) -> float:
     """Power of a two-sided z-test whose statistic is centred at `shift` instead of 0."""
     z = NORMAL.inv_cdf(1 - alpha / 2)
