@@ -7,9 +7,11 @@ waiters: from some 32 connections on, that costs more than everything else toget
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -19,13 +21,13 @@ import yarl
 
 from evalkit.errors import UsageError
 
-if TYPE_CHECKING:
-    import ssl
-
 IDLE_SECONDS = 30.0
 """How long a connection is kept that nobody uses, as while a rate limit is waited for."""
 
 CHUNK_BYTES = 65_536
+
+LARGE_BYTES = 2**20
+"""A larger body goes out in pieces: aiohttp warns of one that is handed over as a whole."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -71,13 +73,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: no response came.
         """
+        content = await request.aread()
         with as_httpx_errors():
             reply = await self._session.request(
                 request.method,
                 # As it stands: aiohttp would write some escaped characters plainly.
                 yarl.URL(str(request.url), encoded=True),
                 headers=request.headers,
-                data=await request.aread() or None,
+                data=io.BytesIO(content) if len(content) > LARGE_BYTES else content or None,
                 allow_redirects=False,
             )
         return httpx.Response(
@@ -113,7 +116,7 @@ def find_proxy(base_url: str) -> str | None:
     """The proxy that the environment names for an address; None: there is none.
 
     Raises:
-        UsageError: it is of a kind that aiohttp can't use.
+        UsageError: it is none that aiohttp can use.
     """
     parts = urlsplit(base_url)
     proxies = getproxies()
@@ -122,11 +125,20 @@ def find_proxy(base_url: str) -> str | None:
         return None
     if "://" not in proxy:
         proxy = f"http://{proxy}"
-    if not proxy.startswith(("http://", "https://")):
-        kind = proxy.partition("://")[0]
+    kind = proxy.partition("://")[0].lower()
+    if kind not in ("http", "https"):
         raise UsageError(
             f"the environment names a proxy of the kind {kind}://, which can't be used; name one "
             "of http://, or set NO_PROXY for this host"
+        )
+    try:
+        is_address = yarl.URL(proxy).host
+    except ValueError:
+        is_address = None
+    if not is_address:
+        # It may hold a password, and is not repeated.
+        raise UsageError(
+            "the proxy that the environment names is no address such as http://127.0.0.1:8080"
         )
     return proxy
 
@@ -161,12 +173,20 @@ def translate(error: aiohttp.ClientError) -> httpx.HTTPError | httpx.InvalidURL:
             return httpx.ReadError(describe_os_error(error))
         case aiohttp.ClientPayloadError():
             return httpx.RemoteProtocolError("the response ended too early")
+        # Their own words are several lines, and repeat what came.
+        case aiohttp.ServerDisconnectedError():
+            return httpx.RemoteProtocolError("Server disconnected")
+        case aiohttp.ClientResponseError():
+            reason = error.message.partition(":")[0]
+            return httpx.RemoteProtocolError(f"what came is no HTTP ({reason})")
         case _:
             return httpx.RemoteProtocolError(text)
 
 
 def describe_os_error(error: OSError) -> str:
     """The system's own words; asyncio puts an address in their place."""
-    if error.errno is not None and error.errno > 0:
+    # Names and certificates have numbers of their own for what goes wrong.
+    is_system = not isinstance(error, socket.gaierror | ssl.SSLError)
+    if is_system and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
-    return error.strerror or str(error)
+    return error.strerror or str(error) or "broken off at once"
