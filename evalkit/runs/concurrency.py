@@ -102,8 +102,7 @@ class ConcurrencyLimit:
             seconds: how long it took.
         """
         if outcome == "answered" and not self._has_answers:
-            self._has_answers = True
-            self._set_limit(self.most if self.is_fixed else min(FIRST, self.most))
+            self.open()
             return
         if self.is_fixed or epoch != self._window.epoch:
             return
@@ -113,6 +112,11 @@ class ConcurrencyLimit:
             window.seconds += seconds
         if window.total >= max(FEWEST_SEEN, self.limit):
             self._judge()
+
+    def open(self) -> None:
+        """Let more than one go: the endpoint is known to answer."""
+        self._has_answers = True
+        self._set_limit(self.most if self.is_fixed else min(FIRST, self.most))
 
     def back_off(self) -> None:
         """Halve the limit, because the endpoint is overloaded."""

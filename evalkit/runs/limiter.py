@@ -91,6 +91,12 @@ class Limiter:
         self._recent: deque[tuple[float, bool]] = deque(maxlen=REPLIES_WEIGHED)
         """When the last replies came, and whether they refused for load."""
 
+    def note_answer(self) -> None:
+        """Hear that the endpoint has just answered a request that was not let in here."""
+        if not self.breaker.has_answered:
+            self.breaker.answer()
+            self.concurrency.open()
+
     async def enter(self) -> Ticket:
         """Wait until an attempt may start.
 

@@ -241,7 +241,7 @@ class Runner:
     @property
     def _waits_for_first(self) -> bool:
         """Whether the first request is under way, and none was ever answered."""
-        was_answered = self.answered_any or self.settings.answered_before
+        was_answered = self.answered_any or self.settings.limiter.breaker.has_answered
         return not was_answered and bool(self._in_flight or self._waiting)
 
     def _take_request(self) -> Request | None:
