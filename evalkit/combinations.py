@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evalkit.api.endpoint import Endpoint
 from evalkit.benchmarks import Benchmark
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, RunError
 from evalkit.evaluation import run_at_target
 from evalkit.models.local import is_local
 from evalkit.progress import Say
-from evalkit.results import Run
+from evalkit.results import Run, load_run
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target, open_target
@@ -47,14 +47,31 @@ class Done:
     """What has come of it, filled while it goes on: an interrupt leaves what there is."""
 
     runs: dict[tuple[int, int, int], Run] = field(default_factory=dict)
-    """By the places of model, benchmark and settings."""
+    """Those that ended by themselves, by the places of model, benchmark and settings."""
+    begun: dict[tuple[int, int, int], Path] = field(default_factory=dict)
+    """The folders of all that began."""
     errors: list[tuple[str, EvalkitError]] = field(default_factory=list)
     """What ended runs early, with the model that was asked."""
 
     def list_runs(self) -> list[Run]:
-        """The runs in the order of models, benchmarks and settings, none twice."""
-        found = {self.runs[place].path: self.runs[place] for place in sorted(self.runs)}
+        """The runs in the order of models, benchmarks and settings, none twice.
+
+        Of one that was ended early, what its folder holds is read, if that is any answer.
+        """
+        found: dict[Path, Run] = {}
+        for place, path in sorted(self.begun.items()):
+            run = self.runs.get(place) or read_unfinished(path)
+            if run is not None:
+                found.setdefault(path, run)
         return list(found.values())
+
+
+def read_unfinished(path: Path) -> Run | None:
+    """A run that was ended early; None if nothing came of it."""
+    with suppress(RunError):
+        run = load_run(path)
+        return run if run.summary.replied else None
+    return None
 
 
 async def run_combinations(what: Combinations, done: Done) -> None:
@@ -107,6 +124,7 @@ async def ask_target(
                 progress=what.progress,
                 say=what.say,
                 session=session,
+                begun=lambda path: done.begun.update({(place, number, form): path}),
             )
         except EvalkitError as error:
             done.errors.append((target.model, error))

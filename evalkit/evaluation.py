@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,8 +141,21 @@ async def run_at_target(
     say: Say,
     session: Session,
     findings: Findings | None = None,
+    begun: Callable[[Path], None] = lambda path: None,
 ) -> Run:
-    """Ask a model that is ready; see `run`."""
+    """Ask a model that is ready; see `run`.
+
+    Args:
+        benchmark: the questions.
+        target: the model.
+        settings: everything that can be chosen.
+        results: the folder of all runs.
+        progress: whether to show how it goes.
+        say: takes a line for the user.
+        session: what the runs of a command share.
+        findings: what is known of models; None: the user's.
+        begun: hears of the run's folder before the first question is asked.
+    """
     check_choices(target, settings)
     if (end := target.facts.describe_end(datetime.now(UTC).date())) is not None:
         say(f"Warning: {end}")
@@ -174,7 +187,15 @@ async def run_at_target(
             say(describe_left_out(job.manifest))
         try:
             run = await ask_job(
-                job, session, client, limiter, results, settings, progress=progress, say=say
+                job,
+                session,
+                client,
+                limiter,
+                results,
+                settings,
+                progress=progress,
+                say=say,
+                begun=begun,
             )
             break
         except ApiError as error:

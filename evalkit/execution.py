@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -46,6 +46,7 @@ async def ask_job(
     *,
     progress: bool,
     say: Say,
+    begun: Callable[[Path], None],
 ) -> Run:
     """Ask what has no response yet, then write the summary.
 
@@ -56,7 +57,15 @@ async def ask_job(
     # Two ways of the same command may turn out to be one run; the second finds all answered.
     async with session.lock(results / job.manifest.identity.folder_name):
         return await ask_alone(
-            job, session, client, limiter, results, settings, progress=progress, say=say
+            job,
+            session,
+            client,
+            limiter,
+            results,
+            settings,
+            progress=progress,
+            say=say,
+            begun=begun,
         )
 
 
@@ -70,11 +79,13 @@ async def ask_alone(
     *,
     progress: bool,
     say: Say,
+    begun: Callable[[Path], None],
 ) -> Run:
     """The same, while nobody else of this command uses the folder."""
     kept = job.questions if settings.keep_text else tuple(map(without_text, job.questions))
     examples = job.example_set if settings.keep_text else ()
     folder = await asyncio.to_thread(create_run_folder, results, job.manifest, kept, examples)
+    begun(folder.path)
     with folder.locked():
         try:
             await ask_missing(

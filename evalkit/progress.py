@@ -90,6 +90,7 @@ class ProgressBar:
         self.done, self.total = before, total
         self._before, self._began = before, clock()
         self._next_line = self._began + FIRST_LINE_SECONDS
+        self._next_note = self._began
         self._note = ""
         self._show()
 
@@ -154,6 +155,10 @@ class ProgressBar:
         self._note = words
         self._show()
         self.bar.refresh()
+        now = self.clock()
+        if self.has_lines and now >= self._next_note:
+            self._next_note = now + LINE_SECONDS
+            self._print_line(now)
 
     def aside(self, say: Say) -> Say:
         """The same, with the bar out of the way of each line."""
@@ -166,9 +171,8 @@ class ProgressBar:
 
     def close(self) -> None:
         """Leave the bar as it stands, or a last line."""
-        now = self.clock()
-        if self.has_lines and now - self._began >= FIRST_LINE_SECONDS:
-            self._print_line(now)
+        if self.has_lines and self.done > self._before:
+            self._print_line(self.clock())
         self.bar.close()
 
 

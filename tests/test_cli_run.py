@@ -173,7 +173,7 @@ def test_progress_goes_to_standard_error_and_json_alone_to_standard_output(
         "run", "sums.jsonl", "--model", HAIKU, "--limit", "3", "--json", folder=folder
     )
     assert (done.code, list(json.loads(done.out))) == (0, ["runs"])
-    assert "3/3" in done.err
+    assert "sums claude-haiku-4-5 prefill: 3 of 3" in done.err
 
 
 def test_models_and_ways_given_twice_are_run_once(
@@ -262,12 +262,13 @@ def test_an_end_of_money_ends_the_run_and_the_same_command_goes_on(
         done = call(capsys, *arguments)
         assert done.code == 4
         assert "spend limit" in done.error
-        assert [row["accuracy"][0] for row in rows_of(done.out)] == ["sums"]
+        assert [row["accuracy"][0] for row in rows_of(done.out)] == ["sums", "everyday"]
     scored = call(capsys, "score", "results")
     assert scored.code == 4
-    [note] = [line for line in scored.out.splitlines() if "incomplete" in line]
-    assert note.startswith("(1) incomplete: ")
-    assert " of 30 questions have no reply" in note
+    notes = [line for line in scored.out.splitlines() if "incomplete" in line]
+    assert notes, "they took turns"
+    assert all(" of 30 questions have no reply" in note for note in notes)
+    assert all(note in done.out for note in (line.partition(" ")[2] for line in notes))
 
 
 def test_an_interrupted_run_says_that_nothing_is_lost_and_goes_on(
@@ -285,7 +286,8 @@ def test_an_interrupted_run_says_that_nothing_is_lost_and_goes_on(
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
-        assert (process.returncode, out) == (4, "")
+        assert process.returncode == 4
+        assert "questions have no reply; over all of them" in out, "what there is"
         assert "Traceback" not in err
         assert err.splitlines()[-1] == (
             "evalkit: interrupted; answers so far are kept, and the same command goes on"

@@ -903,8 +903,12 @@ def test_a_second_process_on_the_same_run_is_refused(sums: Benchmark, tmp_path: 
 
 
 def test_a_full_disk_keeps_what_was_there_and_says_so(
-    sums: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sums: Benchmark,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with MessagesServer(answer=sums_answers()) as server:
         with disk_of(5000), pytest.raises(RunError, match="can't be written: File too large"):
             ask(server, sums, tmp_path, progress=True)
@@ -1024,8 +1028,12 @@ def test_a_garbled_line_is_reported_and_asked_again(sums: Benchmark, tmp_path: P
 
 
 def test_progress_begins_where_the_earlier_run_ended(
-    sums: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sums: Benchmark,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with MessagesServer(
         answer=sums_answers(), faults=from_message_on(12, unauthorized())
     ) as server:
@@ -1039,8 +1047,12 @@ def test_progress_begins_where_the_earlier_run_ended(
 
 
 def test_progress_shows_the_accuracy(
-    sums: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sums: Benchmark,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with MessagesServer(answer=sums_answers(wrong_share=0.3)) as server:
         done = ask(server, sums, tmp_path, progress=True)
     last = capsys.readouterr().err.rpartition("\r")[2]

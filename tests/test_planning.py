@@ -717,7 +717,9 @@ def test_no_reply_is_longer_than_its_room(
     [
         # Thirty requests of two seconds, so many at a time.
         ({"concurrency": 1}, {}, 30 * 2.02),
-        ({}, {}, 30 * 2.02 / 8),
+        ({"concurrency": 8}, {}, 30 * 2.02 / 8),
+        ({"max_concurrency": 10}, {}, 30 * 2.02 / 10),
+        ({}, {}, 2.02),
         ({"concurrency": 20}, {}, 30 * 2.02 / 20),
         ({"concurrency": 100}, {"input-tokens": 10**9}, 2.02),
         ({"concurrency": 100, "samples": 10}, {}, 60 * 300 / 1000),
@@ -726,7 +728,7 @@ def test_no_reply_is_longer_than_its_room(
         ({}, {"input-tokens": 10**9, "requests": 10}, 60 * 30 / 10),
         ({}, {"input-tokens": 10**9, "output-tokens": 15}, 60 * 30 / 15),
         ({}, {"input-tokens": 30}, None),
-        ({}, {"requests": 1}, 30 * 2.02 / 8),  # that is the limit on counting
+        ({"concurrency": 8}, {"requests": 1}, 30 * 2.02 / 8),  # that is the limit on counting
         ({"batch": True}, {"input-tokens": 1}, BATCH_SECONDS),
     ],
 )

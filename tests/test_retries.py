@@ -279,5 +279,6 @@ def test_patience_can_be_chosen() -> None:
 
 def test_a_policy_shows_its_numbers_alone() -> None:
     assert repr(RetryPolicy()) == (
-        "RetryPolicy(attempts=6, first_seconds=0.5, longest_seconds=8.0, patience_seconds=600.0)"
+        "RetryPolicy(attempts=10, first_seconds=0.5, longest_seconds=8.0, patience_seconds=600.0, "
+        "deadline_seconds=900.0)"
     )

@@ -25,7 +25,7 @@ def test_a_model_of_an_endpoint_is_asked_there() -> None:
         assert target.endpoint is OFFICIAL
         assert target.host == "api.anthropic.com"
         assert target.capabilities == find_model("claude-haiku-4-5").capabilities
-        assert (target.concurrency, target.weights_digest) == (8, None)
+        assert (target.concurrency, target.weights_digest) == (None, None)
 
 
 def test_gateways_on_one_host_are_told_apart() -> None:

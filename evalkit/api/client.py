@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 
+ASIDE_AT_ONCE = 8
+"""Requests at once for what is no question: counting tokens, uploading and deleting files."""
+
 SECONDS_PER_MEGABYTE = 10.0
 """What a large body may take longer, as a full batch does on a slow line."""
+
+WHOLE = "evalkit_whole"
+"""The extension of a request whose response is wanted as a whole."""
 
 Upload = tuple[str, bytes, str]
 """File name, content, media type."""
@@ -47,22 +53,32 @@ class MessagesClient:
         self.endpoint = endpoint
         self.connections = connections
         self.connect_seconds = connect_seconds
+        self._secrets = [secret.encode() for secret in endpoint.secrets]
         self._transport: httpx.AsyncBaseTransport | None = None
         self._urls: dict[str, httpx.URL] = {}
+
+    @property
+    def aside_at_once(self) -> int:
+        """How many requests beside the questions may be under way."""
+        return min(self.connections, ASIDE_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         import httpx
 
         from evalkit.api.transport import AiohttpTransport
 
-        self._headers = {
-            "accept": "*/*",
-            "accept-encoding": "gzip, deflate",
-            "user-agent": f"evalkit/{__version__}",
-            **self.endpoint.headers(),
-        }
+        # Prepared once: httpx looks at each name and value of other mappings anew.
+        self._json_headers = httpx.Headers(
+            {
+                "accept": "*/*",
+                "accept-encoding": "gzip, deflate",
+                "user-agent": f"evalkit/{__version__}",
+                **self.endpoint.headers(),
+            }
+        )
         # It depends on the body, and goes with it.
-        self._headers.pop("content-type")
+        self._headers = self._json_headers.copy()
+        del self._headers["content-type"]
         try:
             httpx.URL(self.endpoint.base_url)
         except httpx.InvalidURL as error:
@@ -154,6 +170,7 @@ class MessagesClient:
             headers=self._headers_for(content, accept),
             content=content,
             files=files,
+            extensions={WHOLE: True},
         )
         assert self._transport is not None, "use `async with`"
         try:
@@ -166,8 +183,11 @@ class MessagesClient:
                     await reply.aclose()
         except (httpx.HTTPError, TimeoutError) as error:
             raise ConnectionFailedError(self.describe(error, seconds)) from error
-        reply = mask_reply(self.endpoint, reply)
-        if (allowance := parse_allowance(reply.headers.raw)) is not None:
+        headers = reply.headers.raw
+        everything = b"\n".join([reply.content, *(value for _, value in headers)])
+        if any(secret in everything for secret in self._secrets):
+            reply = mask_reply(self.endpoint, reply)
+        if (allowance := parse_allowance(headers)) is not None:
             heed(allowance)
         if not reply.is_success:
             model = body.get("model") if isinstance(body, Mapping) else None
@@ -182,12 +202,11 @@ class MessagesClient:
             self._urls[path] = httpx.URL(f"{self.endpoint.base_url}{path}")
         return self._urls[path]
 
-    def _headers_for(self, content: bytes | None, accept: str | None) -> dict[str, str]:
+    def _headers_for(self, content: bytes | None, accept: str | None) -> httpx.Headers:
         """The headers of one request."""
-        headers = dict(self._headers)
-        if content is not None:
-            headers["content-type"] = "application/json"
+        headers = self._headers if content is None else self._json_headers
         if accept is not None:
+            headers = headers.copy()
             headers["accept"] = accept
         return headers
 
@@ -252,10 +271,6 @@ def mask_reply(endpoint: Endpoint, reply: httpx.Response) -> httpx.Response:
     """A response, read to its end, without the key, which some servers repeat anywhere in it."""
     import httpx
 
-    if not any(
-        map(endpoint.holds_key, (reply.content, *(value for _, value in reply.headers.raw)))
-    ):
-        return reply
     content = endpoint.mask_bytes(reply.content)
     headers = [(name, endpoint.mask(value)) for name, value in reply.headers.multi_items()]
     # The content is unpacked by now.

@@ -80,22 +80,19 @@ class Endpoint:
 
     def mask(self, text: str) -> str:
         """A text without the key, which some servers repeat in their errors."""
-        for secret in self._secrets:
+        for secret in self.secrets:
             text = text.replace(secret, MASK)
         return text
 
     def mask_bytes(self, data: bytes) -> bytes:
         """The same for what comes over the wire; keys are ASCII."""
-        for secret in self._secrets:
+        for secret in self.secrets:
             data = data.replace(secret.encode(), MASK.encode())
         return data
 
-    def holds_key(self, data: bytes) -> bool:
-        """Whether the key stands in what came over the wire."""
-        return any(secret.encode() in data for secret in self._secrets)
-
     @property
-    def _secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[str, ...]:
+        """What must be shown nowhere."""
         keys = (self.api_key, self.auth_token)
         return tuple(key for key in keys if key and len(key) >= SHORTEST_SECRET)
 

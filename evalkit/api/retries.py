@@ -42,7 +42,7 @@ class RetryPolicy:
     """An endpoint that asks to wait longer than this is not waited for."""
     deadline_seconds: float = 900.0
     """From the first try of a request on, no further one starts later than this."""
-    outage: Patience = field(default_factory=Patience)
+    outage: Patience = field(default_factory=Patience, repr=False)
     """How long an endpoint may answer nobody."""
     rng: random.Random = field(default_factory=random.Random, repr=False)
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep, repr=False)

@@ -7,8 +7,10 @@ waiters: from some 32 connections on, that costs more than everything else toget
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -16,7 +18,9 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import httpx
 import yarl
+from multidict import CIMultiDict
 
+from evalkit.api.client import WHOLE
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +30,9 @@ IDLE_SECONDS = 30.0
 """How long a connection is kept that nobody uses, as while a rate limit is waited for."""
 
 CHUNK_BYTES = 65_536
+
+LARGE_BYTES = 1_000_000
+"""Longer bodies are not sent in one go, which would hold up the event loop."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -74,16 +81,19 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         with as_httpx_errors():
             reply = await self._session.request(
                 request.method,
-                # As it stands: aiohttp would write some escaped characters plainly.
-                yarl.URL(str(request.url), encoded=True),
-                headers=request.headers,
-                data=await request.aread() or None,
+                parse_url(str(request.url)),
+                headers=CIMultiDict(request.headers.multi_items()),
+                data=as_payload(await request.aread()),
                 allow_redirects=False,
             )
+            is_plain = "content-encoding" not in reply.headers
+            # Two steps less than a stream that httpx puts together again.
+            whole = await reply.read() if is_plain and WHOLE in request.extensions else None
         return httpx.Response(
             reply.status,
             headers=reply.raw_headers,
-            stream=Body(reply),
+            content=whole,
+            stream=Body(reply) if whole is None else None,
             request=request,
             extensions={"reason_phrase": (reply.reason or "").encode("ascii", "replace")},
         )
@@ -91,6 +101,17 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+@lru_cache(maxsize=1000)
+def parse_url(url: str) -> yarl.URL:
+    """An address as it stands: aiohttp would write some escaped characters plainly."""
+    return yarl.URL(url, encoded=True)
+
+
+def as_payload(content: bytes) -> bytes | io.BytesIO | None:
+    """A body for aiohttp, which sends a large one piece by piece only if it is a file."""
+    return io.BytesIO(content) if len(content) > LARGE_BYTES else content or None
 
 
 class Body(httpx.AsyncByteStream):

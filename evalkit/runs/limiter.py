@@ -153,7 +153,9 @@ class Limiter:
             is_load = result.status in OVERLOADED
             outcome: Outcome = "overloaded" if is_load else "failed"
             self.concurrency.note(ticket.epoch, outcome, now - ticket.entered)
-            if is_worth_retrying(result):
+            # Who says when to come back is there.
+            is_told = is_load and result.retry_after_seconds is not None
+            if is_worth_retrying(result) and not is_told:
                 self._note_failure(result, now)
             if is_load:
                 self._recent.append((now, True))

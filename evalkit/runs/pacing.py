@@ -64,7 +64,7 @@ class Bucket:
         Example:
             >>> bucket = Bucket(rate=2.0, depth=1.0, now=0.0)
             >>> bucket.take(1.0, 0.0)
-            >>> bucket.wait(1.0, 0.0), bucket.wait(1.0, 0.5)
+            >>> round(bucket.wait(1.0, 0.0), 6), bucket.wait(1.0, 0.5)
             (0.5, 0.0)
         """
         self._fill(now)
