@@ -194,7 +194,8 @@ def find_parts(folder: RunFolder, settings: RunSettings) -> str:
     """Where the workers of a run write."""
     if settings.shared is None:
         return str(folder.path.resolve() / PARTS_FOLDER)
-    return f"{settings.shared.rstrip('/')}/{folder.path.name}"
+    between = "" if settings.shared.endswith("/") else "/"
+    return f"{settings.shared}{between}{folder.path.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
