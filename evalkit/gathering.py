@@ -26,6 +26,9 @@ from evalkit.workers import LOOK_SECONDS, Part, Report, read_key
 PARTS_PER_WORKER = 4
 """So that all workers end at about the same time, however fast each is."""
 
+FEW_QUESTIONS = 100
+"""A run is not cut into more parts of fewer than that than there are workers."""
+
 MOST_QUESTIONS = 20_000
 """In one part: what a worker needs of memory does not grow with the run."""
 
@@ -334,7 +337,9 @@ class Gatherer:
 
 def count_parts(missing: int, desk: Desk, lean: Job) -> int:
     """Into how many parts so many questions are cut."""
-    count = max(desk.settings.workers * PARTS_PER_WORKER, math.ceil(missing / MOST_QUESTIONS))
+    workers = desk.settings.workers
+    count = min(workers * PARTS_PER_WORKER, missing // FEW_QUESTIONS)
+    count = max(workers, count, math.ceil(missing / MOST_QUESTIONS))
     left, worst = desk.budget.left, desk.budget.worst_case(lean.first_body)
     if left is not None and worst > 0:
         count = min(count, max(1, int(left / (LEAST_REQUESTS * worst))))

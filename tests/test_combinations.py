@@ -21,6 +21,7 @@ from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers, write_sums
 from tests.messages_faults import slow, unauthorized
 from tests.messages_record import RequestRecord
 from tests.messages_server import MessagesServer
+from tests.worker_processes import wait_until
 
 FAST, SLOW = "claude-haiku-4-5", "claude-sonnet-4-5"
 UNKNOWN = "claude-nothing-1"
@@ -182,8 +183,7 @@ def test_an_interrupt_leaves_the_runs_that_are_done(sums: Benchmark, tmp_path: P
 
         async def interrupt() -> None:
             running = asyncio.create_task(run_combinations(what, done))
-            while (1, 0, 0) not in done.runs:
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(wait_until, lambda: (1, 0, 0) in done.runs)
             running.cancel()
             await asyncio.wait([running])
             assert running.cancelled()

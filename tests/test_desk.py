@@ -35,6 +35,7 @@ from tests.messages_faults import server_error
 from tests.messages_server import MessagesServer
 from tests.test_evaluation import MIDDLE, number_of
 from tests.test_retakes import LONG, long_winded
+from tests.worker_processes import wait_until
 
 
 def plan(
@@ -211,8 +212,7 @@ def test_nothing_is_started_after_stop_and_what_is_under_way_is_kept(
 
         async def work(desk: Desk) -> None:
             asking = asyncio.create_task(ask_missing(desk))
-            while len(server.requests) < 6:
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(wait_until, lambda: len(server.requests) >= 6)
             desk.stop.set()
             await asking
 
@@ -230,8 +230,7 @@ def test_stop_waits_for_no_further_try(sums: Benchmark, tmp_path: Path) -> None:
 
         async def work(desk: Desk) -> None:
             asking = asyncio.create_task(ask_missing(desk))
-            while not server.requests:
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(wait_until, lambda: server.requests)
             desk.stop.set()
             await asyncio.wait_for(asking, 5)
 

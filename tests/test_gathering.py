@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import hashlib
 import json
+import pickle
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evalkit.benchmarks import Benchmark
+from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.cli.main import main
 from evalkit.errors import AuthenticationError, UsageError
+from evalkit.gathering import MOST_QUESTIONS, Gatherer, count_parts
 from evalkit.results import Run
 from evalkit.runs.folder import open_run_folder
 from evalkit.runs.journal import JournalRow, encode_row
 from evalkit.runs.parts import PartStore
-from tests.conftest import QUICK, SUMS, sums_answers, write_sums
+from evalkit.runs.standing import Standing
+from evalkit.workers import Part
+from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers, write_sums
 from tests.messages_faults import (
     Fault,
     at_random,
@@ -27,6 +33,8 @@ from tests.messages_faults import (
     unauthorized,
 )
 from tests.messages_server import MessagesServer
+from tests.pictures import Eyes, write_pictures
+from tests.test_desk import build_desk, plan, response_row
 from tests.test_evaluation import MIDDLE, OLD, ask, number_of, outcomes
 from tests.test_retakes import LONG, long_winded
 
@@ -234,7 +242,7 @@ def test_a_feature_that_is_refused_in_the_middle_is_learned(
 # Limits
 
 
-@pytest.mark.parametrize("dollars", [0.01, 0.03])
+@pytest.mark.parametrize("dollars", [0.01, pytest.param(0.03, marks=pytest.mark.slow)])
 def test_a_budget_is_never_passed_and_made_use_of(
     dollars: float, sums: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -276,6 +284,7 @@ def test_requests_at_once_are_shared_out(sums: Benchmark, tmp_path: Path) -> Non
         assert 2 < server.peak_concurrency <= 4
 
 
+@pytest.mark.slow
 def test_nothing_is_started_when_its_time_is_over(sums: Benchmark, tmp_path: Path) -> None:
     with MessagesServer(answer=sums_answers(), latency_seconds=0.3) as server:
         start = time.monotonic()
@@ -320,6 +329,17 @@ def test_what_an_earlier_process_has_left_is_taken(sums: Benchmark, tmp_path: Pa
     assert text.count(b"\n") == SUMS
 
 
+def test_workers_show_the_pictures(tmp_path: Path) -> None:
+    path, eyes = write_pictures(tmp_path / "set"), Eyes()
+    with MessagesServer(answer=eyes) as server:
+        done = ask(server, load_benchmark(path), tmp_path / "r", way="instructed", workers=2)
+    assert done.is_complete
+    for number in range(4):
+        picture = (tmp_path / "set" / f"{number}.png").read_bytes()
+        shown = eyes.by_text(f"What does picture {number} show?")
+        assert shown == (hashlib.sha256(picture).hexdigest(),)
+
+
 def test_notes_of_workers_reach_the_user(
     sums: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -338,3 +358,53 @@ def test_faults_on_the_way_change_nothing(sums: Benchmark, tmp_path: Path) -> No
         shared = ask(server, sums, tmp_path / "shared", workers=2)
         assert server.answered_again == 0
     assert content(shared) == content(alone)
+
+
+@pytest.mark.parametrize(
+    ("missing", "workers", "dollars", "count"),
+    [
+        (0, 2, None, 0),
+        (1, 2, None, 1),
+        (30, 2, None, 2),
+        (30, 8, None, 8),
+        (500, 2, None, 5),
+        (5_000, 2, None, 8),
+        (1_000_000, 2, None, 50),
+        (1_000_000, 100, None, 400),
+        (5_000, 2, 100.0, 8),
+        (5_000, 2, 1e-6, 1),
+    ],
+)
+def test_parts_are_neither_many_nor_large(
+    missing: int, workers: int, dollars: float | None, count: int, sums: Benchmark
+) -> None:
+    with MessagesServer() as server:
+        job, settings = plan(server, sums, workers=workers, budget=dollars)
+        assert count_parts(missing, build_desk(server, job, settings), job) == count
+    assert missing <= max(count, 1) * MOST_QUESTIONS
+
+
+def test_parts_hold_what_is_missing_and_no_key(
+    sums: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MessagesServer(key="very-secret-key") as server:
+        job, settings = plan(server, sums, samples=2, workers=2)
+        requests = list(job.list_requests(job.questions))
+        standing = Standing.after(response_row(request) for request in requests[:31])
+        desk = build_desk(server, job, settings, standing=standing)
+        store = PartStore(str(tmp_path / "parts"))
+
+        async def cut() -> list[Part]:
+            gatherer = Gatherer(store, desk)
+            await gatherer.begin()
+            return list(gatherer.cut_into_parts(endpoint_of(server)))
+
+        parts = asyncio.run(cut())
+    assert all(b"very-secret-key" not in pickle.dumps(part) for part in parts)
+    asked = [list(store.read_questions(part.number)) for part in parts]
+    # In turns, so that each part has of all subjects; the sixteenth question lacks one response.
+    assert [[question.id for question in some] for some in asked] == [
+        [f"q{number}" for number in range(15 + place, SUMS, 2)] for place in range(2)
+    ]
+    assert [part.standing.answered for part in parts] == [{requests[30].id}, set()]
+    assert all(len(pickle.dumps(part)) < 20_000 for part in parts)

@@ -35,6 +35,7 @@ from tests.messages_server import MessagesServer
 from tests.test_desk import plan, response_row
 from tests.test_evaluation import number_of
 from tests.test_journal import lines_of
+from tests.worker_processes import wait_until
 
 
 @pytest.fixture
@@ -178,8 +179,7 @@ def test_a_worker_ends_in_the_middle_when_it_is_told_to(part: Part, server: Mess
 
     async def work() -> Any:
         asking = asyncio.create_task(asyncio.to_thread(ask_part, sent(slow)))
-        while len(server.requests) < 3:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(wait_until, lambda: len(server.requests) >= 3)
         part.store.give_orders("stop")
         return await asking
 

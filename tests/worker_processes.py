@@ -32,17 +32,22 @@ def start_command(
     )
 
 
-def find_workers(parent: int) -> list[psutil.Process]:
-    """The processes below one that ask questions: those with connections to a server."""
+def find_workers(parent: int, name: str = "") -> list[psutil.Process]:
+    """The processes below one that ask questions.
+
+    Args:
+        parent: the one.
+        name: a part of their command line; empty: they are started by evalkit.
+    """
     found = []
     for process in psutil.Process(parent).children(recursive=True):
-        name = " ".join(process.cmdline())
-        if "popen_loky" in name or "spawn_main" in name:
+        words = " ".join(process.cmdline())
+        if any(mark in words for mark in ([name] if name else ["popen_loky", "spawn_main"])):
             found.append(process)
     return found
 
 
-def find_asking(parent: int, server: MessagesServer) -> list[psutil.Process]:
+def find_asking(parent: int, server: MessagesServer, name: str = "") -> list[psutil.Process]:
     """Those of them that are connected to a server."""
     port = int(server.base_url.rpartition(":")[2])
 
@@ -52,7 +57,7 @@ def find_asking(parent: int, server: MessagesServer) -> list[psutil.Process]:
             for connection in process.net_connections("tcp")
         )
 
-    return [process for process in find_workers(parent) if is_asking(process)]
+    return [process for process in find_workers(parent, name) if is_asking(process)]
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
