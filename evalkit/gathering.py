@@ -144,7 +144,7 @@ class Gatherer:
         if await asyncio.to_thread(self.store.claim):
             # Those that are still at work see that they are to stop, and end what is under way.
             await asyncio.sleep(2 * LOOK_SECONDS)
-            await self._take_new()
+            await self.take_new()
             await self.desk.writer.flush()
             await asyncio.to_thread(self.store.clear)
             await asyncio.to_thread(self.store.claim)
@@ -153,7 +153,7 @@ class Gatherer:
     async def end(self) -> None:
         """Leave nothing behind once all of it is in the journal."""
         with suppress(EvalkitError):  # what is left is taken by whoever goes on with the run
-            await self._take_new()
+            await self.take_new()
             await self.desk.writer.flush()
             await asyncio.to_thread(self.store.clear)
 
@@ -248,7 +248,7 @@ class Gatherer:
                 await asyncio.wait(waited_for, timeout=LOOK_SECONDS)
                 if beating.done():
                     beating.result()
-                await self._take_new()
+                await self.take_new()
                 self._is_stopped |= self.is_late
             reports = asking.result()
         except BaseException:
@@ -257,12 +257,12 @@ class Gatherer:
             with suppress(EvalkitError):
                 await asking
             with suppress(EvalkitError):
-                await self._take_new()
+                await self.take_new()
             raise
         finally:
             beating.cancel()
             pool.shutdown(wait=False)
-        await self._take_new()
+        await self.take_new()
         for note in dict.fromkeys(note for report in reports for note in report.notes):
             self.desk.say(note)
         for report in reports:
@@ -310,7 +310,7 @@ class Gatherer:
             raise RunError(f"another process uses {self.store.label} for the same run")
         self.store.give_orders(f"go on {beat}")
 
-    async def _take_new(self) -> None:
+    async def take_new(self) -> None:
         """Take what they have written since the last time, and delete what is safe."""
         finished = await asyncio.to_thread(self.store.list_finished)
         groups, waiting = self.store.read_new(), 0

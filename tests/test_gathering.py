@@ -8,6 +8,9 @@ import hashlib
 import json
 import pickle
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +18,17 @@ import pytest
 
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.cli.main import main
-from evalkit.errors import AuthenticationError, UsageError
+from evalkit.desk import Desk
+from evalkit.errors import AuthenticationError, RunError, UsageError
 from evalkit.gathering import MOST_QUESTIONS, Gatherer, count_parts
+from evalkit.jobs import Job
+from evalkit.responses import RequestFailure
 from evalkit.results import Run
 from evalkit.runs.folder import open_run_folder
 from evalkit.runs.journal import JournalRow, encode_row
 from evalkit.runs.parts import PartStore
 from evalkit.runs.standing import Standing
-from evalkit.workers import Part
+from evalkit.workers import Part, build_courier
 from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers, write_sums
 from tests.messages_faults import (
     Fault,
@@ -32,10 +38,12 @@ from tests.messages_faults import (
     server_error,
     unauthorized,
 )
+from tests.messages_replies import key_answers
 from tests.messages_server import MessagesServer
 from tests.pictures import Eyes, write_pictures
-from tests.test_desk import build_desk, plan, response_row
+from tests.test_desk import at_desk, build_desk, plan, response_row
 from tests.test_evaluation import MIDDLE, OLD, ask, number_of, outcomes
+from tests.test_journal import disk_of, lines_of
 from tests.test_retakes import LONG, long_winded
 
 KEY = "test-key"
@@ -192,18 +200,20 @@ def test_what_ends_a_run_is_one_line(
 
 
 def test_a_key_that_is_revoked_in_the_middle_ends_the_run_and_the_answers_are_kept(
-    sums: Benchmark, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    faults = from_message_on(12, unauthorized())
-    with MessagesServer(answer=sums_answers(), faults=faults) as server:
+    many = load_benchmark(write_sums(tmp_path / "many.jsonl", 900))
+    faults = from_message_on(30, unauthorized())
+    with MessagesServer(answer=key_answers({}), faults=faults) as server:
         with pytest.raises(AuthenticationError):
-            ask(server, sums, tmp_path, workers=2, concurrency=2)
+            ask(server, many, tmp_path / "results", workers=2, concurrency=2)
         answered = server.count(200) - 1  # one probe
-        [folder] = tmp_path.iterdir()
+        [folder] = (tmp_path / "results").iterdir()
         rows = open_run_folder(folder).read_journal().rows
         assert len(rows) == answered
         assert not (folder / "parts").exists()
-        assert server.count(401) <= 2 * 2
+        # Of eight parts, the other six are not begun.
+        assert server.count(401) <= 2
 
 
 def test_a_key_that_workers_would_not_find_is_refused(
@@ -384,27 +394,164 @@ def test_parts_are_neither_many_nor_large(
     assert missing <= max(count, 1) * MOST_QUESTIONS
 
 
-def test_parts_hold_what_is_missing_and_no_key(
-    sums: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@dataclass(frozen=True)
+class Bench:
+    """A gatherer of a run of the sums, and what it needs."""
+
+    gatherer: Gatherer
+    job: Job
+    server: MessagesServer
+    folder: Path
+
+    def do(self, *steps: Callable[[], Any]) -> list[JournalRow]:
+        """Begin, then go step by step.
+
+        Returns:
+            The rows in the journal.
+        """
+
+        async def work(desk: Desk) -> None:
+            await self.gatherer.begin()
+            for step in steps:
+                result = step()
+                if asyncio.iscoroutine(result):
+                    await result
+
+        return at_desk(self.gatherer.desk, self.folder, work)
+
+    def cut(self) -> list[Part]:
+        """The parts."""
+        return list(self.gatherer.cut_into_parts(endpoint_of(self.server)))
+
+    def list_asked(self, parts: Sequence[Part]) -> list[list[str]]:
+        """The questions of some parts."""
+        store = self.gatherer.store
+        return [[one.id for one in store.read_questions(part.number)] for part in parts]
+
+
+@contextmanager
+def bench(
+    sums: Benchmark, folder: Path, *, rows: int = 0, deadline: float | None = None
+) -> Iterator[Bench]:
+    """A gatherer of a run that has so many rows, of two responses to each question."""
     with MessagesServer(key="very-secret-key") as server:
-        job, settings = plan(server, sums, samples=2, workers=2)
+        job, settings = plan(server, sums, samples=2, workers=2, deadline_seconds=deadline)
         requests = list(job.list_requests(job.questions))
-        standing = Standing.after(response_row(request) for request in requests[:31])
+        standing = Standing.after(response_row(request) for request in requests[:rows])
         desk = build_desk(server, job, settings, standing=standing)
-        store = PartStore(str(tmp_path / "parts"))
 
-        async def cut() -> list[Part]:
-            gatherer = Gatherer(store, desk)
-            await gatherer.begin()
-            return list(gatherer.cut_into_parts(endpoint_of(server)))
+        async def build() -> Gatherer:
+            return Gatherer(PartStore(str(folder / "parts")), desk)
 
-        parts = asyncio.run(cut())
+        yield Bench(asyncio.run(build()), job, server, folder)
+
+
+def test_parts_hold_what_is_missing_and_no_key(sums: Benchmark, tmp_path: Path) -> None:
+    parts: list[Part] = []
+    with bench(sums, tmp_path, rows=31) as it:
+        it.do(lambda: parts.extend(it.cut()))
+        last = it.job.build_request(it.job.questions[15]).id
+        # In turns, so that each part has of all subjects; the sixteenth question lacks a response.
+        assert it.list_asked(parts) == [
+            [f"q{number}" for number in range(15 + place, SUMS, 2)] for place in range(2)
+        ]
+    assert [part.standing.answered for part in parts] == [{last}, set()]
     assert all(b"very-secret-key" not in pickle.dumps(part) for part in parts)
-    asked = [list(store.read_questions(part.number)) for part in parts]
-    # In turns, so that each part has of all subjects; the sixteenth question lacks one response.
-    assert [[question.id for question in some] for some in asked] == [
-        [f"q{number}" for number in range(15 + place, SUMS, 2)] for place in range(2)
-    ]
-    assert [part.standing.answered for part in parts] == [{requests[30].id}, set()]
     assert all(len(pickle.dumps(part)) < 20_000 for part in parts)
+
+
+def test_no_part_is_given_the_number_of_another(sums: Benchmark, tmp_path: Path) -> None:
+    """What is done of a part of one round must not pass for a part of the next."""
+    parts: list[Part] = []
+    with bench(sums, tmp_path) as it:
+        it.do(lambda: parts.extend([*it.cut(), *it.cut()]))
+    assert [part.number for part in parts] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_workers_mark_prefixes_as_one_process_would(
+    is_cached: bool, sums: Benchmark, tmp_path: Path
+) -> None:
+    parts: list[Part] = []
+    with bench(sums, tmp_path) as it:
+        it.gatherer.desk.courier.cache = is_cached
+        it.do(lambda: parts.extend(it.cut()))
+        assert [build_courier(part).cache for part in parts] == [is_cached, is_cached]
+
+
+@pytest.mark.parametrize("is_earlier", [True, False])
+def test_what_failed_for_good_is_shared_out_by_the_next_command_only(
+    is_earlier: bool, sums: Benchmark, tmp_path: Path
+) -> None:
+    parts: list[Part] = []
+    with bench(sums, tmp_path) as it:
+        store, failure = it.gatherer.store, RequestFailure(kind="server", message="no")
+        requests = list(it.job.list_requests(it.job.questions[:2]))
+        failed = lines_of(*(response_row(one, result=failure) for one in requests[:3]))
+        if is_earlier:
+            store.claim()
+            store.write(7, failed)
+        rows = it.do(
+            lambda: None if is_earlier else store.write(7, failed),
+            lambda: it.gatherer.take_new(),
+            lambda: parts.extend(it.cut()),
+        )
+        asked = {name for names in it.list_asked(parts) for name in names}
+    assert len(rows) == 3
+    assert asked == {f"q{number}" for number in range(0 if is_earlier else 1, SUMS)}
+    skipped = {name for part in parts for name in part.standing.answered}
+    assert skipped == (set() if is_earlier else {requests[2].id})
+
+
+def test_what_is_in_the_journal_of_a_part_that_is_done_is_deleted(
+    sums: Benchmark, tmp_path: Path
+) -> None:
+    with bench(sums, tmp_path) as it:
+        store = it.gatherer.store
+        requests = list(it.job.list_requests(it.job.questions))
+        names: list[list[str]] = []
+
+        def look() -> None:
+            names.append(sorted(path.suffix for path in (tmp_path / "parts").iterdir()))
+
+        rows = it.do(
+            lambda: store.write(0, lines_of(*map(response_row, requests[:2]))),
+            lambda: store.write(1, lines_of(*map(response_row, requests[1:3]))),
+            lambda: it.gatherer.take_new(),
+            lambda: store.finish(0),
+            lambda: it.gatherer.take_new(),
+            look,
+            lambda: store.write(1, lines_of(response_row(requests[3]))),
+            lambda: it.gatherer.end(),
+        )
+    assert names == [["", ".done", ".jsonl"]]
+    assert [row.request_id for row in rows] == [request.id for request in requests[:4]]
+    assert not (tmp_path / "parts").exists()
+
+
+def test_nothing_is_cleared_that_could_not_be_written(sums: Benchmark, tmp_path: Path) -> None:
+    with bench(sums, tmp_path) as it:
+        store = it.gatherer.store
+        row = response_row(it.job.build_request(it.job.questions[0]))
+        with disk_of(1000), pytest.raises(RunError, match="can't be written"):
+            it.do(
+                lambda: store.write(0, lines_of(row)),
+                lambda: it.gatherer.take_new(),
+                lambda: it.gatherer.desk.accept(replace_text(it.job, 1), None),
+                lambda: it.gatherer.end(),
+            )
+        assert store.read(0) == [row]
+
+
+def replace_text(job: Job, number: int) -> JournalRow:
+    """A row that is larger than a small disk."""
+    return response_row(job.build_request(job.questions[number]), text="A" * 2000)
+
+
+def test_two_commands_do_not_share_one_place(sums: Benchmark, tmp_path: Path) -> None:
+    """As when runs of two folders are given the same place by --shared."""
+    with bench(sums, tmp_path) as it:
+        other = PartStore(it.gatherer.store.url)
+        with pytest.raises(RunError, match="another process uses"):
+            it.do(lambda: other.claim() and None, lambda: it.gatherer.ask(it.cut()))
+        assert it.server.requests == []
