@@ -172,7 +172,7 @@ class Limiter:
             outcome: Outcome = "overloaded" if is_overload else "failed"
             self.concurrency.note(ticket.epoch, outcome, now - ticket.entered)
             # Who says when to come back is there.
-            is_told = is_load and result.retry_after_seconds is not None
+            is_told = result.status in OVERLOADED and result.retry_after_seconds is not None
             if is_worth_retrying(result) and not is_told:
                 self._note_failure(result, now)
             if result.status in OVERLOADED:
