@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -53,8 +54,10 @@ class Desk:
     """Those to ask, in order; None: those of the job."""
     is_watched: bool = False
     """Whether replies are judged as they come, for whoever shows how it goes."""
-    is_stopped: bool = False
-    """Whether no more requests are to be started."""
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when no more requests are to be started."""
+    answered_before: bool = False
+    """Whether the endpoint is known to answer, whatever the journal says."""
     writer: RowWriter = field(init=False)
     _scores: dict[str, Score] = field(default_factory=dict)
     """Of rows that are not on disk yet, by request."""
@@ -189,11 +192,12 @@ class Desk:
                 limiter=self.limiter,
                 policy=self.settings.retries,
                 ends_run=lambda error: refused_feature(error, self.job.features) is not None,
-                answered_before=bool(self.standing.answered),
+                answered_before=self.answered_before or bool(self.standing.answered),
                 admission=self,
                 follow_up=self.follow_up,
                 is_worth=lambda error: is_worth_retrying(error) and self.budget.holds,
                 deadline_seconds=self.settings.deadline_seconds,
+                stop=self.stop,
             ),
         )
 
@@ -218,8 +222,6 @@ class Desk:
 
     def ask(self, request: Request) -> Leave:
         """Let a request go when the budget allows it and its prefix is in the cache."""
-        if self.is_stopped:
-            return "end"
         leave = self.budget.reserve(request.id, request.body)
         if leave == "go" and not self.courier.may_go(request.body):
             self.budget.release(request.id)
@@ -253,7 +255,7 @@ class Desk:
 
     async def _ask_in_rounds(self, runner: BatchRunner) -> None:
         """Hand over what is missing until all of it is answered, or failed for good."""
-        await self.ask_directly(self._list_until_answered())
+        await self.ask_directly(self.list_until_answered())
         tries: Counter[str] = Counter()
         came_back = False
         while (pending := self._list_pending()) and not self.budget.is_spent:
@@ -270,7 +272,7 @@ class Desk:
                 tries.update(request.id for request in affordable)
                 came_back = not is_cut
 
-    def _list_until_answered(self) -> Iterator[Request]:
+    def list_until_answered(self) -> Iterator[Request]:
         """What is missing, as long as there is no response at all.
 
         A bad parameter shows in a batch only when it ends; a plain request shows it at once.

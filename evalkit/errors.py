@@ -31,11 +31,23 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 
 class EvalkitError(Exception):
     """The base of all errors below; its text is one line that a user can act on."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it comes, an error is made anew from its text, of which some are not made.
+        return revive, (type(self), self.args, vars(self))
+
+
+def revive(kind: type[EvalkitError], args: tuple[Any, ...], facts: dict[str, Any]) -> EvalkitError:
+    """An error as it was in another process."""
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(facts)
+    return error
 
 
 class UsageError(EvalkitError):

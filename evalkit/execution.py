@@ -14,6 +14,7 @@ from evalkit.api.batches import Batch
 from evalkit.api.client import MessagesClient
 from evalkit.desk import Desk
 from evalkit.errors import ApiError
+from evalkit.gathering import ask_by_workers
 from evalkit.jobs import Job
 from evalkit.logs import log_event
 from evalkit.models.model import Price
@@ -33,7 +34,6 @@ from evalkit.scores import Score
 from evalkit.sending import Courier, collect_images
 from evalkit.session import Session
 from evalkit.settings import RunSettings
-from evalkit.workers import ask_by_workers
 
 
 async def ask_job(
@@ -194,7 +194,8 @@ def find_parts(folder: RunFolder, settings: RunSettings) -> str:
     """Where the workers of a run write."""
     if settings.shared is None:
         return str(folder.path.resolve() / PARTS_FOLDER)
-    return f"{settings.shared.rstrip('/')}/{folder.path.name}"
+    between = "" if settings.shared.endswith("/") else "/"
+    return f"{settings.shared}{between}{folder.path.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -228,7 +228,7 @@ async def count_all(
         CountingError: the endpoint doesn't count.
         ApiError: a request was refused, or the endpoint can't be asked.
     """
-    places = asyncio.Semaphore(client.connections)
+    places = asyncio.Semaphore(client.aside_at_once)
 
     def counts_nothing(error: ApiError) -> bool:
         """Whether an error says that there is no counting; the official API always has it."""

@@ -11,6 +11,9 @@ from evalkit.errors import UsageError
 from evalkit.experience import Experience
 from evalkit.requests import Way
 
+EMBEDDED = "local/"
+"""How the names of embedded models begin."""
+
 DEFAULT_COUNT = 40
 """Requests that are counted."""
 
@@ -140,16 +143,21 @@ def add_up(plans: Sequence[Plan]) -> dict[str, float | None]:
     """What some plans take together; of two that exclude each other, the larger one counts.
 
     Returns:
-        Requests, input and output tokens, price (None if one is not known) and seconds.
+        Requests, input and output tokens, price (None if one is not known) and seconds: those of
+        the slowest model, since they are asked side by side, embedded ones one after another.
     """
     chosen = [p if p.otherwise is None else max(p, p.otherwise, key=weigh) for p in plans]
     prices = [p.price for p in chosen if p.price is not None]
+    seconds: dict[str, float] = {}
+    for each in chosen:
+        who = EMBEDDED if each.model.startswith(EMBEDDED) else each.model
+        seconds[who] = seconds.get(who, 0.0) + each.seconds
     return {
         "requests": sum(p.requests for p in chosen),
         "input_tokens": sum(p.input_tokens for p in chosen),
         "output_tokens": sum(p.output_tokens for p in chosen),
         "price": sum(prices) if len(prices) == len(chosen) else None,
-        "seconds": sum(p.seconds for p in chosen),
+        "seconds": max(seconds.values(), default=0.0),
     }
 
 

@@ -31,7 +31,7 @@ class Session:
     def __init__(self, *, keep_files: bool = False, say: Say = ignore) -> None:
         self.keep_files, self.say = keep_files, say
         self._stack = AsyncExitStack()
-        self._clients: dict[tuple[str, int], MessagesClient] = {}
+        self._clients: dict[tuple[str, str, int], MessagesClient] = {}
         self._stores: dict[str, FileStore] = {}
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._locks: dict[Hashable, asyncio.Lock] = {}
@@ -48,10 +48,13 @@ class Session:
         await self._stack.__aexit__(kind, error, trace)
 
     async def connect(self, target: Target, settings: RunSettings) -> MessagesClient:
-        """A client of a target's endpoint, with as many connections as may be needed."""
+        """A client of a target's endpoint, with as many connections as may be needed.
+
+        Each model has its own: one that is slow would hold the connections that others wait for.
+        """
         endpoint, fixed = target.endpoint, settings.concurrency or target.concurrency
         connections = fixed or settings.max_concurrency
-        key = (endpoint.base_url, connections)
+        key = (endpoint.base_url, target.model, connections)
         if key not in self._clients:
             client = MessagesClient(endpoint, connections)
             self._clients[key] = await self._stack.enter_async_context(client)

@@ -120,6 +120,13 @@ class RunSettings:
                 "workers ask directly, with pictures in the requests, and read the questions from "
                 "the run's folder: leave out --batch, --images file and --no-text, or the workers"
             )
+        if self.cluster is not None and self.engine == "loky":
+            raise UsageError(f"cluster {self.cluster}: name its kind, by --engine dask or ray")
+        at_once = self.concurrency or self.max_concurrency
+        if self.workers > at_once:
+            raise UsageError(
+                f"workers {self.workers}: expected at most as many as requests at once, {at_once}"
+            )
         if not self.keep_text and (self.batch or self.images == "file"):
             raise UsageError(
                 "without texts on disk neither batches nor uploaded files: organizations with zero "

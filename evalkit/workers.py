@@ -1,54 +1,45 @@
-"""A run's questions shared out among processes, of this machine or of a cluster.
+"""What a worker does: it asks the questions of one part of a run.
 
-Each worker asks the questions of one part after another and writes what comes back where all can
-read it; this process gathers it into the run's journal. An engine that exists starts the workers,
-and starts the part of a lost one anew, which then asks only what is not written down.
+It writes what comes back where all can read it. If it is lost, another one does the same again,
+which asks only what is not written down.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
 import math
+import os
 import time
-from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 
 from evalkit.api.breaker import Breaker
 from evalkit.api.client import MessagesClient
 from evalkit.api.endpoint import Endpoint, endpoint_from_environment
 from evalkit.desk import Desk
-from evalkit.errors import EvalkitError, MissingExtraError, RunError, UsageError
+from evalkit.errors import EvalkitError, RunError
 from evalkit.jobs import Job
-from evalkit.progress import Say, ignore
+from evalkit.progress import Say
 from evalkit.questions import Question
 from evalkit.runs.budget import Budget
 from evalkit.runs.concurrency import ConcurrencyLimit
 from evalkit.runs.costs import cost_of_rows
-from evalkit.runs.folder import compress_questions
-from evalkit.runs.journal import JournalRow
 from evalkit.runs.limiter import Limiter
 from evalkit.runs.pacing import Pace
 from evalkit.runs.parts import PartStore, PartWriter
 from evalkit.runs.standing import Standing
 from evalkit.sending import Courier, collect_images
-from evalkit.settings import Engine, RunSettings
-
-PARTS_PER_WORKER = 4
-"""So that a part of a lost worker is a small one, and all workers end at about the same time."""
+from evalkit.settings import RunSettings
 
 LOOK_SECONDS = 0.5
-"""Between two looks at what workers have written, and at whether they are to stop."""
+"""Between two looks at what the other side has written."""
 
-MOST_LOSSES = 5
-"""So many times workers may get lost before the run ends."""
+SILENT_SECONDS = 30.0
+"""A worker goes on for so long without a sign of the process that gathers."""
 
-EXTRAS: dict[Engine, str] = {"dask": "distributed", "ray": "ray"}
-"""The module that an engine needs, which is in the extra of its name."""
+MOST_NOTES = 20
+"""So many different lines for the user are kept of a part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +50,17 @@ class Part:
     workers: int
     """At work at the same time, each with its share of the limits."""
     store: PartStore
+    """Where its questions are, and where its rows go."""
     job: Job
-    """With the first question alone; the others are read from the store."""
-    places: array[int]
-    """Positions of the questions to ask, ascending."""
+    """With the first question alone."""
     standing: Standing
-    """What is known of them."""
+    """What is known of its questions."""
     settings: RunSettings
     endpoint: Endpoint
     """Without the key: each worker reads it from its own environment."""
     has_images: bool
+    is_cached: bool
+    """Whether a prefix that requests share is marked for the endpoint's cache."""
     dollars: float | None
     """The part's share of the budget."""
 
@@ -78,53 +70,86 @@ class Report:
     """How a part ended."""
 
     part: int
-    is_spent: bool
+    is_done: bool = False
+    """Whether there is nothing more to ask in it."""
+    is_spent: bool = False
     """Whether its share of the budget let no more requests go."""
     error: EvalkitError | None = None
     """Why no further question would be answered."""
+    notes: tuple[str, ...] = ()
+    """Lines for the user."""
 
 
-# The worker's side
+def ask_part(part: Part, parent: int | None = None) -> Report:
+    """Ask the questions of a part, or what is left of them.
+
+    Args:
+        part: what to ask.
+        parent: the process that has to be there; None: it may be on another machine.
+    """
+    try:
+        return asyncio.run(ask_part_async(part, parent))
+    except EvalkitError as error:
+        return Report(part=part.number, error=error)
 
 
-def ask_part(part: Part) -> Report:
-    """Ask the questions of a part, or what is left of them."""
-    return asyncio.run(ask_part_async(part))
+async def ask_part_async(part: Part, parent: int | None) -> Report:
+    """The same, within an event loop.
 
-
-async def ask_part_async(part: Part) -> Report:
-    """The same, within an event loop."""
-    own = list(part.store.read(part.number))
-    for row in own:
-        part.standing.add(row)
-    lines: list[str] = []
-    desk = Desk(
-        job=part.job,
-        settings=part.settings,
-        client=MessagesClient(read_key(part.endpoint), find_most(part)),
-        limiter=build_limiter(part, lines.append),
-        courier=build_courier(part),
-        budget=Budget(
-            part.dollars,
-            part.job.facts,
-            spent=cost_of_rows(own, part.job.facts.price) or 0.0,
-            lost=math.fsum(row.lost_dollars for row in own),
-        ),
-        standing=part.standing,
-        say=ignore,
-        questions=PartQuestions(part),
-    )
+    Raises:
+        EvalkitError: the storage can't be used, or there is no key.
+    """
+    lookout = Lookout(part.store, parent)
+    if not await asyncio.to_thread(lookout.may_begin):
+        return Report(part=part.number)
+    if await asyncio.to_thread(part.store.is_finished, part.number):
+        return Report(part=part.number, is_done=True)
+    notes: dict[str, None] = {}
+    desk = await asyncio.to_thread(build_desk, part, lambda line: notes.setdefault(line))
     error: EvalkitError | None = None
-    async with desk.client, PartWriter(part.store, part.number, lambda rows: None) as writer:
+    async with desk.client, PartWriter(part.store, part.number) as writer:
         desk.writer = writer
-        watching = asyncio.create_task(watch_for_stop(part.store, desk))
+        watching = asyncio.create_task(watch(lookout, desk.stop))
         try:
             await desk.ask_directly(desk.list_missing())
         except EvalkitError as problem:
             error = problem
         finally:
             watching.cancel()
-    return Report(part=part.number, is_spent=desk.budget.is_spent, error=error)
+    is_done = not (error or desk.budget.is_spent or desk.stop.is_set())
+    if is_done:
+        await asyncio.to_thread(part.store.finish, part.number)
+    return Report(
+        part=part.number,
+        is_done=is_done,
+        is_spent=desk.budget.is_spent,
+        error=error,
+        notes=tuple(notes)[:MOST_NOTES],
+    )
+
+
+def build_desk(part: Part, say: Say) -> Desk:
+    """What the worker needs, with what an earlier worker has written of the same part."""
+    price = part.job.facts.price
+    spent = lost = 0.0
+    for row in part.store.read(part.number):
+        part.standing.add(row)
+        # What failed for good is not asked again in the same run.
+        part.standing.answered.add(row.request_id)
+        spent += cost_of_rows([row], price) or 0.0
+        lost += row.lost_dollars
+    return Desk(
+        job=part.job,
+        settings=part.settings,
+        client=MessagesClient(read_key(part.endpoint), find_most(part)),
+        limiter=build_limiter(part, say),
+        courier=build_courier(part),
+        budget=Budget(part.dollars, part.job.facts, spent=spent, lost=lost),
+        standing=part.standing,
+        say=say,
+        questions=PartQuestions(part),
+        answered_before=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -134,18 +159,15 @@ class PartQuestions:
     part: Part
 
     def __iter__(self) -> Iterator[Question]:
-        places = iter(self.part.places)
-        wanted = next(places, None)
-        for place, question in enumerate(self.part.store.read_questions()):
-            if wanted is None:
-                return
-            if place == wanted:
-                yield question
-                wanted = next(places, None)
+        return self.part.store.read_questions(self.part.number)
 
 
 def read_key(endpoint: Endpoint) -> Endpoint:
-    """An endpoint with the key that this process finds in its environment."""
+    """An endpoint with the key that this process finds in its environment.
+
+    Raises:
+        UsageError: there is none, and the endpoint needs one.
+    """
     return endpoint_from_environment(
         endpoint.base_url, version=endpoint.version, timeout_seconds=endpoint.timeout_seconds
     )
@@ -176,219 +198,55 @@ def build_courier(part: Part) -> Courier:
         limits=part.job.image_limits,
         images={**images, **collect_images(part.job.examples)},
         resize=part.settings.resize,
-        cache=part.settings.cache,
+        cache=part.is_cached,
     )
 
 
-async def watch_for_stop(store: PartStore, desk: Desk) -> None:
-    """Have the worker start nothing more as soon as it is to stop."""
-    while not desk.is_stopped:
-        await asyncio.sleep(LOOK_SECONDS)
-        desk.is_stopped = await asyncio.to_thread(store.is_stopped)
-
-
-# The side of the process that gathers
-
-
-async def ask_by_workers(store: PartStore, desk: Desk, endpoint: Endpoint) -> bool:
-    """Have workers ask what is missing, and take what they bring.
+class Lookout:
+    """Sees whether the process that gathers is still there and has the worker go on.
 
     Args:
-        store: where they write.
-        desk: the run's.
-        endpoint: where they ask.
-
-    Returns:
-        Whether the budget let no more requests go.
-
-    Raises:
-        EvalkitError: no further question would be answered, or workers get lost again and again.
+        store: where it gives its orders.
+        parent: a process that has to be there too; None: none has.
     """
-    check_engine(desk.settings.engine)
-    gatherer = Gatherer(store, desk)
-    await asyncio.to_thread(gatherer.take_left)
-    questions = b"".join(compress_questions(desk.job.questions))
-    await asyncio.to_thread(store.prepare, questions)
-    parts = await asyncio.to_thread(lambda: list(cut_into_parts(store, desk, endpoint)))
-    asking = asyncio.create_task(asyncio.to_thread(run_parts, parts, desk.settings, desk.say))
-    try:
-        while not asking.done():
-            await asyncio.wait([asking], timeout=LOOK_SECONDS)
-            await gatherer.take_new()
-    except asyncio.CancelledError:
-        # What is under way is paid for: it is waited for and kept.
-        await asyncio.to_thread(store.stop)
-        with suppress(EvalkitError):
-            await asking
-        await gatherer.take_new()
-        raise
-    reports = asking.result()
-    await gatherer.take_new()
-    await desk.writer.flush()
-    await asyncio.to_thread(store.clear)
-    for report in reports:
-        if report.error is not None:
-            raise report.error
-    return any(report.is_spent for report in reports)
 
+    def __init__(self, store: PartStore, parent: int | None = None) -> None:
+        self.store, self.parent = store, parent
+        self._words, self._heard_at = "", -math.inf
 
-class Gatherer:
-    """Brings what workers write into the run's journal."""
+    def may_begin(self) -> bool:
+        """Whether the worker is to start at all.
 
-    def __init__(self, store: PartStore, desk: Desk) -> None:
-        self.store, self.desk = store, desk
-        self._by_id: dict[str, Question] = {}
-        if desk.is_watched:
-            self._by_id = {question.id: question for question in desk.job.questions}
-
-    def take_left(self) -> None:
-        """Take what workers of an earlier process have left; what failed then is asked again."""
-        for row in self.store.read():
-            if row.is_response:
-                self._take(row)
-
-    async def take_new(self) -> None:
-        """Take what they have written since the last time."""
-        for row in await asyncio.to_thread(lambda: list(self.store.read_new())):
-            self._take(row)
-
-    def _take(self, row: JournalRow) -> None:
-        """Take a row, unless its request was answered: a part that is taken over may repeat one."""
-        if row.request_id not in self.desk.standing.answered:
-            self.desk.accept(row, self._by_id.get(row.question_id))
-
-
-def cut_into_parts(store: PartStore, desk: Desk, endpoint: Endpoint) -> Iterator[Part]:
-    """Share out the questions of which something is missing, in turns."""
-    job, settings = desk.job, desk.settings
-    # It is pickled with its part, so that it names the features that may be refused.
-    lean = replace(job, questions=job.questions[:1])
-    _ = lean.first_body
-    places = find_missing(desk)
-    count = max(1, min(len(places), settings.workers * PARTS_PER_WORKER))
-    dollars = None
-    if desk.budget.dollars is not None:
-        dollars = max(0.0, desk.budget.dollars - desk.budget.spent - desk.budget.lost)
-    for number in range(count):
-        own = places[number::count]
-        if own:
-            yield Part(
-                number=number,
-                workers=min(settings.workers, count),
-                store=store,
-                job=lean,
-                places=own,
-                standing=narrow(desk.standing, job, [job.questions[place] for place in own]),
-                settings=settings,
-                endpoint=replace(endpoint, api_key=None, auth_token=None),
-                has_images=any(question.images for question in job.questions),
-                dollars=None if dollars is None else dollars * len(own) / len(places),
+        Raises:
+            RunError: it can't read the orders.
+        """
+        if self.store.read_orders() is None:
+            raise RunError(
+                f"a worker can't read {self.store.label}: name a place that all of them reach "
+                "by --shared"
             )
+        return self.may_go_on()
+
+    def may_go_on(self) -> bool:
+        """Whether there was a sign lately, and none to stop."""
+        if self.parent is not None and os.getppid() != self.parent:
+            return False
+        now = time.monotonic()
+        orders = self.store.read_orders()
+        if orders is not None:
+            turn, words = orders
+            if turn != self.store.turn or words == "stop":
+                return False
+            if words != self._words:
+                self._words, self._heard_at = words, now
+        return now - self._heard_at < SILENT_SECONDS
 
 
-def narrow(standing: Standing, job: Job, questions: Sequence[Question]) -> Standing:
-    """What a standing says of some questions."""
-    if not (standing.answered or standing.failed):
-        return Standing()
-    ids = {request.id for request in job.list_requests(questions)}
-    cut = {name: row for name, row in standing.cut.items() if name in ids}
-    by_id = {question.id: question for question in questions}
-    again = [job.find_retake(by_id[row.question_id], row) for row in cut.values()]
-    ids.update(request.id for request in again if request is not None)
-    return Standing(
-        answered=standing.answered & ids,
-        failed=standing.failed & by_id.keys(),
-        futile=standing.futile & ids,
-        cut=cut,
-    )
-
-
-def find_missing(desk: Desk) -> array[int]:
-    """The positions of the questions of which a response is missing."""
-    job, standing = desk.job, desk.standing
-    if not standing.answered:
-        return array("Q", range(len(job.questions)))
-    at = {question.id: place for place, question in enumerate(job.questions)}
-    missing = {at[question.id] for question, _ in job.list_missing(standing)}
-    return array("Q", sorted(missing))
-
-
-def check_engine(engine: Engine) -> None:
-    """Refuse an engine that is not installed.
-
-    Raises:
-        MissingExtraError: naming the extra.
-    """
-    module = EXTRAS.get(engine)
-    if module is not None and importlib.util.find_spec(module) is None:
-        raise MissingExtraError(f"--engine {engine}", engine)
-
-
-def run_parts(parts: Sequence[Part], settings: RunSettings, say: Say) -> list[Report]:
-    """Have an engine work on the parts until all are done.
-
-    Raises:
-        RunError: workers get lost again and again.
-    """
-    import joblib
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    losses = 0
-    with open_engine(settings) as backend:
-        while True:
-            try:
-                with joblib.parallel_config(backend=backend, n_jobs=settings.workers):
-                    pool = joblib.Parallel(batch_size=1, pre_dispatch="all")
-                    return list(pool(joblib.delayed(ask_part)(part) for part in parts))
-            except BrokenProcessPool as error:
-                losses += 1
-                if losses > MOST_LOSSES:
-                    raise RunError(f"workers got lost {losses} times: {error}") from error
-                say("A worker got lost; its part is taken over")
-
-
-@contextmanager
-def open_engine(settings: RunSettings) -> Iterator[str]:
-    """The name under which joblib knows an engine, ready to be used.
-
-    Raises:
-        UsageError: the cluster can't be reached.
-    """
-    if settings.engine == "dask":
-        with open_dask(settings):
-            yield "dask"
-    elif settings.engine == "ray":
-        import ray
-        from ray.util.joblib import register_ray
-
-        register_ray()
-        ray.init(address=settings.cluster, num_cpus=None if settings.cluster else settings.workers)
-        try:
-            yield "ray"
-        finally:
-            ray.shutdown()
-    else:
-        yield "loky"
-
-
-@contextmanager
-def open_dask(settings: RunSettings) -> Iterator[Any]:
-    """A client of a Dask cluster, of one on this machine if none is named.
-
-    Raises:
-        UsageError: the cluster can't be reached.
-    """
-    distributed: Any = importlib.import_module("distributed")
-    if settings.cluster is None:
-        cluster = distributed.LocalCluster(
-            n_workers=settings.workers, threads_per_worker=1, dashboard_address=None
-        )
-        with cluster, distributed.Client(cluster) as client:
-            yield client
-        return
-    try:
-        client = distributed.Client(settings.cluster, timeout=30)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UsageError(f"no Dask scheduler at {settings.cluster}: {error}") from error
-    with client:
-        yield client
+async def watch(lookout: Lookout, stop: asyncio.Event) -> None:
+    """Have a worker start nothing more as soon as it is to stop."""
+    while await asyncio.to_thread(lookout.may_go_on):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await stop.wait()
+                return
+    stop.set()

@@ -18,7 +18,7 @@ import pytest
 
 from evalkit.prompts import PromptFormat, render_question
 from evalkit.runs.folder import RunFolder, open_run_folder
-from evalkit.runs.journal import GROUP_ROWS
+from evalkit.runs.journal import GROUP_ROWS, JournalReader
 from tests.conftest import ROOT
 from tests.messages_body import last_user_text
 from tests.messages_replies import key_answers
@@ -41,14 +41,16 @@ def facts_key() -> dict[str, str]:
 class Command:
     """`evalkit run facts`, always the same, in processes of its own."""
 
-    def __init__(self, server: MessagesServer, folder: Path, limit: int) -> None:
+    def __init__(
+        self, server: MessagesServer, folder: Path, limit: int, concurrency: int = CONCURRENCY
+    ) -> None:
         self.server, self.results = server, folder / "results"
         self.stopped = 0.0
         """When it was stopped last, in seconds on the monotonic clock."""
         self.arguments = [
             *(sys.executable, "-m", "evalkit", "run", "facts", "--limit", str(limit)),
             *("--model", "claude-haiku-4-5", "--base-url", server.base_url),
-            *("--results", str(self.results), "--json"),
+            *("--results", str(self.results), "--json", "--concurrency", str(concurrency)),
         ]
         self.environment = os.environ | {
             "ANTHROPIC_API_KEY": server.key,
@@ -222,21 +224,49 @@ def test_killed_again_and_again_at_random_moments(
     assert set(command.asked()) == command.on_disk()
 
 
+@pytest.mark.slow
+def test_killed_at_two_hundred_random_moments_of_one_run(
+    server: MessagesServer, tmp_path: Path, expected: Callable[[int], dict[str, Any]]
+) -> None:
+    """Some die before they ask anything, some while they read what is there, most in between."""
+    rng = random.Random(20261128)
+    command = Command(server, tmp_path, MANY, concurrency=1)
+    server.latency_seconds = 0.04
+    kept: set[str] = set()
+    for _ in range(200):
+        begun, age = time.monotonic(), rng.uniform(0.0, 1.6)
+        code, _, _ = command.stop_when(
+            lambda begun=begun, age=age: time.monotonic() - begun > age,  # type: ignore[misc]
+            signal.SIGKILL,
+        )
+        assert code == -signal.SIGKILL, "it was not done yet"
+        now = command.on_disk() if command.journal_lines() else set()
+        assert kept <= now
+        kept = now
+    server.latency_seconds = 0.0
+    assert len(kept) > 200
+    assert command.finish() == expected(MANY)
+    rows = [row.request_id for row in JournalReader(command.folder.journal_path)]
+    assert len(rows) == len(set(rows)) == MANY
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_ctrl_c_says_how_to_go_on_and_loses_nothing(
     share: float, server: MessagesServer, tmp_path: Path, expected: Callable[[int], dict[str, Any]]
 ) -> None:
     command = Command(server, tmp_path, FEWER)
+    server.latency_seconds = 0.05  # rows are written in groups: there is to be more than one
     code, out, err = command.stop_when(
         lambda: command.journal_lines() > FEWER * share, signal.SIGINT
     )
+    server.latency_seconds = 0.0
     assert code == 4
     last = err.splitlines()[-1]
     assert last.startswith("evalkit: interrupted; ")
     assert last.endswith("the same command goes on")
     assert "Traceback" not in err
-    assert json.loads(out) == {"runs": []}
     kept, asked_before = command.on_disk(), len(server.requests)
+    assert [facts["n"] for facts in json.loads(out)["runs"]] == [len(kept)]
     assert FEWER * share < len(kept) < FEWER
     # What had been answered is on disk, but for the few that were on their way.
     assert len(set(command.asked()) - kept) <= CONCURRENCY

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from evalkit.errors import (
     BillingError,
     ConnectionFailedError,
     EvalkitError,
+    ImageError,
     InvalidRequestError,
     MissingExtraError,
     NotFoundError,
@@ -159,3 +163,44 @@ def test_a_question_set_error_lists_the_first_twenty_rows_and_keeps_all(
 
     assert (text[0], text[-1], len(text)) == (first_line, last_line, lines)
     assert error.problems == problems
+
+
+EXAMPLES: dict[type[EvalkitError], EvalkitError] = {
+    MissingExtraError: MissingExtraError("--engine dask", "dask"),
+    BenchmarkError: BenchmarkError("no such column", path=Path("q.csv"), line=7),
+    ImageError: ImageError("too large", path=Path("cat.png")),
+    QuestionSetError: QuestionSetError((problem(3), problem(4))),
+}
+"""Errors that are made of more than their text."""
+
+
+def all_errors(error: type[EvalkitError] = EvalkitError) -> list[type[EvalkitError]]:
+    """A class and those below it."""
+    return [error, *(one for child in error.__subclasses__() for one in all_errors(child))]
+
+
+def build_example(kind: type[EvalkitError]) -> EvalkitError:
+    if issubclass(kind, ApiError):
+        return kind(
+            "slow down",
+            status=429,
+            error_type="rate_limit_error",
+            error_code="tokens",
+            request_id="req_1",
+            retry_after_seconds=1.5,
+            should_retry=True,
+        ).with_lead("after ten attempts")
+    return EXAMPLES.get(kind) or kind("what is wrong")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in all_errors() if is_ours(kind.__name__)])
+@pytest.mark.parametrize("send", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])
+def test_an_error_comes_whole_from_another_process(
+    kind: type[EvalkitError], send: Callable[[EvalkitError], EvalkitError]
+) -> None:
+    error = build_example(kind)
+    arrived = send(error)
+    assert type(arrived) is kind
+    assert str(arrived) == str(error)
+    assert arrived.args == error.args
+    assert vars(arrived) == vars(error)

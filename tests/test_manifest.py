@@ -210,6 +210,21 @@ def test_the_commit_is_that_of_the_working_directory(
     assert find_git_commit() == f"{commit}-dirty"
 
 
+def test_looking_for_the_commit_leaves_the_repository_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "init")
+    file, index = tmp_path / "file", tmp_path / ".git" / "index"
+    file.write_text("text")
+    git(tmp_path, "add", "file")
+    git(tmp_path, "commit", "-m", "first")
+    os.utime(file, (1, 1))  # the same text, so that git would like to note the new time
+    before = index.read_bytes()
+    assert find_git_commit() is not None
+    assert index.read_bytes() == before
+
+
 def test_no_git_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.devnull)
     assert find_git_commit() is None

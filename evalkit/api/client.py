@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 
+ASIDE_AT_ONCE = 8
+"""Requests at once for what is no question: counting tokens, uploading and deleting files."""
+
 SECONDS_PER_MEGABYTE = 10.0
 """What a large body may take longer, as a full batch does on a slow line."""
 
@@ -53,6 +56,11 @@ class MessagesClient:
         self._secrets = [secret.encode() for secret in endpoint.secrets]
         self._transport: httpx.AsyncBaseTransport | None = None
         self._urls: dict[str, httpx.URL] = {}
+
+    @property
+    def aside_at_once(self) -> int:
+        """How many requests beside the questions may be under way."""
+        return min(self.connections, ASIDE_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         import httpx

@@ -221,7 +221,7 @@ class FileStore:
                     problems.update(dict.fromkeys(pending, result))
                     pending.clear()  # they would fail as well, each after a long wait
 
-        await asyncio.gather(*(work() for _ in range(self.client.connections)))
+        await asyncio.gather(*(work() for _ in range(self.client.aside_at_once)))
         # Whoever asks for one of them again gets it uploaded anew.
         self.ids = {digest: name for digest, name in self.ids.items() if name not in deleted}
         if problems:

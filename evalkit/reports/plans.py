@@ -149,7 +149,7 @@ def describe_time(plan: Plan) -> Iterable[str]:
     basis = plan.basis
     timed = basis.experience.seconds is not None
     source = f"as in {name_runs(basis.experience.runs)}" if timed else "assumed"
-    yield f"time: {plan.concurrency} at once, {basis.seconds:.1f} s each ({source})"
+    yield f"time: up to {plan.concurrency} at once, {basis.seconds:.1f} s each ({source})"
     limits = basis.limits
     if limits is None:
         return

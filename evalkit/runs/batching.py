@@ -108,7 +108,7 @@ class BatchRunner:
     async def _dress_all(self, requests: Iterable[Request]) -> AsyncGenerator[BatchItem, None]:
         """Make requests ready, a few at a time, since each may wait for uploads."""
         source = iter(requests)
-        while several := list(itertools.islice(source, self.client.connections)):
+        while several := list(itertools.islice(source, self.client.aside_at_once)):
             bodies = await asyncio.gather(*(self._dress_one(request) for request in several))
             for request, body in zip(several, bodies, strict=True):
                 if isinstance(body, ImageError):

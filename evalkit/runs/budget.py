@@ -47,6 +47,13 @@ class Budget:
         """
         return math.fsum(self._held.values())
 
+    @property
+    def left(self) -> float | None:
+        """Dollars that are neither spent, lost nor reserved; None: there is no limit."""
+        if self.dollars is None:
+            return None
+        return max(0.0, self.dollars - self.spent - self.lost - self.reserved)
+
     def reserve(self, name: str, body: Mapping[str, Any]) -> Literal["go", "wait", "end"]:
         """Hold back what a request may cost at most while it is under way.
 

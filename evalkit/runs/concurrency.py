@@ -119,8 +119,7 @@ class ConcurrencyLimit:
             seconds: how long it took.
         """
         if outcome == "answered" and not self._has_answers:
-            self._has_answers = True
-            self._set_limit(self.most if self.is_fixed else min(FIRST, self.most))
+            self.open()
             return
         if self.is_fixed or epoch != self._window.epoch:
             return
@@ -131,6 +130,11 @@ class ConcurrencyLimit:
         needed = FEWEST_SEEN if self._step == FAST else CAREFULLY_SEEN
         if window.total >= max(needed, self.limit):
             self._judge()
+
+    def open(self) -> None:
+        """Let more than one go: the endpoint is known to answer."""
+        self._has_answers = True
+        self._set_limit(self.most if self.is_fixed else min(FIRST, self.most))
 
     def back_off(self) -> None:
         """Halve the limit, because the endpoint is overloaded, or take the last step back."""

@@ -102,6 +102,12 @@ class Limiter:
         self._settled = 0
         """What came of attempts up to this number has been acted upon."""
 
+    def note_answer(self) -> None:
+        """Hear that the endpoint has just answered a request that was not let in here."""
+        if not self.breaker.has_answered:
+            self.breaker.answer()
+            self.concurrency.open()
+
     async def enter(self) -> Ticket:
         """Wait until an attempt may start.
 
@@ -165,7 +171,9 @@ class Limiter:
             is_overload = result.status in OVERLOADED and result.status != 429
             outcome: Outcome = "overloaded" if is_overload else "failed"
             self.concurrency.note(ticket.epoch, outcome, now - ticket.entered)
-            if is_worth_retrying(result):
+            # Who says when to come back is there.
+            is_told = result.status in OVERLOADED and result.retry_after_seconds is not None
+            if is_worth_retrying(result) and not is_told:
                 self._note_failure(result, now)
             if result.status in OVERLOADED:
                 self._recent.append((now, True))

@@ -127,9 +127,16 @@ def parse_price(table: Any) -> Price | None:
 
 def find_git_commit() -> str | None:
     """The commit of the working directory's repository, marked if there are changes."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    # `git describe --dirty` takes a lock, which stays if the process is killed while it has it.
+    command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch"]
+    command.append("--untracked-files=no")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+    lines = done.stdout.splitlines()
+    if done.returncode != 0 or not lines:
+        return None
+    commit = lines[0].removeprefix("# branch.oid ")
+    is_dirty = not all(line.startswith("#") for line in lines)
+    return None if commit == "(initial)" else f"{commit}-dirty" if is_dirty else commit

@@ -87,6 +87,7 @@ class RunnerSettings:
         follow_up: what a response asks for: another request, which is made at once, or None.
         is_worth: whether an error is worth another try.
         deadline_seconds: nothing is started later than this after the beginning; None: no limit.
+        stop: set when nothing more is to be started; None: nobody says so.
     """
 
     limiter: Limiter
@@ -97,6 +98,7 @@ class RunnerSettings:
     follow_up: Callable[[Request, Response], Request | None] = never_again
     is_worth: Callable[[ApiError], bool] = is_worth_retrying
     deadline_seconds: float | None = None
+    stop: asyncio.Event | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -166,9 +168,13 @@ class Runner:
     async def run(self) -> None:
         """Ask until all is settled, or the run ends."""
         self.settings.limiter.breaker.has_answered |= self.settings.answered_before
-        async with asyncio.TaskGroup() as group:
-            self._dispatching = group.create_task(self._dispatch(group))
-            timer = self._set_timer()
+        watching = asyncio.create_task(self._watch_for_stop())
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._dispatching = group.create_task(self._dispatch(group))
+                timer = self._set_timer()
+        finally:
+            watching.cancel()
         if timer is not None:
             timer.cancel()
         for _, _, pending in self._waiting:
@@ -187,6 +193,12 @@ class Runner:
             self.errors.append(error)
         if self._dispatching is not None:
             self._dispatching.cancel()
+
+    async def _watch_for_stop(self) -> None:
+        """End the run when somebody says so."""
+        if self.settings.stop is not None:
+            await self.settings.stop.wait()
+            self.end()
 
     def _set_timer(self) -> asyncio.TimerHandle | None:
         """See to it that the run ends in time."""
@@ -241,7 +253,7 @@ class Runner:
     @property
     def _waits_for_first(self) -> bool:
         """Whether the first request is under way, and none was ever answered."""
-        was_answered = self.answered_any or self.settings.answered_before
+        was_answered = self.answered_any or self.settings.limiter.breaker.has_answered
         return not was_answered and bool(self._in_flight or self._waiting)
 
     def _take_request(self) -> Request | None:
