@@ -27,10 +27,13 @@ from typing import Final, Literal, cast
 from tests.bench_questions import LETTERS, letter_of
 from tests.messages_limits import RequestBucket, limit_headers
 
-Kind = Literal["ok", "s429", "s529", "s500", "resets", "truncated"]
-"""What becomes of a request: an answer, an error, a reset connection, a body cut in half."""
+Kind = Literal["ok", "s429", "s529", "s500", "resets", "truncated", "pages", "slow"]
+"""What becomes of a request: an answer, an error, a reset connection, a body cut in half, a web
+page in the place of an answer, an answer that comes late."""
 
-FAULTS: Final[tuple[tuple[Kind, float], ...]] = (
+Shares = tuple[tuple[Kind, float], ...]
+
+FAULTS: Final[Shares] = (
     ("s429", 0.05),
     ("s529", 0.02),
     ("s500", 0.01),
@@ -39,12 +42,29 @@ FAULTS: Final[tuple[tuple[Kind, float], ...]] = (
 )
 """With `--faults`, the share of requests that fare so."""
 
+MANY_FAULTS: Final[Shares] = (
+    ("s429", 0.05),
+    ("s529", 0.04),
+    ("s500", 0.03),
+    ("resets", 0.02),
+    ("truncated", 0.02),
+    ("pages", 0.02),
+    ("slow", 0.02),
+)
+"""With `--many-faults`."""
+
+SLOW_SECONDS = 1.0
+"""What a late answer takes longer."""
+
 ERRORS: Final[dict[Kind, tuple[int, str, str]]] = {
     "s429": (429, "Too Many Requests", "rate_limit_error"),
     "s529": (529, "Overloaded", "overloaded_error"),
     "s500": (500, "Internal Server Error", "api_error"),
 }
 RETRY_AFTER_SECONDS = 1
+
+ANSWERS: Final[tuple[Kind, ...]] = ("ok", "slow")
+PAGE: Final = b"<!doctype html><title>Sign in</title><p>Please sign in to the network.</p>"
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 MARK = re.compile(rb"\(ref ([0-9a-f]{8})\)")
@@ -64,6 +84,8 @@ class Counts:
     s500: int = 0
     resets: int = 0
     truncated: int = 0
+    pages: int = 0
+    slow: int = 0
     connections_accepted: int = 0
     peak_concurrency: int = 0
     """The most requests that were waiting for their answer at once."""
@@ -86,11 +108,11 @@ class Upstream:
 
     Args:
         latency_seconds: from a request's last byte to its answer.
-        faults: whether some requests fail.
+        faults: the shares of requests that fail, by how.
         per_minute: requests let through in a minute, one at a time; None: no limit.
     """
 
-    def __init__(self, latency_seconds: float, *, faults: bool, per_minute: int | None) -> None:
+    def __init__(self, latency_seconds: float, *, faults: Shares, per_minute: int | None) -> None:
         self.latency_seconds, self.faults, self.per_minute = latency_seconds, faults, per_minute
         self.in_flight = 0
         self.reset()
@@ -117,7 +139,7 @@ class Upstream:
         kind = self.decide(digest, now)
         counts.note_second(int(now - self.first_at), is_limited=kind == "s429")
         setattr(counts, kind, getattr(counts, kind) + 1)
-        if kind == "ok":
+        if kind in ANSWERS:
             counts.answered_again += digest in self.answered
             self.answered.add(digest)
         return kind
@@ -132,7 +154,7 @@ class Upstream:
         if self.faults:
             drawn = blake2b(digest + self.tries[digest].to_bytes(4), digest_size=8).digest()
             share = int.from_bytes(drawn) / 2**64
-            for kind, part in FAULTS:
+            for kind, part in self.faults:
                 if share < part:
                     return kind
                 share -= part
@@ -145,19 +167,16 @@ class Upstream:
             status, reason, error = ERRORS[kind]
             facts = {"type": "error", "error": {"type": error, "message": reason}}
             content = json.dumps(facts).encode()
+        elif kind == "pages":
+            status, reason, content = 200, "OK", PAGE
         else:
             status, reason, content = 200, "OK", build_message(body, number)
-        head = f"HTTP/1.1 {status} {reason}\r\n{self.render_headers()}"
+        # They tell of plenty where there is a limit, too: clients have to find it.
+        head = f"HTTP/1.1 {status} {reason}\r\n{render_steady_headers(int(time.time()))}"
         if kind == "s429":
             head += f"retry-after: {RETRY_AFTER_SECONDS}\r\n"
         head += f"request-id: req_{number:016d}\r\ncontent-length: {len(content)}\r\n\r\n"
         return head.encode() + (content[: len(content) // 2] if kind == "truncated" else content)
-
-    def render_headers(self) -> str:
-        """Headers such as the API sends; clients spend time on them."""
-        if self.bucket is not None:
-            return render_headers(self.bucket)
-        return render_steady_headers(int(time.time()))
 
     def build_stats(self, now: float) -> bytes:
         """The counts as a response, with the seconds since the first request."""
@@ -208,7 +227,7 @@ class Connection(asyncio.Protocol):
             self.is_counted = True
             kind = self.upstream.take(body, self.loop.time())
             assert self.waiting is None, "requests on one connection follow one another"
-            latency = self.upstream.latency_seconds
+            latency = self.upstream.latency_seconds + (SLOW_SECONDS if kind == "slow" else 0.0)
             self.waiting = self.loop.call_later(latency, self.answer, kind, body)
         elif head.startswith((b"GET /_stats ", b"POST /_reset ")):
             if head.startswith(b"POST"):
@@ -252,18 +271,13 @@ def build_message(body: bytes, number: int) -> bytes:
 
 @functools.lru_cache(maxsize=1)
 def render_steady_headers(second: int) -> str:
-    """The headers of all responses within a second, where there is no limit."""
-    return render_headers(None)
-
-
-def render_headers(bucket: RequestBucket | None) -> str:
-    """What stands in every response, with what is left of the limits."""
+    """The headers of all responses within a second."""
     headers = {
         "content-type": "application/json",
         "server": "bench",
         "x-robots-tag": "none",
         "strict-transport-security": "max-age=31536000; includeSubDomains; preload",
-        **limit_headers(bucket),
+        **limit_headers(None),
     }
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
@@ -288,9 +302,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A fast stand-in for the Messages API.")
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--faults", action="store_true", help="let every tenth request fail")
+    parser.add_argument("--many-faults", action="store_true", help="let every fifth fail")
     parser.add_argument("--per-minute", type=int, metavar="N", help="let N requests through")
     args = parser.parse_args()
-    upstream = Upstream(args.latency_ms / 1000, faults=args.faults, per_minute=args.per_minute)
+    faults = MANY_FAULTS if args.many_faults else FAULTS if args.faults else ()
+    upstream = Upstream(args.latency_ms / 1000, faults=faults, per_minute=args.per_minute)
     asyncio.run(serve(upstream))
 
 

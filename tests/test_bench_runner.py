@@ -19,7 +19,7 @@ from tests.bench_loops import build_body
 from tests.bench_measure import ROOT, Counter, own_upstream, spend
 from tests.bench_questions import letter_of, write_questions
 from tests.bench_runner import summarize_limited
-from tests.bench_upstream import FAULTS, Upstream
+from tests.bench_upstream import FAULTS, MANY_FAULTS, Shares, Upstream
 from tests.messages_server import MessagesServer
 
 QUESTIONS, LARGER = 40, 80
@@ -168,15 +168,16 @@ def test_the_upstream_counts_what_it_sees(base_url: str) -> None:
     assert again["requests"] == again["connections_accepted"] == again["elapsed_s"] == 0
 
 
-def test_faults_come_as_often_as_they_should_and_in_each_run_alike() -> None:
+@pytest.mark.parametrize("faults", [FAULTS, MANY_FAULTS])
+def test_faults_come_as_often_as_they_should_and_in_each_run_alike(faults: Shares) -> None:
     def draw() -> list[str]:
-        upstream = Upstream(0.0, faults=True, per_minute=None)
+        upstream = Upstream(0.0, faults=faults, per_minute=None)
         bodies = [str(number % 1000).encode() for number in range(20_000)]
         return [upstream.take(body, 0.0) for body in bodies]
 
     kinds = draw()
     assert kinds == draw()
-    for kind, share in FAULTS:
+    for kind, share in faults:
         assert kinds.count(kind) / len(kinds) == pytest.approx(share, rel=0.25)
     # A try that failed says nothing of the next one.
     assert len({tuple(kinds[number::1000]) for number in range(1000)}) > 500

@@ -37,6 +37,9 @@ NEEDED = 24
 REFUSED_AT_ONCE = 4
 """Of fewer, so many and all of them have to be refused."""
 
+MOST_OVERRUNS = 3
+"""So often may what the endpoint says is left be overrun before a rate is looked for instead."""
+
 SHORTEST_SECONDS = 0.25
 """A rate is not learned from less: many replies may come at once."""
 
@@ -101,6 +104,8 @@ class Limiter:
         """The numbers of the last attempts that were."""
         self._settled = 0
         """What came of attempts up to this number has been acted upon."""
+        self._overruns = 0
+        """How often a refusal said that nothing is left, after all had waited for more."""
 
     def note_answer(self) -> None:
         """Hear that the endpoint has just answered a request that was not let in here."""
@@ -199,7 +204,10 @@ class Limiter:
 
     def _refuse(self, ticket: Ticket, error: ApiError, now: float) -> None:
         """Slow down, if a refusal is meant for everybody."""
-        if not (ticket.is_used_up or self._are_for_all(ticket)):
+        self._overruns += ticket.is_used_up and ticket.number > self._settled
+        # Some tell of a minute's allowance, but take no two requests at once.
+        is_told = ticket.is_used_up and self._overruns <= MOST_OVERRUNS
+        if not (is_told or self._are_for_all(ticket)):
             self._hear_of_rate(ticket, error, now)
             return
         wait = error.retry_after_seconds
@@ -208,7 +216,7 @@ class Limiter:
                 self.say(f"all requests wait {wait:.0f} s: {error.message}")
             self.held_until = now + wait
             log_event(logging.WARNING, "hold", seconds=wait, status=error.status)
-        is_rate = error.status == 429 and not ticket.is_used_up
+        is_rate = error.status == 429 and not is_told
         if ticket.epoch == self.concurrency.epoch and not (is_rate and self.pace.learned):
             self.concurrency.back_off()
         if not is_rate or self._learn_rate(ticket, error, now):

@@ -16,7 +16,7 @@ MARGIN = 0.98
 LATE_SECONDS = 0.002
 """How late a timer may be without the rate suffering: the next request goes sooner by as much."""
 
-RESERVE: Mapping[str, int] = {"requests": 1, "input_tokens": 1000, "output_tokens": 1000}
+RESERVE: Mapping[str, int] = {"requests": 0, "input_tokens": 1000, "output_tokens": 1000}
 """What is left untouched of what an endpoint says remains: it rounds tokens to thousands."""
 
 TRIAL_SECONDS, TRIAL_REQUESTS = 2.0, 20
@@ -31,7 +31,7 @@ CONTRADICTION = 0.7
 STEADY_SECONDS = 30.0
 """How long a rate is kept before a higher one is tried: limits may be raised."""
 
-RARE = 80
+RARE = 60
 """One refusal in so many requests is put up with."""
 
 IN_USE = 0.8
@@ -152,7 +152,7 @@ class LearnedRate:
         self.refused = self.rate
         if self.taken >= self.refused:
             # After a good while it was a little too fast; at once, it lived on what was saved up.
-            falls = 2 * CLOSE if held > 2 * TRIAL_SECONDS else 0.5
+            falls = CLOSE if held > 2 * TRIAL_SECONDS else 0.5
             self.taken = (1 - falls) * self.refused
         answers = self._answered / held if held >= 1 and self._answered >= TRIAL_REQUESTS else 0.0
         # All but one were taken, unless at first, when some may have been saved up.
