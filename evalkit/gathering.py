@@ -251,9 +251,11 @@ class Gatherer:
                 await self.take_new()
                 self._is_stopped |= self.is_late
             reports = asking.result()
-        except BaseException:
+        except BaseException as error:
             # What is under way is paid for: it is waited for and kept.
             self._is_stopped = True
+            if isinstance(error, asyncio.CancelledError):
+                self.desk.say("Interrupted: waiting for what is under way, which is paid for")
             with suppress(EvalkitError):
                 await asking
             with suppress(EvalkitError):
