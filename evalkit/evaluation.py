@@ -176,6 +176,8 @@ async def run_at_target(
                 policy=settings.retries,
                 findings=findings,
             )
+        if settled.was_probed:
+            limiter.note_answer()
         if settled.warning:
             say(f"Warning: {settled.warning}")
         job = await asyncio.to_thread(plan_job, benchmark, target, settings, settled, learned)

@@ -16,6 +16,7 @@ from typing import IO, Any
 from evalkit.errors import UsageError
 
 LOGGER = logging.getLogger("evalkit")
+LOGGER.addHandler(logging.NullHandler())  # else Python prints warnings where nobody listens
 
 FACTS = "facts"
 """The attribute of a record that holds what it tells, as a mapping."""

@@ -39,6 +39,8 @@ class Settled:
     reason: str
     """Why this way, for the manifest."""
     warning: str | None = None
+    was_probed: bool = False
+    """Whether the endpoint has answered a question just now."""
 
 
 async def settle_way(
@@ -66,12 +68,14 @@ async def settle_way(
     known = findings.add_to(target.capabilities, target.model, target.host)
     reason = "known" if known == target.capabilities else "found out before"
     asking = replace(asking, capabilities=known)
+    was_probed = False
     unsure_of_temperature = asking.temperature is not None and known.temperature is None
     if (way in NEED_PREFILL and known.prefill is None) or unsure_of_temperature:
         known = await probe(asking, way, send, policy)
         findings.remember(known, target.model, target.host)
         asking = replace(asking, capabilities=known)
         reason = "found out by a probe"
+        was_probed = True
     warning = None
     if asking.effort is not None and known.efforts == ():
         warning = f"{target.model} takes no effort ({reason}); it is asked without {asking.effort}"
@@ -79,11 +83,15 @@ async def settle_way(
         words = "takes a prefill" if known.prefill else "takes no prefill"
         settled: Way = "prefill" if known.prefill else "instructed"
         why = f"auto: {words} ({reason})"
-        return Settled(way=settled, asking=asking, reason=why, warning=warning)
+        return Settled(
+            way=settled, asking=asking, reason=why, warning=warning, was_probed=was_probed
+        )
     # What the catalogue says of the official API, the API will say itself.
     if way == "prefill" and known.prefill is False and reason != "known":
         warning = f"{target.model} takes no prefill ({reason}); --way auto would ask otherwise"
-    return Settled(way=way, asking=asking, reason="asked for", warning=warning)
+    return Settled(
+        way=way, asking=asking, reason="asked for", warning=warning, was_probed=was_probed
+    )
 
 
 async def probe(

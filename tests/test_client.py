@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -36,6 +34,7 @@ from evalkit.errors import (
 )
 from evalkit.responses import Response
 from evalkit.version import __version__
+from tests.certificates import make_certificate, needs_openssl
 from tests.conftest import endpoint_of
 from tests.messages_faults import (
     Fault,
@@ -227,16 +226,10 @@ def test_a_proxy_is_used_for_other_machines(monkeypatch: pytest.MonkeyPatch) -> 
     assert requests[0].startswith(b"POST http://api.example.org/v1/messages HTTP/1.1\r\n")
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+@needs_openssl
 @pytest.mark.parametrize("scheme", ["https", "HTTPS"])
 def test_a_certificate_that_nobody_vouches_for_is_refused(scheme: str, tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1"
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*make.split(), *names, *files], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context = make_certificate(tmp_path).context
     requests: list[bytes] = []
     with raw_server(http_response("200 OK"), requests=requests, tls=context) as address:
         port = address.rpartition(":")[2]

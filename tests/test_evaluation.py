@@ -1161,7 +1161,7 @@ def test_an_interrupt_in_a_notebook_ends_the_run(sums: Benchmark, tmp_path: Path
         return ask(server, sums, tmp_path)
 
     def interrupt(server: MessagesServer) -> None:
-        wait_until(lambda: len(server.requests) >= 8)
+        wait_until(lambda: len(server.requests) >= 12)
         os.kill(os.getpid(), signal.SIGINT)
 
     # A kernel runs its loop without the handler of asyncio.run, which would take the signal.

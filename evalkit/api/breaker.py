@@ -53,11 +53,12 @@ class Breaker:
         self.failures = self._pauses = 0
         self._open_until = 0.0
 
-    def fail(self, now: float) -> float | None:
+    def fail(self, now: float, *, at_least: int = 0) -> float | None:
         """Hear of a failure that may have hit any request.
 
         Args:
             now: the time, in seconds.
+            at_least: failures in a row that it takes, if that is more than usual.
 
         Returns:
             The pause that begins with it; None if none does.
@@ -67,7 +68,8 @@ class Breaker:
         self.failures += 1
         if now < self._open_until:
             return None  # it went before the pause began
-        if self.has_answered and not self.is_open and self.failures < self.patience.trips_after:
+        needed = max(self.patience.trips_after, at_least)
+        if self.has_answered and not self.is_open and self.failures < needed:
             return None
         doubled = self.patience.first_pause * 2.0 ** min(self._pauses, MOST_WAITS)
         pause = min(doubled, self.patience.longest_pause)

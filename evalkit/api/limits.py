@@ -10,6 +10,9 @@ KINDS = ("requests", "input_tokens", "output_tokens")
 
 PREFIX = b"anthropic-ratelimit-"
 
+MOST_DIGITS = 15
+"""No account may send more; longer numbers can't all be counted with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
@@ -49,7 +52,8 @@ def parse_allowance(headers: Iterable[tuple[bytes, bytes]]) -> Allowance | None:
         if lower.startswith(PREFIX):
             kind, _, what = lower[len(PREFIX) :].decode("ascii", "replace").rpartition("-")
             kind = kind.replace("-", "_")
-            if kind in KINDS and what in found and value.isdigit():
+            is_count = value.isdigit() and len(value) <= MOST_DIGITS
+            if kind in KINDS and what in found and is_count:
                 found[what][kind] = int(value)
     if not (found["limit"] or found["remaining"]):
         return None

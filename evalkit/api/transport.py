@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,9 +23,6 @@ from multidict import CIMultiDict
 
 from evalkit.api.client import WHOLE
 from evalkit.errors import UsageError
-
-if TYPE_CHECKING:
-    import ssl
 
 IDLE_SECONDS = 30.0
 """How long a connection is kept that nobody uses, as while a rate limit is waited for."""
@@ -134,7 +132,7 @@ def find_proxy(base_url: str) -> str | None:
     """The proxy that the environment names for an address; None: there is none.
 
     Raises:
-        UsageError: it is of a kind that aiohttp can't use.
+        UsageError: it is none that aiohttp can use.
     """
     parts = urlsplit(base_url)
     proxies = getproxies()
@@ -143,11 +141,20 @@ def find_proxy(base_url: str) -> str | None:
         return None
     if "://" not in proxy:
         proxy = f"http://{proxy}"
-    if not proxy.startswith(("http://", "https://")):
-        kind = proxy.partition("://")[0]
+    kind = proxy.partition("://")[0].lower()
+    if kind not in ("http", "https"):
         raise UsageError(
             f"the environment names a proxy of the kind {kind}://, which can't be used; name one "
             "of http://, or set NO_PROXY for this host"
+        )
+    try:
+        is_address = yarl.URL(proxy).host
+    except ValueError:
+        is_address = None
+    if not is_address:
+        # It may hold a password, and is not repeated.
+        raise UsageError(
+            "the proxy that the environment names is no address such as http://127.0.0.1:8080"
         )
     return proxy
 
@@ -182,12 +189,20 @@ def translate(error: aiohttp.ClientError) -> httpx.HTTPError | httpx.InvalidURL:
             return httpx.ReadError(describe_os_error(error))
         case aiohttp.ClientPayloadError():
             return httpx.RemoteProtocolError("the response ended too early")
+        # Their own words are several lines, and repeat what came.
+        case aiohttp.ServerDisconnectedError():
+            return httpx.RemoteProtocolError("Server disconnected")
+        case aiohttp.ClientResponseError():
+            reason = error.message.partition(":")[0]
+            return httpx.RemoteProtocolError(f"what came is no HTTP ({reason})")
         case _:
             return httpx.RemoteProtocolError(text)
 
 
 def describe_os_error(error: OSError) -> str:
     """The system's own words; asyncio puts an address in their place."""
-    if error.errno is not None and error.errno > 0:
+    # Names and certificates have numbers of their own for what goes wrong.
+    is_system = not isinstance(error, socket.gaierror | ssl.SSLError)
+    if is_system and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
-    return error.strerror or str(error)
+    return error.strerror or str(error) or "broken off at once"

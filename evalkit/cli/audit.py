@@ -14,7 +14,6 @@ from evalkit.cli.options import (
     Commands,
     add_asking_options,
     add_running_options,
-    add_sending_options,
     build_settings,
     check_results,
     find_endpoint,
@@ -23,6 +22,7 @@ from evalkit.cli.options import (
 )
 from evalkit.cli.questions import load_questions
 from evalkit.cli.score import find_runs
+from evalkit.cli.sending import add_sending_options
 from evalkit.errors import UsageError
 from evalkit.requests import WAYS
 

@@ -8,20 +8,20 @@ import json
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE
+from evalkit.cli.numbers import parse_number
 from evalkit.cli.options import (
     Commands,
     add_asking_options,
     add_benchmarks_and_models,
     add_running_options,
-    add_sending_options,
     build_settings,
     check_results,
     find_endpoint,
     new_parser,
-    parse_number,
     print_note,
 )
 from evalkit.cli.questions import load_questions
+from evalkit.cli.sending import add_sending_options
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark

@@ -14,7 +14,6 @@ from evalkit.cli.options import (
     add_asking_options,
     add_benchmarks_and_models,
     add_running_options,
-    add_sending_options,
     build_settings,
     check_results,
     find_endpoint,
@@ -22,6 +21,7 @@ from evalkit.cli.options import (
     print_note,
 )
 from evalkit.cli.questions import load_questions
+from evalkit.cli.sending import add_sending_options
 
 if TYPE_CHECKING:
     from evalkit.errors import EvalkitError

@@ -8,8 +8,8 @@ from typing import Any
 
 from evalkit.answers import Answer, Outcome, answered_or
 from evalkit.elicitation.asking import Asking, Turn, assistant, question_turns, system_field
+from evalkit.elicitation.replies import read_choice
 from evalkit.prompts import Prompt, fill
-from evalkit.reading import read_choice
 from evalkit.responses import Response
 
 MAX_TOKENS = 4096

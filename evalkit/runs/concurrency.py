@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Outcome = Literal["answered", "overloaded", "failed"]
-"""What came of one attempt: "overloaded" is a word about the endpoint's load (429, 503, 529)."""
+"""What came of one attempt: "overloaded" is a word about the endpoint's load (503, 529)."""
 
 FIRST = 8
 """In flight at once after the first answer, which is waited for alone."""
@@ -15,14 +15,17 @@ FIRST = 8
 MOST = 256
 """In flight at once where the user sets no other limit."""
 
-FEWEST_SEEN = 8
-"""Answers after which a limit is judged, or as many as the limit is."""
+FEWEST_SEEN, CAREFULLY_SEEN = 8, 32
+"""Replies after which a limit is judged, or as many as the limit is: in fast growth, afterwards."""
 
 GAIN = 0.3
 """The share of the growth in requests that has to show as growth in answers."""
 
 MORE_OVERLOADED = 0.1
 """A limit at which so much more of the replies are about overload is too high."""
+
+DOUBT = 2.0
+"""Standard errors by which shares have to differ before that is no chance."""
 
 FAST, CAREFUL = 2.0, 1.25
 """Growth in one step: until a step was one too many, and afterwards."""
@@ -59,6 +62,20 @@ class Level:
     """Answers a second."""
     overloaded: float
     """The share of replies about overload."""
+    answered: float
+    """The share of answers."""
+    replies: int
+
+    @property
+    def answered_variance(self) -> float:
+        """Of the share of answers, as a fraction of it, squared."""
+        share = max(self.answered, 1 / self.replies)
+        return (1 - share) / share / self.replies
+
+    @property
+    def overloaded_variance(self) -> float:
+        """Of the share of replies about overload."""
+        return self.overloaded * (1 - self.overloaded) / self.replies
 
 
 class ConcurrencyLimit:
@@ -102,8 +119,7 @@ class ConcurrencyLimit:
             seconds: how long it took.
         """
         if outcome == "answered" and not self._has_answers:
-            self._has_answers = True
-            self._set_limit(self.most if self.is_fixed else min(FIRST, self.most))
+            self.open()
             return
         if self.is_fixed or epoch != self._window.epoch:
             return
@@ -111,16 +127,32 @@ class ConcurrencyLimit:
         setattr(window, outcome, getattr(window, outcome) + 1)
         if outcome == "answered":
             window.seconds += seconds
-        if window.total >= max(FEWEST_SEEN, self.limit):
+        needed = FEWEST_SEEN if self._step == FAST else CAREFULLY_SEEN
+        if window.total >= max(needed, self.limit):
             self._judge()
 
+    def open(self) -> None:
+        """Let more than one go: the endpoint is known to answer."""
+        self._has_answers = True
+        self._set_limit(self.most if self.is_fixed else min(FIRST, self.most))
+
     def back_off(self) -> None:
-        """Halve the limit, because the endpoint is overloaded."""
+        """Halve the limit, because the endpoint is overloaded, or take the last step back."""
         if self.is_fixed or not self._has_answers:
+            return
+        if self._base is not None and self._base.limit < self.limit:
+            self._step_back()
             return
         self._base, self._step = None, CAREFUL
         self._rest = self._resting = 4
         self._set_limit(max(1, self.limit // 2))
+
+    def _step_back(self) -> None:
+        """Return to the limit before the last step, and stay there for longer than last time."""
+        assert self._base is not None, "there was a step"
+        self._rest = self._resting = min(LONGEST_REST, max(2, 2 * self._rest))
+        self._step = CAREFUL
+        self._set_limit(self._base.limit)
 
     def _judge(self) -> None:
         """Compare this level with the one before, and take the next step, or the last one back."""
@@ -129,12 +161,11 @@ class ConcurrencyLimit:
             self._set_limit(self.limit)  # it was not the limit that set the pace
             return
         each = window.seconds / window.answered if window.answered else math.inf
-        speed = self.limit / each * window.answered / window.total if each else math.inf
-        level = Level(self.limit, speed, window.overloaded / window.total)
+        share = window.answered / window.total
+        speed = self.limit / each * share if each else math.inf
+        level = Level(self.limit, speed, window.overloaded / window.total, share, window.total)
         if self._base is not None and self._base.limit < self.limit and not self._pays(level):
-            self._rest = self._resting = min(LONGEST_REST, max(2, 2 * self._rest))
-            self._step = CAREFUL
-            self._set_limit(self._base.limit)
+            self._step_back()
             return
         self._base = level
         if self._resting > 0:
@@ -146,9 +177,13 @@ class ConcurrencyLimit:
     def _pays(self, level: Level) -> bool:
         """Whether a higher limit has brought enough more answers, and little more overload."""
         assert self._base is not None, "there is a level to compare with"
-        wanted = 1 + GAIN * (level.limit / self._base.limit - 1)
-        faster = level.speed >= wanted * self._base.speed
-        return faster and level.overloaded <= self._base.overloaded + MORE_OVERLOADED
+        base = self._base
+        wanted = 1 + GAIN * (level.limit / base.limit - 1)
+        # Of few replies, the share that fails at random differs from time to time.
+        by_chance = DOUBT * math.sqrt(level.answered_variance + base.answered_variance)
+        more = DOUBT * math.sqrt(level.overloaded_variance + base.overloaded_variance)
+        faster = (1 + by_chance) * level.speed >= wanted * base.speed
+        return faster and level.overloaded <= base.overloaded + MORE_OVERLOADED + more
 
     def _set_limit(self, limit: int) -> None:
         """Set the limit and watch anew."""

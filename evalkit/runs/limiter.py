@@ -23,15 +23,22 @@ from evalkit.responses import Response
 from evalkit.runs.concurrency import ConcurrencyLimit, Outcome
 from evalkit.runs.pacing import Cost, LearnedRate, Pace
 
-REPLIES_WEIGHED = 16
-"""Among the last so many replies, half have to be refusals for these to concern everybody.
+WEIGHED = 32
+"""Of so many attempts up to one that is refused, half have to be for it to concern everybody.
 
-A refusal that strikes one request in ten or twenty, while the others are answered, is no reason to
-stop asking; one that follows from asking too fast soon strikes nearly all.
+A refusal that strikes one request in five or ten, while the others are answered, is no reason to
+stop asking; one that follows from asking too fast soon strikes nearly all. Attempts count in the
+order in which they went: refusals come back sooner than answers.
 """
 
-REPLIES_TO_LEARN = 8
-"""So many replies at least, before a rate is learned from them."""
+NEEDED = 24
+"""So many attempts at least, before half of them say anything."""
+
+REFUSED_AT_ONCE = 4
+"""Of fewer, so many and all of them have to be refused."""
+
+SHORTEST_SECONDS = 0.25
+"""A rate is not learned from less: many replies may come at once."""
 
 OVERLOADED = (429, 503, 529)
 """Statuses that speak of load."""
@@ -88,8 +95,18 @@ class Limiter:
         self._entered = 0
         self._door = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._recent: deque[tuple[float, bool]] = deque(maxlen=REPLIES_WEIGHED)
+        self._recent: deque[tuple[float, bool]] = deque(maxlen=WEIGHED)
         """When the last replies came, and whether they refused for load."""
+        self._refused: deque[int] = deque(maxlen=8 * WEIGHED)
+        """The numbers of the last attempts that were."""
+        self._settled = 0
+        """What came of attempts up to this number has been acted upon."""
+
+    def note_answer(self) -> None:
+        """Hear that the endpoint has just answered a request that was not let in here."""
+        if not self.breaker.has_answered:
+            self.breaker.answer()
+            self.concurrency.open()
 
     async def enter(self) -> Ticket:
         """Wait until an attempt may start.
@@ -150,20 +167,25 @@ class Limiter:
             self.concurrency.note(ticket.epoch, "answered", now - ticket.entered)
             self.pace.correct(ticket.cost, true_cost(result), now)
         elif result is not None:
-            is_load = result.status in OVERLOADED
-            outcome: Outcome = "overloaded" if is_load else "failed"
+            # That more requests are refused for their rate is no matter of how many are under way.
+            is_overload = result.status in OVERLOADED and result.status != 429
+            outcome: Outcome = "overloaded" if is_overload else "failed"
             self.concurrency.note(ticket.epoch, outcome, now - ticket.entered)
             # Who says when to come back is there.
-            is_told = is_load and result.retry_after_seconds is not None
+            is_told = result.status in OVERLOADED and result.retry_after_seconds is not None
             if is_worth_retrying(result) and not is_told:
                 self._note_failure(result, now)
-            if is_load:
+            if result.status in OVERLOADED:
                 self._recent.append((now, True))
+                self._refused.append(ticket.number)
                 self._refuse(ticket, result, now)
 
     def _note_failure(self, error: ApiError, now: float) -> None:
         """Count a failure that may have hit any request."""
-        pause = self.breaker.fail(now)
+        # Failures come faster than answers: many of those under way, before the first answer. In
+        # the place of one that is refused for load, another one may go and be refused as well.
+        factor = 2 if error.status in OVERLOADED else 1
+        pause = self.breaker.fail(now, at_least=factor * self.concurrency.limit)
         if self.breaker.has_given_up(now):
             count, seconds = self.breaker.failures, self.breaker.seconds(now)
             self.end = error.with_lead(
@@ -177,8 +199,7 @@ class Limiter:
 
     def _refuse(self, ticket: Ticket, error: ApiError, now: float) -> None:
         """Slow down, if a refusal is meant for everybody."""
-        refusals = sum(refused for _, refused in self._recent)
-        if not ticket.is_used_up and 2 * refusals < len(self._recent):
+        if not (ticket.is_used_up or self._are_for_all(ticket)):
             self._hear_of_rate(ticket, error, now)
             return
         wait = error.retry_after_seconds
@@ -187,22 +208,45 @@ class Limiter:
                 self.say(f"all requests wait {wait:.0f} s: {error.message}")
             self.held_until = now + wait
             log_event(logging.WARNING, "hold", seconds=wait, status=error.status)
-        if ticket.epoch == self.concurrency.epoch:
+        is_rate = error.status == 429 and not ticket.is_used_up
+        if ticket.epoch == self.concurrency.epoch and not (is_rate and self.pace.learned):
             self.concurrency.back_off()
-        if error.status == 429 and not ticket.is_used_up:
-            self._learn_rate(ticket, error, now)
+        if not is_rate or self._learn_rate(ticket, error, now):
+            self._forget()
 
-    def _learn_rate(self, ticket: Ticket, error: ApiError, now: float) -> None:
-        """Look for the rate of an endpoint that refuses, and does not say what it takes."""
+    def _forget(self) -> None:
+        """Weigh anew: what follows from the replies so far has been done."""
+        self._recent.clear()
+        self._settled = self._entered
+
+    def _are_for_all(self, ticket: Ticket) -> bool:
+        """Whether the last refusals, that of this ticket among them, are meant for everybody."""
+        if not self.breaker.has_answered:
+            return True
+        before = max(self._settled, ticket.number - WEIGHED)
+        attempts = ticket.number - before
+        refused = sum(before < number <= ticket.number for number in self._refused)
+        if attempts < NEEDED:
+            return REFUSED_AT_ONCE <= attempts == refused
+        return 2 * refused >= attempts
+
+    def _learn_rate(self, ticket: Ticket, error: ApiError, now: float) -> bool:
+        """Look for the rate of an endpoint that refuses, and does not say what it takes.
+
+        Returns:
+            Whether the last replies have been made use of.
+        """
         if self.pace.learned is not None:
             self._hear_of_rate(ticket, error, now)
-        elif len(self._recent) >= REPLIES_TO_LEARN:
-            answers = sum(not refused for _, refused in self._recent)
-            seconds = max(now - self._recent[0][0], 1e-3)
-            # While it refuses, it answers just what it takes.
-            self.pace.learned = LearnedRate(max(1.0, answers / seconds), now)
-            log_event(logging.INFO, "rate", per_second=round(self.pace.learned.rate, 3))
-            self._recent.clear()
+            return True
+        if ticket.number - self._settled < NEEDED:
+            return False
+        answers = sum(not refused for _, refused in self._recent)
+        seconds = max(now - self._recent[0][0], SHORTEST_SECONDS)
+        # While it refuses, it answers just what it takes.
+        self.pace.learned = LearnedRate(max(1.0, answers / seconds), now)
+        log_event(logging.INFO, "rate", per_second=round(self.pace.learned.rate, 3))
+        return True
 
     def _hear_of_rate(self, ticket: Ticket, error: ApiError, now: float) -> None:
         """Tell a learned rate of a refusal."""
@@ -210,6 +254,7 @@ class Limiter:
         is_rate = error.status == 429
         if learned is not None and is_rate and not learned.refuse(ticket.entered, now):
             self.pace.learned = None
+            self._forget()
 
 
 def true_cost(response: Response) -> Cost:

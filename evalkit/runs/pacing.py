@@ -31,6 +31,12 @@ CONTRADICTION = 0.7
 STEADY_SECONDS = 30.0
 """How long a rate is kept before a higher one is tried: limits may be raised."""
 
+IN_USE = 0.8
+"""A rate of which less is made use of is not put to the test."""
+
+MOST_FALLS = 8
+"""So many rates refused, one below the other, and none that held: another reason is likelier."""
+
 
 WEIGHT = 0.1
 """Of the last request in the mean that stands for the next one."""
@@ -97,6 +103,7 @@ class LearnedRate:
     def __init__(self, rate: float, now: float) -> None:
         self.taken, self.refused = 0.0, math.inf
         self._best = 0.0
+        self._falls = 0
         self._try(rate, now)
 
     @property
@@ -126,27 +133,36 @@ class LearnedRate:
             now: the time.
 
         Returns:
-            False if the rate can't be the reason: a much higher one was taken before.
+            False if the rate can't be the reason: a much higher one was taken before, or a much
+            lower one is refused as well.
         """
         if sent_at < self._since:
             return True
-        if self.rate < CONTRADICTION * self._best:
+        self._falls += 1
+        if self.rate < CONTRADICTION * self._best or self._falls > MOST_FALLS:
             return False
-        self.refused, held = self.rate, now - self._since
+        is_first, held = self.refused == math.inf, now - self._since
+        self.refused = self.rate
         if self.taken >= self.refused:
-            # After a good while it was a little too fast; at once, the limit has come down.
+            # After a good while it was a little too fast; at once, it lived on what was saved up.
             falls = 2 * CLOSE if held > 2 * TRIAL_SECONDS else 0.5
             self.taken = (1 - falls) * self.refused
         answers = self._answered / held if held >= 1 and self._answered >= TRIAL_REQUESTS else 0.0
-        self._try(min(max((self.taken + self.refused) / 2, answers), self.refused), now)
+        # All but one were taken, unless at first, when some may have been saved up.
+        all_but_one = 0.0 if is_first or not self._sent else (1 - 2 / self._sent) * self.rate
+        is_found = self.taken >= (1 - CLOSE) * self.refused
+        between = self.taken if is_found else (self.taken + self.refused) / 2
+        self._try(min(max(between, answers, all_but_one), self.refused), now)
         return True
 
     def _consider(self, now: float) -> None:
         """Go up if the rate has held for long enough."""
         held = now - self._since
         is_search = self.refused == math.inf
-        if held < TRIAL_SECONDS or (self._sent < TRIAL_REQUESTS and not is_search):
+        needed = IN_USE * self.rate * held if is_search else TRIAL_REQUESTS
+        if held < TRIAL_SECONDS or self._sent < needed:
             return
+        self._falls = 0
         self.taken = max(self.taken, self.rate)
         self._best = max(self._best, self.rate)
         if is_search:

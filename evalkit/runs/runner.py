@@ -227,7 +227,7 @@ class Runner:
     async def _find_next(self) -> Pending | None:
         """What is to be tried next, as soon as there is something; None: all is settled."""
         while True:
-            now = time.monotonic()
+            now = self.settings.limiter.clock()
             if self._waiting and self._waiting[0][0] <= now:
                 return heapq.heappop(self._waiting)[2]
             may_begin = not self._waits_for_first and len(self._waiting) < MOST_WAITING
@@ -253,7 +253,7 @@ class Runner:
     @property
     def _waits_for_first(self) -> bool:
         """Whether the first request is under way, and none was ever answered."""
-        was_answered = self.answered_any or self.settings.answered_before
+        was_answered = self.answered_any or self.settings.limiter.breaker.has_answered
         return not was_answered and bool(self._in_flight or self._waiting)
 
     def _take_request(self) -> Request | None:
@@ -322,7 +322,7 @@ class Runner:
         if isinstance(result, ApiError) and not self._is_final(pending, result):
             return
         self.settings.admission.settle(pending.request, result)
-        self.put(describe(pending, result))
+        self.put(describe(pending, result, self.settings.limiter.clock()))
         self._count(result)
         if isinstance(result, Response):
             again = self.settings.follow_up(pending.request, result)
@@ -353,7 +353,7 @@ class Runner:
         wait = wait_seconds(error, pending.attempts - 1, self.policy)
         if wait > self.policy.patience_seconds:
             raise error.with_lead(f"the endpoint asks to wait {timedelta(seconds=round(wait))}")
-        now = time.monotonic()
+        now = self.settings.limiter.clock()
         is_late = now - pending.started + wait > self.policy.deadline_seconds
         if pending.attempts >= self.policy.attempts or is_late:
             return True
@@ -390,7 +390,7 @@ class Runner:
             raise result
 
 
-def describe(pending: Pending, result: Result) -> JournalRow:
+def describe(pending: Pending, result: Result, now: float) -> JournalRow:
     """What the journal says of a request that is settled."""
     request = pending.request
     assert pending.started is not None, "an attempt was made"
@@ -402,6 +402,6 @@ def describe(pending: Pending, result: Result) -> JournalRow:
         is_retake=request.is_retake,
         result=result if isinstance(result, Response) else describe_failure(result),
         attempts=pending.attempts,
-        seconds=time.monotonic() - pending.started,
+        seconds=now - pending.started,
         finished_at=time.time(),
     )

@@ -1,0 +1,61 @@
+"""Numbers on the command line: read, and refused with what was expected."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Literal
+
+
+def parse_temperature(text: str) -> float | Literal["default"] | None:
+    """A number from 0 to 1, None for `none`, or the word `default`.
+
+    Raises:
+        ArgumentTypeError: it is none of these.
+    """
+    if text == "default":
+        return "default"
+    return None if text == "none" else parse_number(text, "a number from 0 to 1, or none", most=1)
+
+
+def parse_positive(text: str) -> float:
+    """A number above 0.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return parse_number(text, "a number, more than 0", least=1e-9)
+
+
+def parse_seconds(text: str) -> float:
+    """A time that is not over at once.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return parse_number(text, "seconds, more than 0", least=1e-3)
+
+
+def parse_dollars(text: str) -> float:
+    """An amount of money that is not nothing.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return parse_number(text.removeprefix("$"), "dollars, more than 0", least=1e-9)
+
+
+def parse_number(
+    text: str, expected: str, *, least: float = 0.0, most: float = float("inf")
+) -> float:
+    """A number within bounds; `nan` is never within them.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}")
+    return number
