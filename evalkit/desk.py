@@ -58,6 +58,8 @@ class Desk:
     """Set when no more requests are to be started."""
     answered_before: bool = False
     """Whether the endpoint is known to answer, whatever the journal says."""
+    given_up: set[str] = field(default_factory=set)
+    """Requests that failed for good since this process began."""
     writer: RowWriter = field(init=False)
     _scores: dict[str, Score] = field(default_factory=dict)
     """Of rows that are not on disk yet, by request."""
@@ -67,8 +69,6 @@ class Desk:
     """What to ask again, by the request whose reply was cut off."""
     _lost: dict[str, float] = field(default_factory=dict)
     """Dollars that lost attempts may have cost, by request."""
-    _failed: set[str] = field(default_factory=set)
-    """Requests that failed for good since this process began."""
     _warned: bool = False
 
     # What there is to ask
@@ -105,7 +105,7 @@ class Desk:
                 self.budget.spent += cost_of_usage(row.result.usage, price, in_batch=in_batch)
             self._watch_constraint(question, row.result)
         else:
-            self._failed.add(row.request_id)
+            self.given_up.add(row.request_id)
         if lost := self._lost.pop(row.request_id, 0.0):
             row = replace(row, lost_dollars=lost)
         again = self.job.find_retake(question, row)
@@ -284,7 +284,7 @@ class Desk:
 
     def _list_pending(self) -> list[Request]:
         """What is missing and has not failed for good while we asked."""
-        return [request for request in self.list_missing() if request.id not in self._failed]
+        return [request for request in self.list_missing() if request.id not in self.given_up]
 
     def _cut_to_budget(self, requests: Sequence[Request]) -> Sequence[Request]:
         """As many of the first requests as may be handed over even at the worst."""
