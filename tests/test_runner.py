@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from evalkit.errors import (
     NotFoundError,
     OverloadedError,
     PromptError,
+    RateLimitError,
     RunError,
     ServerError,
 )
@@ -31,7 +32,13 @@ from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.concurrency import ConcurrencyLimit
 from evalkit.runs.journal import JournalRow
 from evalkit.runs.limiter import Limiter, Ticket
-from evalkit.runs.runner import HOPELESS_AT_START, HOPELESS_IN_A_ROW, RunnerSettings, run_requests
+from evalkit.runs.runner import (
+    HOPELESS_AT_START,
+    HOPELESS_IN_A_ROW,
+    MOST_WAITING,
+    RunnerSettings,
+    run_requests,
+)
 from tests.conftest import QUICK, endpoint_of
 from tests.messages_faults import (
     FaultPlan,
@@ -49,6 +56,8 @@ from tests.messages_faults import (
 )
 from tests.messages_record import RequestRecord
 from tests.messages_server import Fault, MessagesServer
+from tests.simulated_endpoint import run_at
+from tests.simulated_time import now, run_simulated
 
 ONCE = replace(QUICK, attempts=1)
 
@@ -487,3 +496,179 @@ def test_faults_of_several_kinds_at_once() -> None:
     with MessagesServer(faults=plan, close_silently_every=5) as server:
         ran = ask(server, requests_for(60), policy=STUBBORN)
         assert (ran.error, len(ran.answered), ran.failed) == (None, 60, set())
+
+
+# Time
+
+
+def simulated_send(
+    seconds: float, *, failing: dict[str, ApiError] | None = None
+) -> tuple[SimulatedSend, list[tuple[float, str]]]:
+    """Answers after so many simulated seconds, but for some questions that always fail."""
+    sent: list[tuple[float, str]] = []
+
+    async def send(limiter: Limiter, request: Request, ticket: Ticket) -> Response:
+        sent.append((now(), request.question_id))
+        await asyncio.sleep(seconds)
+        if failing and request.question_id in failing:
+            raise failing[request.question_id]
+        return Response(text="A", stop_reason=None, model=None, usage=Usage())
+
+    return send, sent
+
+
+SimulatedSend = Callable[[Limiter, Request, Ticket], Awaitable[Response]]
+
+
+def ask_simulated(
+    send: SimulatedSend,
+    count: int,
+    *,
+    most: int = 4,
+    policy: RetryPolicy | None = None,
+    deadline_seconds: float | None = None,
+    requests: Iterable[Request] | None = None,
+) -> tuple[Ran, float]:
+    """Run requests in simulated time; how it went, and how long it took."""
+    ran = Ran()
+
+    async def run() -> float:
+        clock = asyncio.get_running_loop().time
+        limiter = Limiter(ConcurrencyLimit(most, is_fixed=True), clock=clock)
+        try:
+            await run_at(
+                send,
+                limiter,
+                requests_for(count) if requests is None else requests,
+                ran.rows,
+                policy or RetryPolicy(),
+                deadline_seconds,
+            )
+        except ApiError as error:
+            ran.error = error
+        return clock()
+
+    return ran, run_simulated(run())
+
+
+def test_after_its_deadline_a_run_starts_nothing_and_keeps_what_is_under_way() -> None:
+    send, sent = simulated_send(2.0)
+    ran, seconds = ask_simulated(send, 100, deadline_seconds=7.0)
+    # One ahead, then four at a time: the last four start at six seconds.
+    assert (ran.error, len(ran.rows)) == (None, 13)
+    assert seconds == pytest.approx(8.0, abs=0.01)
+    assert max(at for at, _ in sent) < 7
+
+
+def test_a_deadline_does_not_wait_for_further_tries() -> None:
+    send, _ = simulated_send(1.0, failing={"q3": ServerError("", status=500)})
+    policy = RetryPolicy(first_seconds=60, longest_seconds=60)
+    ran, seconds = ask_simulated(send, 5, policy=policy, deadline_seconds=10.0)
+    assert (len(ran.answered), ran.failed) == (4, set())
+    assert seconds == pytest.approx(10, abs=0.1)
+
+
+def test_a_request_is_not_tried_for_longer_than_its_deadline() -> None:
+    send, sent = simulated_send(0.1, failing={"q3": ServerError("", status=500)})
+    policy = RetryPolicy(attempts=10**6, deadline_seconds=60.0)
+    ran, seconds = ask_simulated(send, 10, policy=policy)
+    assert (len(ran.answered), ran.failed) == (9, {"q3"})
+    assert 50 < seconds <= 60.2
+    [row] = [row for row in ran.rows if not row.is_response]
+    assert row.attempts == sum(question == "q3" for _, question in sent)
+    assert row.seconds == pytest.approx(seconds - 0.1, abs=0.2)
+
+
+def test_an_endpoint_that_asks_for_more_patience_than_there_is_ends_the_run_and_says_so() -> None:
+    error = RateLimitError("daily quota", status=429, retry_after_seconds=7200)
+    send, sent = simulated_send(0.1, failing={f"q{number}": error for number in range(20, 100)})
+    ran, seconds = ask_simulated(send, 100)
+    assert isinstance(ran.error, RateLimitError)
+    assert str(ran.error) == "the endpoint asks to wait 2:00:00: daily quota"
+    assert (len(ran.answered), ran.failed) == (20, set())
+    assert len(sent) <= 24
+    assert seconds < 2
+
+
+def test_patience_that_is_asked_for_and_there_is_used() -> None:
+    calls = 0
+
+    async def send(limiter: Limiter, request: Request, ticket: Ticket) -> Response:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise RateLimitError("", status=429, retry_after_seconds=500)
+        return Response(text="A", stop_reason=None, model=None, usage=Usage())
+
+    ran, seconds = ask_simulated(send, 10)
+    assert (ran.error, len(ran.answered)) == (None, 10)
+    assert seconds == pytest.approx(500, abs=1)
+
+
+def test_those_that_wait_for_another_try_are_limited_in_number() -> None:
+    built, failed = 0, set[str]()
+
+    def build() -> Iterator[Request]:
+        nonlocal built
+        for request in requests_for(2 * MOST_WAITING):
+            built += 1
+            yield request
+
+    async def send(limiter: Limiter, request: Request, ticket: Ticket) -> Response:
+        # One in four is answered, so that nobody is held back; the others, the second time.
+        if int(request.question_id[1:]) % 4 and request.id not in failed:
+            failed.add(request.id)
+            raise ServerError("", status=500)
+        if now() < 100:
+            assert len(failed) <= MOST_WAITING + 4
+        return Response(text="A", stop_reason=None, model=None, usage=Usage())
+
+    policy = RetryPolicy(first_seconds=200, longest_seconds=200)
+    ran, _ = ask_simulated(send, 0, policy=policy, requests=build())
+    assert (len(ran.answered), ran.failed) == (2 * MOST_WAITING, set())
+    assert built == 2 * MOST_WAITING
+
+
+def test_what_a_response_asks_for_goes_before_new_questions() -> None:
+    order: list[tuple[str, bool]] = []
+
+    async def send(request: Request, ticket: Ticket) -> Response:
+        order.append((request.question_id, request.is_retake))
+        return Response(text="A", stop_reason="max_tokens", model=None, usage=Usage())
+
+    def follow_up(request: Request, response: Response) -> Request | None:
+        is_last = request.is_retake or request.question_id != "q2"
+        return None if is_last else request.with_room({**request.body, "max_tokens": 999})
+
+    rows: list[JournalRow] = []
+    settings = RunnerSettings(
+        limiter=limiter_of(1), policy=QUICK, ends_run=lambda error: False, follow_up=follow_up
+    )
+    asyncio.run(run_requests(requests_for(6), send, rows.append, settings))
+    # The next one was ready by then, and waited for its slot.
+    assert order[2:5] == [("q2", False), ("q3", False), ("q2", True)]
+    assert (len(rows), len({row.request_id for row in rows})) == (7, 7)
+    assert [row.is_retake for row in rows].count(True) == 1
+
+
+def test_one_line_is_said_when_an_endpoint_breaks_down_for_a_while() -> None:
+    async def send(limiter: Limiter, request: Request, ticket: Ticket) -> Response:
+        await asyncio.sleep(0.1)
+        if 1 < now() < 3:
+            raise ServerError("out of order", status=500)
+        return Response(text="A", stop_reason=None, model=None, usage=Usage())
+
+    lines: list[str] = []
+    rows: list[JournalRow] = []
+
+    async def run() -> None:
+        clock = asyncio.get_running_loop().time
+        limit = ConcurrencyLimit(8, is_fixed=True)
+        limiter = Limiter(limit, clock=clock, say=lines.append)
+        await run_at(send, limiter, requests_for(300), rows, RetryPolicy())
+
+    run_simulated(run())
+    assert all(row.is_response for row in rows)
+    assert len(rows) == 300
+    assert lines[0].endswith("attempts in a row failed (out of order); next in 1 s")
+    assert len(lines) <= 2

@@ -22,7 +22,7 @@ RESERVE: Mapping[str, int] = {"requests": 1, "input_tokens": 1000, "output_token
 TRIAL_SECONDS, TRIAL_REQUESTS = 2.0, 20
 """How long a rate has to hold without a refusal to count as one that the endpoint takes."""
 
-CLOSE = 0.03
+CLOSE = 0.02
 """A rate that is refused and one that is taken, as near as this, are not narrowed down further."""
 
 CONTRADICTION = 0.7
@@ -30,6 +30,9 @@ CONTRADICTION = 0.7
 
 STEADY_SECONDS = 30.0
 """How long a rate is kept before a higher one is tried: limits may be raised."""
+
+RARE = 80
+"""One refusal in so many requests is put up with."""
 
 IN_USE = 0.8
 """A rate of which less is made use of is not put to the test."""
@@ -141,6 +144,10 @@ class LearnedRate:
         self._falls += 1
         if self.rate < CONTRADICTION * self._best or self._falls > MOST_FALLS:
             return False
+        if self._sent >= RARE and self.refused < math.inf:
+            self._falls = 0
+            self._try(self.rate, now)
+            return True
         is_first, held = self.refused == math.inf, now - self._since
         self.refused = self.rate
         if self.taken >= self.refused:
