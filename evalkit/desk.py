@@ -178,8 +178,12 @@ class Desk:
 
     # How it is asked
 
-    async def ask_directly(self, requests: Iterable[Request]) -> None:
+    async def ask_directly(self, requests: Iterable[Request], *, first_alone: bool = False) -> None:
         """Ask many at a time.
+
+        Args:
+            requests: built when there is room for them.
+            first_alone: whether the others wait until one is answered.
 
         Raises:
             ApiError: no further question would be answered.
@@ -198,6 +202,7 @@ class Desk:
                 is_worth=lambda error: is_worth_retrying(error) and self.budget.holds,
                 deadline_seconds=self.settings.deadline_seconds,
                 stop=self.stop,
+                first_alone=first_alone,
             ),
         )
 
@@ -255,7 +260,7 @@ class Desk:
 
     async def _ask_in_rounds(self, runner: BatchRunner) -> None:
         """Hand over what is missing until all of it is answered, or failed for good."""
-        await self.ask_directly(self.list_until_answered())
+        await self.ask_directly(self.list_until_answered(), first_alone=True)
         tries: Counter[str] = Counter()
         came_back = False
         while (pending := self._list_pending()) and not self.budget.is_spent:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from evalkit.api.endpoint import Endpoint
@@ -20,7 +19,6 @@ from evalkit.questions import Question
 from evalkit.requests import Request
 from evalkit.runs.journal import GROUP_ROWS, JournalRow
 from evalkit.runs.parts import PartStore
-from evalkit.runs.runner import HOPELESS_AT_START
 from evalkit.runs.standing import Standing
 from evalkit.settings import RunSettings
 from evalkit.workers import LOOK_SECONDS, Part, Report, read_key
@@ -60,8 +58,8 @@ async def ask_by_workers(store: PartStore, desk: Desk, endpoint: Endpoint) -> bo
     gatherer = Gatherer(store, desk)
     await gatherer.begin()
     try:
-        # A few requests show what would end the run, or what the endpoint refuses, before many do.
-        await desk.ask_directly(gatherer.list_first())
+        # One request shows what would end the run, or what the endpoint refuses, before many do.
+        await desk.ask_directly(gatherer.list_first(), first_alone=True)
         return desk.budget.is_spent or await ask_in_rounds(gatherer, endpoint)
     finally:
         await gatherer.end()
@@ -164,7 +162,7 @@ class Gatherer:
         standing = self.desk.standing
         if not (standing.answered or standing.failed):
             self._touched = set()
-        for request in islice(self.desk.list_until_answered(), HOPELESS_AT_START):
+        for request in self.desk.list_until_answered():
             if self._touched is not None:
                 self._touched.add(request.question_id)
             yield request
