@@ -112,7 +112,11 @@ async def ask_models(
 async def ask_target(
     place: int, target: Target, what: Combinations, session: Session, done: Done
 ) -> None:
-    """Ask one model everything; its benchmarks take turns."""
+    """Ask one model everything: its benchmarks take turns, or come one after another.
+
+    An embedded model answers one request at a time and remembers how the last one began: runs that
+    took turns would make it read what all prompts of one share again and again.
+    """
 
     async def ask(number: int, form: int) -> None:
         try:
@@ -132,6 +136,10 @@ async def ask_target(
             done.runs[place, number, form] = run
 
     pairs = itertools.product(range(len(what.benchmarks)), range(len(what.settings)))
+    if target.is_embedded:
+        for number, form in pairs:
+            await ask(number, form)
+        return
     async with asyncio.TaskGroup() as group:
         for number, form in pairs:
             group.create_task(ask(number, form))

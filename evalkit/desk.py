@@ -58,6 +58,8 @@ class Desk:
     """Set when no more requests are to be started."""
     answered_before: bool = False
     """Whether the endpoint is known to answer, whatever the journal says."""
+    given_up: set[str] = field(default_factory=set)
+    """Requests that failed for good since this process began."""
     writer: RowWriter = field(init=False)
     _scores: dict[str, Score] = field(default_factory=dict)
     """Of rows that are not on disk yet, by request."""
@@ -67,8 +69,6 @@ class Desk:
     """What to ask again, by the request whose reply was cut off."""
     _lost: dict[str, float] = field(default_factory=dict)
     """Dollars that lost attempts may have cost, by request."""
-    _failed: set[str] = field(default_factory=set)
-    """Requests that failed for good since this process began."""
     _warned: bool = False
 
     # What there is to ask
@@ -105,7 +105,7 @@ class Desk:
                 self.budget.spent += cost_of_usage(row.result.usage, price, in_batch=in_batch)
             self._watch_constraint(question, row.result)
         else:
-            self._failed.add(row.request_id)
+            self.given_up.add(row.request_id)
         if lost := self._lost.pop(row.request_id, 0.0):
             row = replace(row, lost_dollars=lost)
         again = self.job.find_retake(question, row)
@@ -178,8 +178,12 @@ class Desk:
 
     # How it is asked
 
-    async def ask_directly(self, requests: Iterable[Request]) -> None:
+    async def ask_directly(self, requests: Iterable[Request], *, first_alone: bool = False) -> None:
         """Ask many at a time.
+
+        Args:
+            requests: built when there is room for them.
+            first_alone: whether the others wait until one is answered.
 
         Raises:
             ApiError: no further question would be answered.
@@ -198,6 +202,7 @@ class Desk:
                 is_worth=lambda error: is_worth_retrying(error) and self.budget.holds,
                 deadline_seconds=self.settings.deadline_seconds,
                 stop=self.stop,
+                first_alone=first_alone,
             ),
         )
 
@@ -255,7 +260,7 @@ class Desk:
 
     async def _ask_in_rounds(self, runner: BatchRunner) -> None:
         """Hand over what is missing until all of it is answered, or failed for good."""
-        await self.ask_directly(self.list_until_answered())
+        await self.ask_directly(self.list_until_answered(), first_alone=True)
         tries: Counter[str] = Counter()
         came_back = False
         while (pending := self._list_pending()) and not self.budget.is_spent:
@@ -284,7 +289,7 @@ class Desk:
 
     def _list_pending(self) -> list[Request]:
         """What is missing and has not failed for good while we asked."""
-        return [request for request in self.list_missing() if request.id not in self._failed]
+        return [request for request in self.list_missing() if request.id not in self.given_up]
 
     def _cut_to_budget(self, requests: Sequence[Request]) -> Sequence[Request]:
         """As many of the first requests as may be handed over even at the worst."""

@@ -8,6 +8,7 @@ import importlib.util
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
@@ -243,7 +244,9 @@ def open_ray(settings: RunSettings) -> Iterator[Ask]:
         return report
 
     try:
-        yield ask
+        # Ray says of lost workers on standard output, where the table or JSON belongs.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield ask
     finally:
         ray.shutdown()
 

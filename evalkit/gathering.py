@@ -59,7 +59,7 @@ async def ask_by_workers(store: PartStore, desk: Desk, endpoint: Endpoint) -> bo
     await gatherer.begin()
     try:
         # One request shows what would end the run, or what the endpoint refuses, before many do.
-        await desk.ask_directly(gatherer.list_first())
+        await desk.ask_directly(gatherer.list_first(), first_alone=True)
         return desk.budget.is_spent or await ask_in_rounds(gatherer, endpoint)
     finally:
         await gatherer.end()
@@ -113,8 +113,6 @@ class Gatherer:
         self._by_id: dict[str, Question] = {}
         if desk.is_watched:
             self._by_id = {question.id: question for question in desk.job.questions}
-        self._given_up: set[str] = set()
-        """Requests that failed for good since this process began."""
         self._touched: set[str] | None = None
         """The only questions of which the journal may say something; None: it may be any."""
         self._done: set[int] = set()
@@ -148,7 +146,7 @@ class Gatherer:
             await self.desk.writer.flush()
             await asyncio.to_thread(self.store.clear)
             await asyncio.to_thread(self.store.claim)
-            self._given_up.clear()  # what failed then is asked again
+            self.desk.given_up.clear()  # what failed then is asked again
 
     async def end(self) -> None:
         """Leave nothing behind once all of it is in the journal."""
@@ -160,7 +158,7 @@ class Gatherer:
     # What workers get
 
     def list_first(self) -> Iterator[Request]:
-        """What is missing, as long as there is no response at all."""
+        """The first of what is missing, as long as there is no response at all."""
         standing = self.desk.standing
         if not (standing.answered or standing.failed):
             self._touched = set()
@@ -204,7 +202,7 @@ class Gatherer:
         missing = {
             question.id
             for question, request in job.list_missing(self.desk.standing, known)
-            if request.id not in self._given_up
+            if request.id not in self.desk.given_up
         }
         if touched is not None:
             return [one for one in job.questions if one.id in missing or one.id not in touched]
@@ -223,7 +221,9 @@ class Gatherer:
         again = [job.find_retake(by_id[row.question_id], row) for row in cut.values()]
         ids.update(request.id for request in again if request is not None)
         return Standing(
-            answered={name for name in ids if name in standing.answered or name in self._given_up},
+            answered={
+                name for name in ids if name in standing.answered or name in self.desk.given_up
+            },
             failed=standing.failed & by_id.keys(),
             futile=standing.futile & ids,
             cut=cut,
@@ -251,9 +251,11 @@ class Gatherer:
                 await self.take_new()
                 self._is_stopped |= self.is_late
             reports = asking.result()
-        except BaseException:
+        except BaseException as error:
             # What is under way is paid for: it is waited for and kept.
             self._is_stopped = True
+            if isinstance(error, asyncio.CancelledError):
+                self.desk.say("Interrupted: waiting for what is under way, which is paid for")
             with suppress(EvalkitError):
                 await asking
             with suppress(EvalkitError):
@@ -331,7 +333,7 @@ class Gatherer:
         """Take a row, unless its request was answered: a part that is taken over may repeat one."""
         if row.request_id not in self.desk.standing.answered:
             if not row.is_response:
-                self._given_up.add(row.request_id)
+                self.desk.given_up.add(row.request_id)
             self.desk.accept(row, self._by_id.get(row.question_id))
 
 

@@ -240,6 +240,7 @@ def test_ctrl_c_keeps_what_is_under_way_and_leaves_no_process(
     assert process.returncode == 4
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("evalkit: interrupted; ")
+    assert "Interrupted: waiting for what is under way" in err
     [facts] = json.loads(out)["runs"]
     assert facts["complete"] is False
     wait_until(lambda: are_gone(workers), 5)

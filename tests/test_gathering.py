@@ -191,7 +191,7 @@ def test_what_ends_a_run_is_one_line(
     with MessagesServer(answer=sums_answers()) as server:
         place = ["--base-url", server.base_url, "--results", str(tmp_path / "results")]
         found = main(["run", questions, "--workers", "2", *arguments, *place, "--quiet"])
-        assert messages(server) <= 2
+        assert messages(server) <= 2  # a probe, and a question
     err = capsys.readouterr().err
     assert found == code, err
     assert words in err

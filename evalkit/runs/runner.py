@@ -88,6 +88,8 @@ class RunnerSettings:
         is_worth: whether an error is worth another try.
         deadline_seconds: nothing is started later than this after the beginning; None: no limit.
         stop: set when nothing more is to be started; None: nobody says so.
+        first_alone: whether the first request goes alone even where the endpoint is known to
+            answer, for whoever makes no other once there is a response.
     """
 
     limiter: Limiter
@@ -99,6 +101,7 @@ class RunnerSettings:
     is_worth: Callable[[ApiError], bool] = is_worth_retrying
     deadline_seconds: float | None = None
     stop: asyncio.Event | None = None
+    first_alone: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -253,7 +256,8 @@ class Runner:
     @property
     def _waits_for_first(self) -> bool:
         """Whether the first request is under way, and none was ever answered."""
-        was_answered = self.answered_any or self.settings.limiter.breaker.has_answered
+        is_known = self.settings.limiter.breaker.has_answered and not self.settings.first_alone
+        was_answered = self.answered_any or is_known
         return not was_answered and bool(self._in_flight or self._waiting)
 
     def _take_request(self) -> Request | None:
