@@ -133,7 +133,7 @@ def test_numbers_out_of_range_are_refused(
 def test_file_that_is_no_model_is_an_error(
     name: str, content: bytes | str | None, reason: str, tmp_path: Path
 ) -> None:
-    path = tmp_path / name
+    path, before = tmp_path / name, psutil.Process().children()
     if isinstance(content, bytes):
         path.write_bytes(content)
     elif content:
@@ -144,7 +144,7 @@ def test_file_that_is_no_model_is_an_error(
     ):
         pass
     assert "\n" not in str(caught.value)
-    assert psutil.Process().children() == []
+    assert psutil.Process().children() == before
 
 
 def test_own_file_can_be_named_from_the_current_folder(
@@ -160,14 +160,14 @@ def test_own_file_can_be_named_from_the_current_folder(
 
 
 def test_engine_that_is_late_is_stopped(tmp_path: Path) -> None:
-    path = tmp_path / "damaged.gguf"
+    path, before = tmp_path / "damaged.gguf", psutil.Process().children()
     path.write_bytes(b"GGUF" + bytes(1000))
     with (
         pytest.raises(LocalModelError, match="not ready within 0 s"),
         serve_local_model(f"local/{path}", threads=1, ready_seconds=0.0, say=silent),
     ):
         pass
-    assert psutil.Process().children() == []
+    assert psutil.Process().children() == before
 
 
 def test_importing_needs_none_of_the_heavy_libraries() -> None:
