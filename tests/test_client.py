@@ -628,3 +628,19 @@ def test_a_long_message_becomes_one_line_that_can_be_read() -> None:
         error = fail(Endpoint(base_url=address))
     assert str(error).startswith("first second and so on")
     assert len(str(error)) < 330
+
+
+def test_the_command_line_of_httpx_is_not_loaded() -> None:
+    """It takes longer to load than all that is needed of httpx; whoever wants it still gets it."""
+    script = (
+        "import sys\n"
+        "from evalkit.api.client import load_httpx\n"
+        "load_httpx()\n"
+        "import httpx\n"
+        "print('httpx._main' in sys.modules, hasattr(httpx, 'AsyncClient'))\n"
+        "import httpx._main\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True
+    )
+    assert done.stdout.split() == ["False", "True"]

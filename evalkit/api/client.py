@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from evalkit.api.endpoint import Endpoint
 from evalkit.api.error_bodies import build_error
@@ -63,6 +64,7 @@ class MessagesClient:
         return min(self.connections, ASIDE_AT_ONCE)
 
     async def __aenter__(self) -> Self:
+        load_httpx()
         import httpx
 
         from evalkit.api.transport import AiohttpTransport
@@ -265,6 +267,20 @@ class MessagesClient:
                 return f"no connection to {host}: {error}"
             case _:
                 return f"{host} broke the connection off: {str(error) or type(error).__name__}"
+
+
+def load_httpx() -> None:
+    """Import httpx without its command line, which takes longer to load than all that we use.
+
+    That is what httpx itself does where the libraries of its command line are not installed.
+    """
+    if "httpx" not in sys.modules:
+        command_line = "httpx._main"
+        sys.modules[command_line] = cast(ModuleType, None)
+        try:
+            import httpx  # noqa: F401
+        finally:
+            del sys.modules[command_line]
 
 
 def mask_reply(endpoint: Endpoint, reply: httpx.Response) -> httpx.Response:
