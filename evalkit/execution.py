@@ -56,45 +56,19 @@ async def ask_job(
     """
     # Two ways of the same command may turn out to be one run; the second finds all answered.
     async with session.lock(results / job.manifest.identity.folder_name):
-        return await ask_alone(
-            job,
-            session,
-            client,
-            limiter,
-            results,
-            settings,
-            progress=progress,
-            say=say,
-            begun=begun,
-        )
-
-
-async def ask_alone(
-    job: Job,
-    session: Session,
-    client: MessagesClient,
-    limiter: Limiter,
-    results: Path,
-    settings: RunSettings,
-    *,
-    progress: bool,
-    say: Say,
-    begun: Callable[[Path], None],
-) -> Run:
-    """The same, while nobody else of this command uses the folder."""
-    kept = job.questions if settings.keep_text else tuple(map(without_text, job.questions))
-    examples = job.example_set if settings.keep_text else ()
-    folder = await asyncio.to_thread(create_run_folder, results, job.manifest, kept, examples)
-    begun(folder.path)
-    with folder.locked():
-        try:
-            await ask_missing(
-                folder, job, session, client, limiter, settings, progress=progress, say=say
-            )
-        except ApiError:
-            folder.discard_if_empty()
-            raise
-        return await asyncio.to_thread(finish, folder, job)
+        kept = job.questions if settings.keep_text else tuple(map(without_text, job.questions))
+        examples = job.example_set if settings.keep_text else ()
+        folder = await asyncio.to_thread(create_run_folder, results, job.manifest, kept, examples)
+        begun(folder.path)
+        with folder.locked():
+            try:
+                await ask_missing(
+                    folder, job, session, client, limiter, settings, progress=progress, say=say
+                )
+            except ApiError:
+                folder.discard_if_empty()
+                raise
+            return await asyncio.to_thread(finish, folder, job)
 
 
 def finish(folder: RunFolder, job: Job) -> Run:
