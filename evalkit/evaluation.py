@@ -18,7 +18,7 @@ from evalkit.execution import ask_job
 from evalkit.jobs import plan_job
 from evalkit.models.findings import Findings, default_findings
 from evalkit.models.model import PRICE_ADVICE
-from evalkit.probing import Settled, cannot_be_asked, settle_way
+from evalkit.probing import Settled, cannot_be_asked, settle_way, telling
 from evalkit.progress import Say, ignore, print_to_stderr
 from evalkit.results import Run
 from evalkit.runs.manifest import Manifest
@@ -172,7 +172,7 @@ async def run_at_target(
                 target,
                 settings.way,
                 build_asking(target, settings),
-                send=client.send,
+                send=telling(client.send, say),
                 policy=settings.retries,
                 findings=findings,
             )

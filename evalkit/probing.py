@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from evalkit.api.retries import RetryPolicy, send_with_retries
+from evalkit.api.retries import RetryPolicy, is_worth_retrying, send_with_retries
 from evalkit.elicitation.asking import Asking
 from evalkit.elicitation.choose import (
     IN_WORDS,
@@ -26,6 +26,9 @@ from evalkit.targets import Target
 
 NEED_PREFILL = ("auto", "prefill")
 """Choices of a way for which it has to be known whether the model takes a prefill."""
+
+MOST_ATTEMPTS = 6
+"""Tries of a probe, some 15 seconds: an endpoint that never answered is not waited for longer."""
 
 Send = Callable[[Mapping[str, Any]], Awaitable[Response]]
 
@@ -94,6 +97,23 @@ async def settle_way(
     )
 
 
+def telling(send: Send, say: Callable[[str], None]) -> Send:
+    """Make attempts as another does, and say of the first that failed that there will be more."""
+    has_said = False
+
+    async def send_and_tell(body: Mapping[str, Any]) -> Response:
+        nonlocal has_said
+        try:
+            return await send(body)
+        except ApiError as error:
+            if is_worth_retrying(error) and not has_said:
+                has_said = True
+                say(f"{error.message}; trying again")
+            raise
+
+    return send_and_tell
+
+
 async def probe(
     asking: Asking, way: Way | Literal["auto"], send: Send, policy: RetryPolicy
 ) -> Capabilities:
@@ -104,6 +124,7 @@ async def probe(
             refused that was asked for.
     """
     with_prefill = way in NEED_PREFILL
+    policy = replace(policy, attempts=min(policy.attempts, MOST_ATTEMPTS))
     while True:
         body = build_probe(asking, with_prefill=with_prefill)
         result, _ = await send_with_retries(lambda body=body: send(body), policy)  # type: ignore[misc]

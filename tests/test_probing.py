@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,14 +15,16 @@ from evalkit.elicitation.asking import Asking
 from evalkit.errors import (
     ApiError,
     AuthenticationError,
+    ConnectionFailedError,
     InvalidRequestError,
     NotFoundError,
     ServerError,
 )
 from evalkit.models.findings import Findings
 from evalkit.models.model import Capabilities, Model
-from evalkit.probing import Settled, settle_way
+from evalkit.probing import MOST_ATTEMPTS, Settled, probe, settle_way, telling
 from evalkit.requests import Way
+from evalkit.responses import Response
 from evalkit.targets import Target, known_capabilities
 from tests.conftest import QUICK, endpoint_of
 from tests.messages_body import prefill_of
@@ -276,3 +279,20 @@ def test_a_reply_without_a_letter_is_no_continuation(reply: Reply, findings: Fin
     # llama.cpp without its template engine answers a prefill with nothing at all.
     with MessagesServer(answer=lambda body: reply) as server:
         assert settle(target_of(server, OLD), findings).way == "instructed"
+
+
+def test_a_probe_that_fails_says_so_once_and_ends_soon() -> None:
+    said: list[str] = []
+    tried = 0
+
+    async def refuse(body: Mapping[str, Any]) -> Response:
+        nonlocal tried
+        tried += 1
+        raise ConnectionFailedError("no connection to host: Connection refused")
+
+    stubborn = replace(QUICK, attempts=100)
+    asking = Asking(model="m", capabilities=Capabilities())
+    with pytest.raises(ConnectionFailedError):
+        asyncio.run(probe(asking, "auto", telling(refuse, said.append), stubborn))
+    assert tried == MOST_ATTEMPTS
+    assert said == ["no connection to host: Connection refused; trying again"]
