@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +96,11 @@ class Run:
     def groups(self) -> tuple[Summary, ...]:
         """The numbers of each subject."""
         return summarize_each(self._counts)
+
+    @cached_property
+    def shares(self) -> array[float]:
+        """The share of correct responses to each question, in the order of the set; NaN: none."""
+        return self.tally.shares_correct(self.questions)
 
     @cached_property
     def _counts(self) -> dict[str | None, Count]:
@@ -301,4 +307,5 @@ def interval_to_dict(interval: Interval) -> dict[str, Any]:
         "n": interval.n,
         "level": interval.level,
         "method": interval.method,
+        "clusters": interval.clusters,
     }

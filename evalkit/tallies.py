@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +16,15 @@ from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.costs import cost_of_usage, savings_of_usage
 from evalkit.runs.journal import JournalRow, keep_latest
 from evalkit.runs.manifest import Manifest
-from evalkit.scores import CODES, Count, Summary, encode_answer, read_row
+from evalkit.scores import (
+    CODES,
+    FIRST_ANSWER,
+    FIRST_REPLY,
+    Count,
+    Summary,
+    encode_answer,
+    read_row,
+)
 
 USAGE_FIELDS = (
     "input_tokens",
@@ -73,6 +81,20 @@ class Tally:
         """The codes of the samples of one question."""
         return self.codes[number * self.samples : (number + 1) * self.samples]
 
+    def shares_correct(self, questions: Iterable[Question]) -> array[float]:
+        """The share of correct responses to each question; NaN where none came.
+
+        Args:
+            questions: those of the run, in their order.
+        """
+        return array(
+            "d",
+            (
+                share_of(self.codes_of(number), question.right)
+                for number, question in enumerate(questions)
+            ),
+        )
+
     def count(self, questions: Iterable[Question]) -> dict[str | None, Count]:
         """The numbers of each group; those of questions without one by None.
 
@@ -86,6 +108,18 @@ class Tally:
                 count = counts[question.group] = Count()
             count.add(question, self.codes_of(number))
         return counts
+
+
+def share_of(codes: Iterable[int], right: Collection[int]) -> float:
+    """The share of replies that name a right choice; NaN if none came.
+
+    Args:
+        codes: of the responses to one question.
+        right: the positions of its right choices.
+    """
+    replies = [code for code in codes if code >= FIRST_REPLY]
+    correct = sum(code - FIRST_ANSWER in right for code in replies)
+    return correct / len(replies) if replies else math.nan
 
 
 def summarize_all(counts: Mapping[str | None, Count]) -> Summary:

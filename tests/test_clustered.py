@@ -143,12 +143,12 @@ def test_clusters_that_do_not_differ_count_as_one_question_each() -> None:
     interval = clustered_interval(mean)
     assert mean.error == 0
     assert (interval.low, interval.high) == pytest.approx((wilson.low, wilson.high))
-    assert (interval.n, interval.method) == (5, "Wilson on clusters")
+    assert (interval.n, interval.method, interval.clusters) == (5, "Wilson on clusters", 3)
     mean = clustered_mean([-0.1, -0.7, -0.4, -0.2, -0.6], ["a", "a", "b", "c", "c"])
     tango = tango_interval(0, 1.2, 3)
     interval = clustered_difference_interval(mean)
     assert (interval.low, interval.high) == pytest.approx((tango.low, tango.high))
-    assert (interval.n, interval.method) == (5, "Tango on clusters")
+    assert (interval.n, interval.method, interval.clusters) == (5, "Tango on clusters", 3)
     assert clustered_difference_test(mean) == pytest.approx(2 * stats.norm.sf(math.sqrt(1.2)))
     assert clustered_difference_test(clustered_mean([0, 0], "ab")) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.costs import cost_of_rows, savings_of_rows
 from evalkit.runs.journal import JournalReader, JournalRow, read_journal
 from evalkit.runs.manifest import Manifest
-from evalkit.scores import score_questions, summarize, summarize_groups
+from evalkit.scores import score_questions, share_correct, summarize, summarize_groups
 from evalkit.tallies import USAGE_FIELDS, Failure, Tally, summarize_all, summarize_each, tally_rows
 from tests.test_journal import lines_of
 from tests.test_manifest import IDENTITY
@@ -124,6 +125,18 @@ def test_a_tally_says_what_rows_and_scores_say(
         Failure(kind=kind, message=message, count=count)
         for (kind, message), count in reasons.most_common()
     )
+
+
+@given(written=JOURNALS)
+def test_a_question_has_the_share_of_its_replies_that_are_right(
+    written: Sequence[JournalRow], shared_path: Path
+) -> None:
+    shared_path.write_bytes(lines_of(*written))
+    tally = tally_rows(JournalReader(shared_path), manifest_of(), QUESTIONS)
+    scores = score_questions(QUESTIONS, read_journal(shared_path).rows, PromptFormat(), SAMPLES)
+    for number, share in enumerate(tally.shares_correct(QUESTIONS)):
+        expected = share_correct(scores[number * SAMPLES : (number + 1) * SAMPLES])
+        assert math.isnan(share) if expected is None else share == expected
 
 
 def test_nothing_asked_is_nothing_paid() -> None:

@@ -133,7 +133,9 @@ def clustered_interval(mean: ClusteredMean, *, confidence: float = 0.95) -> Inte
     if mean.error == 0:
         right = min(mean.estimate * mean.clusters, mean.clusters)
         interval = wilson_interval(right, mean.clusters, level=confidence)
-        return replace(interval, n=mean.questions, method="Wilson on clusters")
+        return replace(
+            interval, n=mean.questions, method="Wilson on clusters", clusters=mean.clusters
+        )
     return _t_interval(mean, confidence, lowest=0.0)
 
 
@@ -163,7 +165,9 @@ def clustered_difference_interval(mean: ClusteredMean, *, confidence: float = 0.
         interval = tango_interval(
             max(total, 0.0), max(-total, 0.0), mean.clusters, confidence=confidence
         )
-        return replace(interval, n=mean.questions, method="Tango on clusters")
+        return replace(
+            interval, n=mean.questions, method="Tango on clusters", clusters=mean.clusters
+        )
     return _t_interval(mean, confidence, lowest=-1.0)
 
 
@@ -189,6 +193,16 @@ def clustered_difference_test(mean: ClusteredMean) -> float:
     return 2 * float(stdtr(mean.df, -abs(mean.estimate) / mean.error))
 
 
+def _on_clusters(interval: Interval, mean: ClusteredMean) -> Interval:
+    """An interval that took each cluster for one question."""
+    return replace(
+        interval,
+        n=mean.questions,
+        method=f"{interval.method} on clusters",
+        clusters=mean.clusters,
+    )
+
+
 def _t_interval(mean: ClusteredMean, confidence: float, *, lowest: float) -> Interval:
     from scipy.special import stdtrit
 
@@ -200,4 +214,5 @@ def _t_interval(mean: ClusteredMean, confidence: float, *, lowest: float) -> Int
         n=mean.questions,
         level=confidence,
         method="CR2",
+        clusters=mean.clusters,
     )

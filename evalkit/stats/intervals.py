@@ -20,6 +20,8 @@ class Interval:
     level: float
     """Confidence, two-sided, such as 0.95."""
     method: str
+    clusters: int | None = None
+    """Clusters that the questions come in, where the interval takes account of them."""
 
     def contains(self, value: float) -> bool:
         """Whether a value lies within the interval, its ends included."""
