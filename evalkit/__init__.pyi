@@ -97,7 +97,6 @@ from .reading import read_choice as read_choice
 from .results import Run as Run
 from .results import load_run as load_run
 from .scores import Score as Score
-from .scores import Summary as Summary
 from .settings import RunSettings as RunSettings
 from .stats.intervals import (
     Interval as Interval,
@@ -108,6 +107,7 @@ from .stats.intervals import (
 from .stats.intervals import (
     wilson_interval as wilson_interval,
 )
+from .summaries import Summary as Summary
 from .verifying import Finding as Finding
 from .verifying import Verification as Verification
 from .verifying import verify_run as verify_run

@@ -10,6 +10,7 @@ from typing import Any
 from evalkit.comparability import Difference, list_run_differences
 from evalkit.disagreements import Disagreement, by_question, find_disagreements
 from evalkit.errors import UsageError
+from evalkit.orders import design_of
 from evalkit.pairs import PairedDifference, adjust, compare_scores, pair_scores, paired_to_dict
 from evalkit.requests import WAYS, Way
 from evalkit.responses import Response
@@ -61,7 +62,7 @@ class AskedWay:
     def missing(self) -> float:
         """The share of the replies wanted that did not come."""
         summary = self.run.summary
-        return (summary.failed + summary.not_asked) / (summary.questions * summary.samples)
+        return (summary.failed + summary.not_asked) / summary.wanted
 
     @property
     def output_tokens(self) -> float | None:
@@ -241,7 +242,7 @@ def compare_with_first(runs: Sequence[Run]) -> tuple[WayComparison, ...]:
     """Each further run against the first, with p-values adjusted for their number."""
     reference, *others = runs
     family = max(1, len(others))
-    is_repeated = any(run.manifest.identity.samples > 1 for run in runs)
+    is_repeated = any(design_of(run.manifest.identity).is_repeated for run in runs)
     accuracies, readables = (
         adjust(
             [

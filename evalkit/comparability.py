@@ -111,6 +111,8 @@ def describe(manifest: Manifest) -> dict[str, str]:
         "worked examples": str(identity.shots),
         "seed of the worked examples": str(identity.seed),
         "responses to a question": str(identity.samples),
+        "orders of the choices": str(identity.orders or "the set's own"),
+        "seed of the orders": str(identity.seed) if isinstance(identity.orders, int) else NONE,
         "API version": identity.api_version,
         "endpoint": identity.endpoint,
         "weights": (identity.model_digest or NONE)[:12],

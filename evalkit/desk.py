@@ -138,7 +138,8 @@ class Desk:
 
     def score(self, question: Question, row: JournalRow) -> Score:
         """Read a row and judge it."""
-        return score_question(question, row, self.job.manifest.prompt, row.sample_index)
+        form = self.job.manifest.prompt
+        return score_question(question, row, form, row.sample_index, row.order)
 
     def take_scores(self, rows: Iterable[JournalRow]) -> list[Score]:
         """The scores of rows that are on disk now, but of those that are asked again."""
@@ -167,7 +168,7 @@ class Desk:
         return replace(
             row,
             result=replace(row.result, text="", tool_input=None),
-            reading=self.job.read(question, row.result),
+            reading=self.job.read(question, row.result, row.order),
             is_bound=self._is_bound(question, row.result),
         )
 

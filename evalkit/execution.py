@@ -206,10 +206,13 @@ def score_earlier(journal: JournalReader, desk: Desk) -> Iterator[Score]:
     if not desk.standing.answered:
         return
     by_id = {question.id: question for question in desk.job.questions}
+    find = desk.job.design.find
     seen: set[str] = set()
     for row in journal:
         question = by_id.get(row.question_id)
         if question is None or not row.is_response or row.request_id in seen:
+            continue
+        if find(question, row.order, row.sample_index) is None:
             continue
         seen.add(row.request_id)
         if desk.job.find_retake(question, row) is None:

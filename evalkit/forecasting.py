@@ -167,6 +167,7 @@ class Forecaster:
             shots=identity.shots,
             questions=len(self.job.questions),
             samples=identity.samples,
+            orders=identity.orders,
             concurrency=self.concurrency,
             in_batch=self.settings.batch,
             answered=self.job.size - len(unanswered),

@@ -11,18 +11,20 @@ from typing import Any
 from evalkit.answers import Answer, Outcome
 from evalkit.benchmarks import Benchmark
 from evalkit.elicitation.asking import Asking
-from evalkit.elicitation.choose import Feature, build_body, enlarge, list_features, read_answer
+from evalkit.elicitation.choose import Feature, build_body, enlarge, list_features
 from evalkit.errors import BenchmarkError
 from evalkit.images import ImageLimits, check_images
 from evalkit.models.model import Model
+from evalkit.orders import Design, design_of
 from evalkit.probing import Settled
 from evalkit.prompts import build_prompt, choose_examples, rank_examples
-from evalkit.questions import Question, QuestionSet
+from evalkit.questions import Order, Question, QuestionSet, reorder
 from evalkit.requests import Request, build_request
 from evalkit.responses import Response
 from evalkit.runs.journal import JournalRow
 from evalkit.runs.manifest import Identity, Manifest, find_git_commit
 from evalkit.runs.standing import Standing
+from evalkit.scores import read_reply
 from evalkit.settings import RunSettings
 from evalkit.targets import Target
 
@@ -47,9 +49,14 @@ class Job:
         return f"{identity.benchmark} {identity.model} {identity.way}"
 
     @property
+    def design(self) -> Design:
+        """What is wanted of each question."""
+        return design_of(self.manifest.identity)
+
+    @cached_property
     def size(self) -> int:
         """Responses wanted."""
-        return len(self.questions) * self.manifest.identity.samples
+        return sum(map(self.design.count, self.questions))
 
     @cached_property
     def first_body(self) -> Mapping[str, Any]:
@@ -66,12 +73,15 @@ class Job:
         """What the model takes of pictures."""
         return ImageLimits(max_images=self.facts.max_images)
 
-    def build_request(self, question: Question, sample_index: int = 0) -> Request:
-        """The request for one response to one question."""
+    def build_request(
+        self, question: Question, sample_index: int = 0, order: Order | None = None
+    ) -> Request:
+        """The request for one response to one question, with its choices in some order."""
         identity = self.manifest.identity
-        prompt = build_prompt(question, self.manifest.prompt, self.choose_shown(question))
+        shown = question if order is None else reorder(question, order)
+        prompt = build_prompt(shown, self.manifest.prompt, self.choose_shown(question))
         body = build_body(identity.way, prompt, self.asking)
-        return build_request(question.id, identity.way, body, sample_index)
+        return build_request(question.id, identity.way, body, sample_index, order)
 
     def choose_shown(self, question: Question) -> tuple[Question, ...]:
         """The worked examples before a question."""
@@ -79,9 +89,11 @@ class Job:
 
     def list_requests(self, questions: Sequence[Question]) -> Iterator[Request]:
         """All requests for some questions, one after the other."""
+        design = self.design
         for question in questions:
-            for index in range(self.manifest.identity.samples):
-                yield self.build_request(question, index)
+            for order in design.list_orders(question):
+                for index in range(design.samples):
+                    yield self.build_request(question, index, order)
 
     def list_missing(
         self, standing: Standing, questions: Iterable[Question] | None = None
@@ -127,14 +139,14 @@ class Job:
         is_read = row.reading is not None and row.reading.outcome is not Outcome.TRUNCATED
         if row.way == "prefill" or is_read:
             return None
-        request = self.build_request(question, row.sample_index)
+        request = self.build_request(question, row.sample_index, row.order)
         return self.build_retake(request, question, row.result)
 
-    def read(self, question: Question, response: Response) -> Answer:
-        """What a reply amounts to."""
-        identity = self.manifest.identity
-        prompt = build_prompt(question, self.manifest.prompt)
-        return read_answer(identity.way, response, prompt, question.choices)
+    def read(self, question: Question, response: Response, order: Order | None = None) -> Answer:
+        """What a reply amounts to, with the choice by its position in the set's own order."""
+        return read_reply(
+            question, order, self.manifest.identity.way, response, self.manifest.prompt
+        )
 
     def build_retake(
         self, request: Request, question: Question, response: Response
@@ -142,7 +154,7 @@ class Job:
         """The request to ask once more if a reply was cut off before it answered; else None."""
         if response.stop_reason != "max_tokens":
             return None
-        if self.read(question, response).outcome is not Outcome.TRUNCATED:
+        if self.read(question, response, request.order).outcome is not Outcome.TRUNCATED:
             return None
         body = enlarge(request.body, self.facts.max_output_tokens)
         return None if body is None else request.with_room(body)
@@ -211,6 +223,7 @@ def plan_job(
                 limit=settings.limit,
                 seed=settings.seed,
                 samples=settings.samples,
+                orders=settings.orders,
                 keep_text=settings.keep_text,
             ),
             prompt=form,

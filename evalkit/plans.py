@@ -10,6 +10,7 @@ from evalkit.api.limits import RateLimits
 from evalkit.errors import UsageError
 from evalkit.experience import Experience
 from evalkit.requests import Way
+from evalkit.runs.manifest import Orders
 
 EMBEDDED = "local/"
 """How the names of embedded models begin."""
@@ -78,7 +79,7 @@ class Plan:
     shots: int
     questions: int
     samples: int
-    """Responses for each question."""
+    """Responses for each question, in each order of its choices."""
     concurrency: int
     in_batch: bool
     """Whether the settings ask for Message Batches."""
@@ -106,6 +107,8 @@ class Plan:
     seconds: float
     """How long it takes."""
     basis: Basis
+    orders: Orders | None = None
+    """In which orders each question's choices are shown; None: in the set's own alone."""
     margin: float | None = None
     """A fraction, such as 0.02."""
     needs: tuple[Need, ...] = ()

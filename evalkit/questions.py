@@ -17,6 +17,9 @@ MIN_CHOICES, MAX_CHOICES = 2, 26
 
 Role = Literal["user", "assistant"]
 
+Order = tuple[int, ...]
+"""By position, the choice that stands there: (2, 0, 1) shows the third choice first."""
+
 AT_ONCE = 100
 """Questions of which a digest is made in one go."""
 
@@ -217,7 +220,28 @@ def shuffle_choices(question: Question, seed: int) -> Question:
         (['a', 'b', 'c'], ('a',))
     """
     places = range(len(question.choices))
-    order = tuple(sorted(places, key=lambda i: digest_of(str(seed), question.id, str(i))))
+    order = sorted(places, key=lambda i: digest_of(str(seed), question.id, str(i)))
+    return reorder(question, tuple(order))
+
+
+def reorder(question: Question, order: Order) -> Question:
+    """Show the choices in another order.
+
+    Args:
+        question: in whatever order.
+        order: by position, the choice that is to stand there; each choice once.
+
+    Raises:
+        ValueError: a choice is missing, or named twice.
+
+    Example:
+        >>> q = Question(id="x", stem="?", choices=("a", "b", "c"), right=(0,))
+        >>> reorder(q, (1, 2, 0)).choices, reorder(q, (1, 2, 0)).right
+        (('b', 'c', 'a'), (2,))
+    """
+    places = range(len(question.choices))
+    if sorted(order) != list(places):
+        raise ValueError(f"{question.id}: order {order} of {len(places)} choices")
     source = question.order or tuple(places)
     return replace(
         question,

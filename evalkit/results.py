@@ -6,28 +6,31 @@ from array import array
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from evalkit.prompts import build_labels
+from evalkit.counts import Count, average_groups
+from evalkit.errors import UsageError
+from evalkit.frames import tabulate_confusion, tabulate_scores
+from evalkit.orders import design_of
+from evalkit.positions import PositionBias, find_position_bias
 from evalkit.questions import Question
-from evalkit.responses import RequestFailure
 from evalkit.runs.folder import JOURNAL, open_run_folder
 from evalkit.runs.journal import JournalReader, JournalRow, read_journal
 from evalkit.runs.manifest import Manifest
-from evalkit.scores import FIRST_ANSWER, Count, Score, Summary, score_questions
+from evalkit.scores import Score, score_questions
+from evalkit.stats.estimates import Estimate
+from evalkit.stats.groups import GroupedMeans
 from evalkit.stats.intervals import Interval
-from evalkit.tallies import (
-    USAGE_FIELDS,
-    Failure,
-    Tally,
-    summarize_all,
-    summarize_each,
-    tally_rows,
-)
+from evalkit.summaries import OrderSummary, Repetition, Summary
+from evalkit.tallies import Failure, Tally, summarize_all, summarize_each, tally_rows
 from evalkit.version import __version__
 
 if TYPE_CHECKING:
     import pandas
+
+ClusterBy = Literal["declared", "group", "none"]
+"""What stands or falls together: the questions of a passage or template that the set declares; all
+questions of a group, for a claim about groups like these; or none."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Run:
     """What came of each of them."""
     garbled_lines: tuple[int, ...] = ()
     """Lines of the journal that can't be read; their questions count as not asked."""
+    clustered_by: ClusterBy = "declared"
+    """Which questions stand or fall together."""
 
     @cached_property
     def rows(self) -> tuple[JournalRow, ...]:
@@ -59,13 +64,15 @@ class Run:
 
     @cached_property
     def scores(self) -> tuple[Score, ...]:
-        """One for each question and sample, in the order of the set.
+        """One for each response wanted, in the order of the set.
+
+        Those of a question stand order after order of its choices, sample after sample.
 
         Raises:
             RunError: the journal can't be read any more.
         """
-        samples = self.manifest.identity.samples
-        return score_questions(self.questions, self.rows, self.manifest.prompt, samples)
+        design = design_of(self.manifest.identity)
+        return score_questions(self.questions, self.rows, self.manifest.prompt, design)
 
     @property
     def retakes(self) -> int:
@@ -90,12 +97,17 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """The numbers over all questions."""
-        return summarize_all(self._counts)
+        return summarize_all(self._counts, by_group=self.clustered_by == "group")
 
     @cached_property
     def groups(self) -> tuple[Summary, ...]:
         """The numbers of each subject."""
         return summarize_each(self._counts)
+
+    @cached_property
+    def means(self) -> GroupedMeans | None:
+        """The mean over subjects beside that over questions; None if there is one subject."""
+        return average_groups(self._counts)
 
     @cached_property
     def shares(self) -> array[float]:
@@ -104,7 +116,7 @@ class Run:
 
     @cached_property
     def _counts(self) -> dict[str | None, Count]:
-        return self.tally.count(self.questions)
+        return self.tally.count(self.questions, is_clustered=self.clustered_by != "none")
 
     @property
     def is_complete(self) -> bool:
@@ -138,6 +150,8 @@ class Run:
             "way_reason": self.manifest.way_reason,
             "shots": identity.shots,
             "samples": identity.samples,
+            "orders": identity.orders,
+            "clustered_by": self.clustered_by,
             "unbound_replies": self.unbound,
             "retakes": self.retakes,
             "evalkit_version": __version__,
@@ -146,6 +160,7 @@ class Run:
             "garbled_lines": list(self.garbled_lines),
             "failures": [asdict(failure) for failure in self.failures()],
             **summary_to_dict(self.summary),
+            "macro": None if self.means is None else means_to_dict(self.means),
             "usage": self.usage(),
             "cost": self.cost,
             "cache_savings": self.cache_savings,
@@ -156,105 +171,61 @@ class Run:
         """One row for each response or failure, in the order of the questions.
 
         Returns:
-            Columns `question_id`, `sample`, `group`, `benchmark`, `model`, `way`, `outcome`,
-            `choice` (label picked), `right` (label of the right choice), `correct` (missing where
-            no reply came), `text` (the reply, or the input of its tool call), `stop_reason`,
-            `refusal_category`, `model_served`, the token counts of `usage`, `failure` (kind),
-            `attempts`, `seconds`, `request_id` and `message_id` (both the endpoint's). Texts are
-            `string`, counts `Int64`, `correct` is `boolean`, `seconds` `float64`; what is missing
-            is NA.
+            Columns `question_id`, `order` (by position, the label of the choice that was shown
+            there; missing where the set's own order was kept), `sample`, `group`, `benchmark`,
+            `model`, `way`, `outcome`, `choice` (label picked), `right` (label of the right choice),
+            both in the set's own order, `shown_right` (label under which the right choice was
+            shown), `correct` (missing where no reply came), `text` (the reply, or the input of its
+            tool call), `stop_reason`, `refusal_category`, `model_served`, the token counts of
+            `usage`, `failure` (kind), `attempts`, `seconds`, `request_id` and `message_id` (both
+            the endpoint's). Texts are `string`, counts `Int64`, `correct` is `boolean`, `seconds`
+            `float64`; what is missing is NA.
         """
-        import pandas
-
-        rows = [self._to_row(score) for score in self.scores if score.row is not None]
-        types = dict.fromkeys(self._columns(), "string")
-        types |= dict.fromkeys((*USAGE_FIELDS, "attempts", "sample"), "Int64")
-        types |= {"correct": "boolean", "seconds": "float64"}
-        return pandas.DataFrame(rows, columns=list(types), dtype=object).astype(types)
+        return tabulate_scores(self.scores, self.manifest)
 
     def confusion(self) -> pandas.DataFrame:
         """Right label against picked label, which shows a model's liking for a position.
 
         Returns:
-            Counts of the questions whose reply names a choice: one row for each right label, one
-            column for each label picked.
+            Counts of the replies that name a choice: one row for each right label, one column for
+            each label picked, both as they were shown.
         """
-        import pandas
-        from sklearn.metrics import confusion_matrix
+        return tabulate_confusion(self.questions, self.tally, self.manifest.prompt)
 
-        most = max(len(question.choices) for question in self.questions)
-        labels = list(build_labels(most, self.manifest.prompt.labels))
-        pairs = [
-            (labels[question.right[0]], labels[code - FIRST_ANSWER])
-            for number, question in enumerate(self.questions)
-            for code in self.tally.codes_of(number)
-            if code >= FIRST_ANSWER
-        ]
-        # scikit-learn takes no empty lists.
-        counts = confusion_matrix(*zip(*pairs, strict=True), labels=labels) if pairs else 0
-        return pandas.DataFrame(
-            counts,
-            index=pandas.Index(labels, name="right"),
-            columns=pandas.Index(labels, name="picked"),
-        )
+    def position_bias(self) -> PositionBias | None:
+        """Whether the model likes some letters more than others, told from one reply a question.
 
-    @staticmethod
-    def _columns() -> tuple[str, ...]:
-        """The columns of `to_dataframe`, in order."""
-        front = "question_id sample group benchmark model way outcome choice right correct text"
-        middle = ("stop_reason", "refusal_category", "model_served", *USAGE_FIELDS)
-        return (
-            *front.split(),
-            *middle,
-            *("failure", "attempts", "seconds", "request_id", "message_id"),
-        )
-
-    def _to_row(self, score: Score) -> dict[str, Any]:
-        """One response as a row of the table."""
-        row, question, identity = score.row, score.question, self.manifest.identity
-        assert row is not None
-        labels = build_labels(len(question.choices), self.manifest.prompt.labels)
-        choice = score.answer.choice
-        facts: dict[str, Any] = {
-            "question_id": question.id,
-            "sample": score.sample_index,
-            "group": question.group,
-            "benchmark": identity.benchmark,
-            "model": identity.model,
-            "way": row.way,
-            "outcome": score.answer.outcome.value,
-            "choice": None if choice is None else labels[choice],
-            "right": labels[question.right[0]],
-            "correct": score.correct,
-            "attempts": row.attempts,
-            "seconds": row.seconds,
-            "request_id": row.result.request_id,
-        }
-        if isinstance(row.result, RequestFailure):
-            return {**facts, "failure": row.result.kind}
-        return {
-            **facts,
-            "text": row.result.text or row.result.tool_input or "",
-            "stop_reason": row.result.stop_reason,
-            "refusal_category": row.result.refusal_category,
-            "model_served": row.result.model,
-            "message_id": row.result.message_id,
-            **{name: getattr(row.result.usage, name) for name in USAGE_FIELDS},
-        }
+        Returns:
+            None: no question got a reply.
+        """
+        return find_position_bias(self.questions, self.tally, self.manifest.prompt)
 
 
-def load_run(path: Path | str, *, questions: tuple[Question, ...] | None = None) -> Run:
+def load_run(
+    path: Path | str,
+    *,
+    questions: tuple[Question, ...] | None = None,
+    clustered_by: ClusterBy = "declared",
+) -> Run:
     """Read a run's folder and score its replies anew; no model is asked.
 
     Args:
         path: the folder.
         questions: those of the run in their order, if they are in memory already; only their
             number is compared with the manifest. None: they are read from the folder.
+        clustered_by: which questions stand or fall together: those of a cluster that the set
+            declares; those of a "group", which makes the interval a claim about groups like these
+            and several times wider; or "none".
 
     Raises:
         RunFormatError: it is no run folder, or its files can't be read.
+        UsageError: the questions have no groups to be clustered by.
     """
+    if clustered_by not in get_args(ClusterBy):
+        raise UsageError(f"cluster {clustered_by!r}: expected {', '.join(get_args(ClusterBy))}")
     folder = open_run_folder(Path(path), questions=questions)
+    if clustered_by == "group" and all(question.group is None for question in folder.questions):
+        raise UsageError(f"cluster group: the questions of {folder.path} have no groups")
     reader = JournalReader(folder.journal_path)
     tally = tally_rows(reader, folder.manifest, folder.questions)
     return Run(
@@ -263,16 +234,28 @@ def load_run(path: Path | str, *, questions: tuple[Question, ...] | None = None)
         questions=folder.questions,
         tally=tally,
         garbled_lines=tuple(reader.garbled_lines),
+        clustered_by=clustered_by,
     )
 
 
 def summary_to_dict(summary: Summary) -> dict[str, Any]:
     """A summary as JSON."""
+    estimate = summary.estimate
     accuracy = summary.accuracy
     return {
         "questions": summary.questions,
         "n": summary.asked,
+        "mean": summary.mean,
         "accuracy": None if accuracy is None else interval_to_dict(accuracy),
+        "standard_error": None if estimate is None else estimate.error,
+        "clusters": None
+        if estimate is None or estimate.clusters is None
+        else {
+            "count": estimate.clusters,
+            "df": estimate.df,
+            "design_effect": estimate.design_effect,
+            "rough": estimate.is_rough,
+        },
         "chance": summary.chance,
         "above_chance": summary.is_above_chance,
         "chance_corrected": None
@@ -283,6 +266,8 @@ def summary_to_dict(summary: Summary) -> dict[str, Any]:
             "high": summary.correct_for_chance(accuracy.high),
         },
         "most_frequent_position": summary.most_frequent,
+        "rerun": None if summary.repetition is None else rerun_to_dict(summary.repetition),
+        "order_effect": None if summary.orders is None else orders_to_dict(summary.orders),
         "outcomes": {
             "correct": summary.correct,
             "wrong": summary.wrong,
@@ -295,6 +280,53 @@ def summary_to_dict(summary: Summary) -> dict[str, Any]:
         "sensitivity": None if summary.sensitivity is None else list(summary.sensitivity),
         "format_decides": summary.format_decides,
         "if_missing_wrong_or_right": list(summary.missing),
+    }
+
+
+def rerun_to_dict(found: Repetition) -> dict[str, Any]:
+    """How responses to the same question scatter, as JSON."""
+    return {
+        "samples": found.samples,
+        "questions": found.questions,
+        "within": found.within,
+        "standard_error": found.rerun_error,
+        "agreement": found.agreement,
+        "gain_of_another": found.gain,
+    }
+
+
+def orders_to_dict(found: OrderSummary) -> dict[str, Any]:
+    """What the order of the choices changes, as JSON; positions count from 0."""
+    return {
+        "all_right": estimate_to_dict(found.all_right),
+        "flip_rate": estimate_to_dict(found.flips),
+        "by_position": [
+            {"position": place, **(estimate_to_dict(estimate) or {})}
+            for place, estimate in found.by_place
+        ],
+    }
+
+
+def estimate_to_dict(estimate: Estimate | None) -> dict[str, Any] | None:
+    """A mean as JSON."""
+    if estimate is None:
+        return None
+    interval = estimate.interval
+    return {
+        "mean": estimate.mean,
+        "n": estimate.n,
+        "interval": None if interval is None else interval_to_dict(interval),
+    }
+
+
+def means_to_dict(means: GroupedMeans) -> dict[str, Any]:
+    """The mean over groups, each alike, as JSON."""
+    interval = means.macro_interval()
+    return {
+        "groups": len(means.sizes),
+        "mean": means.macro,
+        "standard_error": means.macro_error,
+        "interval": None if interval is None else interval_to_dict(interval),
     }
 
 

@@ -12,6 +12,7 @@ from evalkit.errors import UsageError
 from evalkit.prompts import PromptFormat
 from evalkit.requests import WAYS, Way
 from evalkit.runs.concurrency import MOST
+from evalkit.runs.manifest import Orders
 
 ImageSource = Literal["base64", "file"]
 Engine = Literal["loky", "dask", "ray"]
@@ -32,7 +33,11 @@ class RunSettings:
     way: Way | Literal["auto"] = "auto"
     """How to ask; "auto": prefill where the model takes it, else instructed."""
     samples: int = 1
-    """Responses drawn for each question."""
+    """Responses drawn for each question, in each order of its choices."""
+    orders: Orders | None = None
+    """Show the choices of each question in so many of their rotations, drawn by the seed, or in all
+    of them ("cyclic"), so that each choice stands once at every position; None: as the set has
+    them."""
     limit: int | None = None
     """How many questions, drawn at random by the seed; None: all."""
     seed: int = 0
@@ -103,6 +108,9 @@ class RunSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"{name} {value}: expected at least {least}")
+        is_count = isinstance(self.orders, int) and self.orders >= 1
+        if self.orders not in (None, "cyclic") and not is_count:
+            raise UsageError(f"orders {self.orders!r}: expected at least 1, or cyclic")
         warmth = self.temperature
         in_range = not isinstance(warmth, int | float) or 0 <= warmth <= 1
         if not in_range or (isinstance(warmth, str) and warmth != "default"):

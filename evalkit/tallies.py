@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from array import array
 from collections import Counter
@@ -10,21 +11,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from evalkit.answers import Outcome
+from evalkit.counts import Count, number_clusters
 from evalkit.models.model import Price
+from evalkit.orders import Design, design_of
 from evalkit.questions import Question
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.costs import cost_of_usage, savings_of_usage
 from evalkit.runs.journal import JournalRow, keep_latest
 from evalkit.runs.manifest import Manifest
-from evalkit.scores import (
-    CODES,
-    FIRST_ANSWER,
-    FIRST_REPLY,
-    Count,
-    Summary,
-    encode_answer,
-    read_row,
-)
+from evalkit.scores import CODES, FIRST_ANSWER, FIRST_REPLY, encode_answer, read_row
+from evalkit.summaries import Summary
 
 USAGE_FIELDS = (
     "input_tokens",
@@ -58,10 +54,13 @@ class Tally:
     """What came of a run's questions, in their order."""
 
     codes: bytes
-    """What each response amounts to, sample after sample, question after question: see
-    `evalkit.scores.encode_answer`."""
-    samples: int
-    """Responses wanted for each question."""
+    """What each response amounts to, sample after sample, order after order, question after
+    question: see `evalkit.scores.encode_answer`."""
+    design: Design
+    """What is wanted of each question."""
+    starts: array[int] | None = None
+    """Where the codes of each question begin, and those of the last one end; None: each question
+    has as many as there are samples."""
     unbound: int
     """Replies that do not keep to the schema or tool that should have bound them."""
     retakes: int
@@ -78,8 +77,24 @@ class Tally:
     """Why requests failed, most frequent first."""
 
     def codes_of(self, number: int) -> bytes:
-        """The codes of the samples of one question."""
-        return self.codes[number * self.samples : (number + 1) * self.samples]
+        """The codes of the responses to one question, order after order of its choices."""
+        return self.codes[slice(*find_slots(self.starts, self.design.samples, number))]
+
+    def shown_of(self, number: int, question: Question) -> list[tuple[int, int | None] | None]:
+        """Where the right choice of a question stood and which position was picked, as shown.
+
+        Returns:
+            For each response wanted, both positions, the second None if the reply names no choice;
+            None if no reply came. Of several right choices, the first counts.
+        """
+        orders, found = self.design.list_orders(question), []
+        for slot, code in enumerate(self.codes_of(number)):
+            order = orders[slot // self.design.samples]
+            places = range(len(question.choices)) if order is None else order
+            picked = places.index(code - FIRST_ANSWER) if code >= FIRST_ANSWER else None
+            shown = places.index(question.right[0]), picked
+            found.append(shown if code >= FIRST_REPLY else None)
+        return found
 
     def shares_correct(self, questions: Iterable[Question]) -> array[float]:
         """The share of correct responses to each question; NaN where none came.
@@ -95,18 +110,27 @@ class Tally:
             ),
         )
 
-    def count(self, questions: Iterable[Question]) -> dict[str | None, Count]:
+    def count(
+        self, questions: Sequence[Question], *, is_clustered: bool = True
+    ) -> dict[str | None, Count]:
         """The numbers of each group; those of questions without one by None.
 
         Args:
             questions: those of the run, in their order.
+            is_clustered: whether those that share a cluster are taken to stand or fall together.
         """
+        clusters = number_clusters(questions) if is_clustered else None
         counts: dict[str | None, Count] = {}
         for number, question in enumerate(questions):
             count = counts.get(question.group)
             if count is None:
                 count = counts[question.group] = Count()
-            count.add(question, self.codes_of(number))
+            count.add(
+                question,
+                self.codes_of(number),
+                self.design.list_orders(question),
+                None if clusters is None else clusters[number],
+            )
         return counts
 
 
@@ -122,15 +146,23 @@ def share_of(codes: Iterable[int], right: Collection[int]) -> float:
     return correct / len(replies) if replies else math.nan
 
 
-def summarize_all(counts: Mapping[str | None, Count]) -> Summary:
+def find_slots(starts: Sequence[int] | None, samples: int, number: int) -> tuple[int, int]:
+    """Where the responses to a question begin and end among all."""
+    if starts is None:
+        return number * samples, (number + 1) * samples
+    return starts[number], starts[number + 1]
+
+
+def summarize_all(counts: Mapping[str | None, Count], *, by_group: bool = False) -> Summary:
     """The numbers over all questions, at least one.
 
     Args:
         counts: by group.
+        by_group: whether each group is a cluster: for a claim about groups like these.
     """
     whole = Count()
-    for count in counts.values():
-        whole.merge(count)
+    for number, count in enumerate(counts.values()):
+        whole.merge(count, number if by_group else None)
     return whole.summarize("all")
 
 
@@ -169,9 +201,9 @@ def tally_rows(
 class Ledger:
     """Takes rows in the order of a journal, of which the last of each request counts.
 
-    A place is what one request may fill: a sample of a question, or the same asked once more with
-    more room. Whatever needs more than the last row's code is put aside: the places where rows are
-    in dispute, and rows that belong to no question.
+    A place is what one request may fill: a sample of a question in one order of its choices, or the
+    same asked once more with more room. Whatever needs more than the last row's code is put aside:
+    the places where rows are in dispute, and rows that belong to no question.
 
     Args:
         manifest: of the run.
@@ -186,9 +218,10 @@ class Ledger:
         disputed: Iterable[int] = (),
     ) -> None:
         self.questions, self.form = questions, manifest.prompt
-        self.samples = manifest.identity.samples
+        self.design = design_of(manifest.identity)
+        self.starts = self._find_starts()
         self.numbers = {question.id: number for number, question in enumerate(questions)}
-        places = 2 * len(questions) * self.samples
+        places = 2 * self._find_slots(len(questions) - 1)[1]
         self.codes = bytearray(places)
         self.models = array("I", bytes(array("I").itemsize * places))
         self.model_numbers: dict[str | None, int] = {None: 0}
@@ -241,7 +274,8 @@ class Ledger:
         names = list(self.model_numbers)
         return Tally(
             codes=bytes(codes),
-            samples=self.samples,
+            design=self.design,
+            starts=self.starts,
             unbound=unbound,
             retakes=self.retakes,
             models=tuple(
@@ -260,9 +294,20 @@ class Ledger:
     def find_place(self, row: JournalRow) -> int | None:
         """The place that a row fills; None: it belongs to no question of the run."""
         number = self.numbers.get(row.question_id)
-        if number is None or not 0 <= row.sample_index < self.samples:
+        if number is None:
             return None
-        return 2 * (number * self.samples + row.sample_index) + row.is_retake
+        slot = self.design.find(self.questions[number], row.order, row.sample_index)
+        return None if slot is None else 2 * (self._find_slots(number)[0] + slot) + row.is_retake
+
+    def _find_starts(self) -> array[int] | None:
+        """Where the responses to each question begin; None: each has as many as the others."""
+        if self.design.orders is None:
+            return None
+        counts = map(self.design.count, self.questions)
+        return array("Q", itertools.accumulate(counts, initial=0))
+
+    def _find_slots(self, number: int) -> tuple[int, int]:
+        return find_slots(self.starts, self.design.samples, number)
 
     def _replaces_failure(self, place: int, row: JournalRow) -> bool:
         """Whether a place is filled by an earlier failure of the same request."""
@@ -281,7 +326,7 @@ class Ledger:
             self.codes[place] = FUTILE if row.is_futile else FAILED
             self.failed[place] = row.request_id, (row.result.kind, row.result.message)
             return
-        question = self.questions[place // 2 // self.samples]
+        question = self.questions[self.numbers[row.question_id]]
         answer, is_bound = read_row(question, row, self.form)
         self.codes[place] = encode_answer(answer) | (0 if is_bound else UNBOUND)
         self.models[place] = self.model_numbers.setdefault(

@@ -18,8 +18,9 @@ from evalkit.elicitation.choose import build_body, enlarge
 from evalkit.errors import EvalkitError, PromptError, RunError, RunFormatError
 from evalkit.models.catalogue import find_model
 from evalkit.models.model import Capabilities
+from evalkit.orders import design_of
 from evalkit.prompts import build_prompt, choose_examples, rank_examples
-from evalkit.questions import Question, QuestionSet
+from evalkit.questions import Question, QuestionSet, reorder
 from evalkit.requests import build_request
 from evalkit.results import Run, load_run
 from evalkit.runs.batch_log import read_batch_log
@@ -344,6 +345,9 @@ class Check:
         elif not 0 <= row.sample_index < identity.samples:
             text = f"sample {row.sample_index}: the run has {identity.samples} a question, from 0"
             self._report(JOURNAL, "damaged", text, line)
+        elif row.order not in design_of(identity).list_orders(question):
+            text = f"order {row.order} of the choices: the run does not show this question in it"
+            self._report(JOURNAL, "damaged", text, line)
         elif row.way != identity.way:
             text = f"asked by way {row.way}, the run by {identity.way}"
             self._report(JOURNAL, "damaged", text, line)
@@ -436,11 +440,13 @@ class RequestBuilder:
             None: it asked for more room, and it is not known how much there was.
         """
         try:
-            bodies = self._list_bodies(question, is_retake=row.is_retake)
+            shown = question if row.order is None else reorder(question, row.order)
+            bodies = self._list_bodies(shown, is_retake=row.is_retake)
         except PromptError:
             return False  # such as more worked examples than there are
         for body in bodies:
-            if build_request(question.id, row.way, body, row.sample_index).id == row.request_id:
+            request = build_request(question.id, row.way, body, row.sample_index, row.order)
+            if request.id == row.request_id:
                 return True
         return None if row.is_retake and self.manifest.max_output_tokens is None else False
 

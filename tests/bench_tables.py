@@ -122,7 +122,7 @@ def render_count(count: float | None) -> str:
 def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below their title, the first column to the left if it is text."""
     # Not before everything is measured: it would make this process larger than its children.
-    from evalkit.reports.text import new_table, render_table
+    from evalkit.reports.tables import new_table, render_table
 
     named = heads[:1] if heads[0] == "Contender" else ()
     table = new_table(title, left=named, right=heads[len(named) :])

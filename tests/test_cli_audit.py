@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evalkit.audit import audit_runs
-from evalkit.reports.text import percent
+from evalkit.reports.tables import percent
 from evalkit.requests import WAYS
 from evalkit.results import load_run
 from tests.command_line import HAIKU, OPUS, Outcome, call, point_at
@@ -22,7 +22,7 @@ from tests.messages_record import RequestRecord
 from tests.messages_replies import Reply
 from tests.messages_server import MessagesServer
 from tests.test_audit import PLAN, by_way, way_of
-from tests.test_text import moves_something
+from tests.test_tables import moves_something
 
 
 @pytest.fixture(autouse=True)

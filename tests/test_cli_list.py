@@ -10,7 +10,7 @@ import pytest
 from evalkit.benchmarks import list_definitions
 from evalkit.models.catalogue import load_catalogue
 from evalkit.models.weights import load_weights_table, weights_folder
-from evalkit.reports.text import percent
+from evalkit.reports.tables import percent
 from tests.command_line import call, point_at
 from tests.messages_server import MessagesServer
 

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from evalkit.cli.numbers import parse_number, parse_seconds, parse_temperature
+from evalkit.cli.numbers import parse_number, parse_orders, parse_seconds, parse_temperature
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,18 @@ def test_what_is_no_temperature_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError) as caught:
         parse_temperature(text)
     assert str(caught.value) == f"{text!r}: expected a number from 0 to 1, or none"
+
+
+@pytest.mark.parametrize(("text", "orders"), [("1", 1), ("12", 12), ("cyclic", "cyclic")])
+def test_orders_are_a_number_or_cyclic(text: str, orders: int | str) -> None:
+    assert parse_orders(text) == orders
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "all", "", "Cyclic"])
+def test_what_is_no_number_of_orders_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as caught:
+        parse_orders(text)
+    assert str(caught.value) == f"{text!r}: expected a number, at least 1, or cyclic"
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "soon", "", "-inf"])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.reports.text import percent
+from evalkit.reports.tables import percent, points
 from evalkit.results import load_run
 from tests.command_line import HAIKU, OPUS, Outcome, call, call_process, command, point_at
 from tests.conftest import SUMS, stem_of, sums_answers, write_sums
@@ -55,14 +55,15 @@ def questions_asked(server: MessagesServer, since: int = 0) -> set[str]:
 
 
 def rows_of(text: str) -> list[dict[str, list[str]]]:
-    """The cells of each run in the two tables, by run."""
+    """The cells of each run in the first three tables, by run."""
     lines = [line.split() for line in text.splitlines() if line.startswith("(")]
     numbers = [f"({number})" for number in range(1, len(lines))]
     rows = []
     for number in numbers:
         mine = [line[1:] for line in lines if line[0] == number]
         if len(mine) > 2:
-            rows.append({"accuracy": mine[0], "outcomes": mine[1], "folder": mine[-1]})
+            names = ("accuracy", "outcomes", "errors")
+            rows.append({**dict(zip(names, mine, strict=False)), "folder": mine[-1]})
     return rows
 
 
@@ -92,7 +93,13 @@ def test_the_table_and_json_give_the_same_facts(
             percent(accuracy["estimate"]),
             f"[{percent(accuracy['low'])},",
             f"{percent(accuracy['high'])}]",
+        ]
+        assert row["errors"] == [
             percent(run["chance"]),
+            percent(run["chance_corrected"]["estimate"]),
+            *("unknown", "(K", "=", "1)"),
+            percent(run["macro"]["mean"]),
+            points(run["macro"]["standard_error"]),
         ]
         bounds = "–".join(map(percent, run["sensitivity"]))
         counts = [str(count) for count in run["outcomes"].values()]
@@ -120,7 +127,7 @@ def test_a_file_of_ones_own_is_evaluated_end_to_end(
         done = call(capsys, "run", "capitals.csv", "--model", HAIKU)
     assert done.code == 0
     assert rows_of(done.out)[0]["accuracy"] == [
-        *("capitals", HAIKU, "prefill", "4", "75.0", "[30.1,", "95.4]", "25.0")
+        *("capitals", HAIKU, "prefill", "4", "75.0", "[30.1,", "95.4]")
     ]
     [path] = (folder / "results").iterdir()
     run = load_run(path)

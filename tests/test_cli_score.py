@@ -195,3 +195,32 @@ def test_a_summary_that_cannot_be_written_is_no_traceback(
     scored = call(capsys, "score", path)
     assert scored.code in (2, 4)
     assert "summary.json" in scored.error
+
+
+def test_positions_are_shown_on_request(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
+) -> None:
+    plain = call(capsys, "score", path).out
+    shown = call(capsys, "score", path, "--positions").out
+    assert "Stuart-Maxwell" not in plain
+    assert "(1) picked as often as right? Stuart-Maxwell " in shown
+    assert shown.startswith(plain[: plain.index("Run folders:")])
+    facts = facts_of(call(capsys, "score", path, "--positions", "--json").out)["positions"]
+    assert facts["n"] == 30
+    assert sum(letter["right"] for letter in facts["letters"]) == 30
+    assert "positions" not in facts_of(call(capsys, "score", path, "--json").out)
+
+
+def test_subjects_can_be_taken_as_clusters_and_the_summary_on_disk_stays(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
+) -> None:
+    summary = (path / "summary.json").read_bytes()
+    facts = facts_of(call(capsys, "score", path, "--cluster", "group", "--json").out)
+    assert (facts["clustered_by"], facts["clusters"]["count"]) == ("group", 2)
+    assert facts["accuracy"]["clusters"] == 2
+    assert [group["clusters"] for group in facts["groups"]] == [None, None]
+    assert (path / "summary.json").read_bytes() == summary
+    text = call(capsys, "score", path, "--cluster", "group").out
+    assert "(1) clustered by subject: the interval is for subjects like these" in text
+    assert "(1) 2 clusters: design effect " in text
+    assert "below 5 the interval is a rough guide" in text

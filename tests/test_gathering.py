@@ -87,8 +87,9 @@ def messages(server: MessagesServer) -> int:
         (OLD, {}, False),
         (OLD, {"samples": 3, "limit": 8}, False),
         (MIDDLE, {}, True),
+        (MIDDLE, {"orders": 2}, True),
     ],
-    ids=["plain", "samples", "retakes"],
+    ids=["plain", "samples", "retakes", "retakes in two orders"],
 )
 def test_two_workers_make_the_run_that_one_process_makes(
     model: str, settings: dict[str, Any], is_long: bool, sums: Benchmark, tmp_path: Path
@@ -104,7 +105,8 @@ def test_two_workers_make_the_run_that_one_process_makes(
     assert len(rows_of(shared)) == len(rows_of(alone))
     assert numbers(shared) == numbers(alone)
     assert shared.summary == alone.summary
-    assert shared.retakes == alone.retakes == (len(LONG) if is_long else 0)
+    times = settings.get("orders", 1)
+    assert shared.retakes == alone.retakes == (times * len(LONG) if is_long else 0)
     assert not (shared.path / "parts").exists()
 
 

@@ -169,6 +169,7 @@ ROWS = st.builds(
     way=st.sampled_from(WAYS),
     result=RESPONSES | FAILURES,
     sample_index=st.integers(min_value=0),
+    order=st.none() | st.integers(2, 6).flatmap(lambda n: st.permutations(range(n))).map(tuple),
     is_retake=st.booleans(),
     batch_id=st.none() | st.text(st.characters(codec="utf-8"), min_size=1),
     reading=st.none() | READINGS,

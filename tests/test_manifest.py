@@ -60,6 +60,7 @@ OTHER: dict[str, Any] = {
     "model_digest": "01" * 32,
     "samples": 3,
     "keep_text": False,
+    "orders": "cyclic",
 }
 
 
@@ -72,6 +73,14 @@ def test_the_run_id_never_changes() -> None:
     # The same command next year must find its folder.
     assert IDENTITY.run_id == "8d28c838f069"
     assert IDENTITY.folder_name == "everyday--claude-haiku-4-5--prefill--8d28c838f069"
+
+
+def test_a_manifest_from_before_there_were_orders_is_that_of_the_same_run() -> None:
+    table = stored()
+    assert "orders" not in table["identity"]
+    assert parse_manifest(table).identity == IDENTITY
+    drawn = replace(MANIFEST, identity=replace(IDENTITY, orders=3))
+    assert parse_manifest(stored(drawn)).identity.orders == 3
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Identity)])

@@ -24,6 +24,7 @@ from evalkit.questions import (
     QuestionSet,
     digest_of,
     rank_by_seed,
+    reorder,
     shuffle_choices,
 )
 
@@ -163,6 +164,22 @@ def test_after_two_shuffles_the_order_still_leads_back_to_the_source(
 
     assert shuffled.order is not None
     assert tuple(q.choices[i] for i in shuffled.order) == shuffled.choices
+
+
+@given(questions(), st.data())
+def test_choices_put_back_are_the_question_again(q: Question, data: st.DataObject) -> None:
+    order = tuple(data.draw(st.permutations(range(len(q.choices)))))
+    shown = reorder(q, order)
+    assert shown.choices == tuple(q.choices[place] for place in order)
+    assert {order[place] for place in shown.right} == set(q.right)
+    back = reorder(shown, tuple(order.index(place) for place in range(len(order))))
+    assert replace(back, order=q.order) == q
+
+
+@pytest.mark.parametrize("order", [(), (0, 1, 2), (0, 1, 2, 2), (1, 2, 3, 4)])
+def test_an_order_names_each_choice_once(order: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"q: order .* of 4 choices"):
+        reorder(question(), order)
 
 
 def test_the_order_depends_on_the_seed_and_the_id_and_nothing_else() -> None:

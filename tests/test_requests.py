@@ -67,11 +67,13 @@ def test_the_id_is_the_digest_of_sorted_json_without_spaces(
         build_request("q2", "prefill", BODY),
         build_request("q1", "instructed", BODY),
         build_request("q1", "prefill", BODY, sample_index=1),
+        build_request("q1", "prefill", BODY, order=(0, 1)),
+        build_request("q1", "prefill", BODY, order=(1, 0)),
         build_request("q1", "prefill", {**BODY, "max_tokens": 2}),
         build_request("q1", "prefill", {**BODY, "temperature": 0.0}),
         build_request("q1", "prefill", {**BODY, "messages": []}),
     ],
-    ids=["question", "way", "sample", "max_tokens", "temperature", "messages"],
+    ids=["question", "way", "sample", "order", "turn", "max_tokens", "temperature", "messages"],
 )
 def test_whatever_can_change_an_answer_changes_the_id(other: Any) -> None:
     assert other.id != build_request("q1", "prefill", BODY).id
@@ -97,9 +99,10 @@ def test_the_order_of_fields_does_not_matter(question_id: str, way: Any, body: A
 
 
 def test_the_same_question_with_more_room_is_another_request() -> None:
-    first = build_request("q1", "instructed", BODY, sample_index=2)
+    first = build_request("q1", "instructed", BODY, sample_index=2, order=(1, 0))
     again = first.with_room({**BODY, "max_tokens": 64})
     assert (first.is_retake, again.is_retake) == (False, True)
     assert (again.question_id, again.way, again.sample_index) == ("q1", "instructed", 2)
     assert again.id != first.id
-    assert again.id == build_request("q1", "instructed", again.body, sample_index=2).id
+    assert again.order == (1, 0)
+    assert again.id == build_request("q1", "instructed", again.body, 2, (1, 0)).id

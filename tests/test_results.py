@@ -27,6 +27,7 @@ from tests.test_manifest import IDENTITY
 
 COLUMNS = {
     "question_id": "string",
+    "order": "string",
     "sample": "Int64",
     "group": "string",
     "benchmark": "string",
@@ -35,6 +36,7 @@ COLUMNS = {
     "outcome": "string",
     "choice": "string",
     "right": "string",
+    "shown_right": "string",
     "correct": "boolean",
     "text": "string",
     "stop_reason": "string",
@@ -189,7 +191,7 @@ def test_failures_say_why(tmp_path: Path) -> None:
 def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
     facts = mixed.to_dict()
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
-    assert {name: facts[name] for name in list(facts)[:21]} == {
+    assert {name: facts[name] for name in list(facts)[:24]} == {
         "run_id": mixed.manifest.identity.run_id,
         "folder": str(mixed.path),
         "benchmark": "everyday",
@@ -201,6 +203,8 @@ def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
         "way_reason": "asked for",
         "shots": 0,
         "samples": 1,
+        "orders": None,
+        "clustered_by": "declared",
         "unbound_replies": 0,
         "retakes": 0,
         "evalkit_version": __version__,
@@ -210,6 +214,7 @@ def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
         "failures": [{"kind": "overloaded", "message": "Overloaded (status 529)", "count": 1}],
         "questions": 8,
         "n": 6,
+        "mean": 2 / 6,
         "accuracy": {
             "estimate": 2 / 6,
             "low": pytest.approx(0.0968, abs=1e-4),
@@ -217,7 +222,7 @@ def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
             "n": 6,
             "level": 0.95,
             "method": facts["accuracy"]["method"],
-                "clusters": None,
+            "clusters": None,
         },
     }
     assert facts["outcomes"] == {
@@ -273,7 +278,7 @@ def test_the_table_has_a_row_for_each_response_or_failure(mixed: Run) -> None:
     first = table.loc[0].to_dict()
     missing = [name for name, value in first.items() if pandas.isna(value)]
     tokens = ("cache_creation_input_tokens", "thinking_tokens")
-    assert missing == ["refusal_category", *tokens, "failure"]
+    assert missing == ["order", "refusal_category", *tokens, "failure"]
     assert {name: value for name, value in first.items() if name not in missing} == {
         "question_id": "q0",
         "sample": 0,
@@ -284,6 +289,7 @@ def test_the_table_has_a_row_for_each_response_or_failure(mixed: Run) -> None:
         "outcome": "answered",
         "choice": "B",
         "right": "B",
+        "shown_right": "B",
         "correct": True,
         "text": "B",
         "stop_reason": "end_turn",

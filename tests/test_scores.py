@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evalkit.answers import Answer, Outcome
+from evalkit.counts import summarize
+from evalkit.orders import Design
 from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
 from evalkit.requests import Way
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.journal import JournalRow
-from evalkit.scores import (
-    Score,
-    Summary,
-    score_question,
-    score_questions,
-    summarize,
-    summarize_groups,
-)
-from evalkit.stats.intervals import mean_interval, wilson_interval
+from evalkit.scores import Score, score_question, score_questions
 
 FORM = PromptFormat()
-REPLIED = [Outcome.ANSWERED, Outcome.UNPARSED, Outcome.REFUSED, Outcome.TRUNCATED]
-MISSING = [Outcome.FAILED, Outcome.NOT_ASKED]
 
 
 def build_question(
@@ -95,16 +83,6 @@ def build_scores(
     ]
 
 
-some_scores = st.lists(
-    st.tuples(st.sampled_from(list(Outcome)), st.booleans(), st.integers(2, 10)), min_size=1
-).map(
-    lambda kinds: [
-        build_score(outcome, is_right=is_right, number=number, choices=choices)
-        for number, (outcome, is_right, choices) in enumerate(kinds)
-    ]
-)
-
-
 @pytest.mark.parametrize(
     ("row", "outcome", "is_correct"),
     [
@@ -153,189 +131,6 @@ def test_scores_come_in_the_order_of_the_questions_whatever_the_order_of_the_row
         assert score_questions(questions, shuffled, FORM) == expected
 
 
-def test_every_outcome_is_counted_and_the_accuracy_is_over_the_replies() -> None:
-    counts = {
-        "correct": 7,
-        "wrong": 5,
-        "unparsed": 3,
-        "refused": 2,
-        "truncated": 1,
-        "failed": 4,
-        "not_asked": 6,
-    }
-    summary = summarize(build_scores(**counts))
-    assert {name: getattr(summary, name) for name in counts} == counts
-    assert (summary.name, summary.questions, summary.replied) == ("all", 28, 18)
-    assert summary.accuracy == wilson_interval(7, 18)
-
-
-def test_sensitivity_bounds_count_unreadable_replies_as_wrong_and_as_right() -> None:
-    scores = build_scores(correct=6, wrong=4, unparsed=1, refused=2, truncated=3, failed=9)
-    assert summarize(scores).sensitivity == (6 / 16, 12 / 16)
-
-
-def test_bounds_of_an_incomplete_run_count_missing_replies_as_wrong_and_as_right() -> None:
-    summary = summarize(build_scores(correct=6, wrong=2, unparsed=1, failed=3, not_asked=8))
-    assert not summary.is_complete
-    assert summary.missing == (6 / 20, 17 / 20)
-    complete = summarize(build_scores(correct=6, wrong=2, unparsed=1))
-    assert complete.is_complete
-    assert complete.missing == (6 / 9, 6 / 9)
-
-
-@given(some_scores, st.lists(st.sampled_from(MISSING), min_size=1, max_size=30))
-def test_missing_replies_are_never_wrong(scores: list[Score], missing: list[Outcome]) -> None:
-    """They move neither accuracy nor sensitivity, and make the run incomplete."""
-    more = [build_score(outcome, number=1000 + i) for i, outcome in enumerate(missing)]
-    before, after = summarize(scores), summarize([*scores, *more])
-    assert after.accuracy == before.accuracy
-    assert after.sensitivity == before.sensitivity
-    assert (after.wrong, after.replied) == (before.wrong, before.replied)
-    assert not after.is_complete
-
-
-@given(some_scores)
-def test_the_counts_add_up_and_the_bounds_hold_the_accuracy(scores: list[Score]) -> None:
-    summary = summarize(scores)
-    outcomes = Counter(score.answer.outcome for score in scores)
-    assert summary.correct + summary.wrong == outcomes[Outcome.ANSWERED]
-    assert summary.replied == sum(outcomes[outcome] for outcome in REPLIED)
-    assert summary.is_complete == (summary.replied == len(scores))
-    low, high = summary.missing
-    assert 0 <= low <= high <= 1
-    if summary.accuracy is not None:
-        assert summary.sensitivity is not None
-        assert summary.sensitivity[0] == summary.accuracy.estimate <= summary.sensitivity[1] <= 1
-        assert low <= summary.accuracy.estimate <= high
-
-
-@given(some_scores, st.randoms(use_true_random=False))
-def test_the_order_of_the_scores_does_not_matter(scores: list[Score], rng: random.Random) -> None:
-    shuffled = summarize(rng.sample(scores, len(scores)))
-    plain = summarize(scores)
-    assert replace(shuffled, chance=plain.chance) == plain
-    assert shuffled.chance == pytest.approx(plain.chance)
-
-
-def test_what_no_reply_defines_is_none() -> None:
-    summary = summarize(build_scores(failed=2, not_asked=1))
-    undefined = (
-        summary.accuracy,
-        summary.sensitivity,
-        summary.is_above_chance,
-        summary.holds_chance,
-    )
-    assert undefined == (None, None, None, None)
-    assert summary.format_decides is False
-    assert summary.missing == (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("choices", "chance"), [((4, 4), 1 / 4), ((2, 4), 3 / 8), ((2, 3, 6), 1 / 3), ((26,), 1 / 26)]
-)
-def test_chance_is_the_mean_of_one_over_the_choices(choices: Sequence[int], chance: float) -> None:
-    scores = [
-        build_score(Outcome.NOT_ASKED, number=number, choices=count)
-        for number, count in enumerate(choices)
-    ]
-    assert summarize(scores).chance == pytest.approx(chance)
-
-
-@pytest.mark.parametrize(
-    ("rights", "share"),
-    [
-        (((0,), (1,), (1,), (3,)), 2 / 4),
-        (((2,),), 1),
-        (((0, 1), (1, 2)), 1),
-        (((0,), (1,), (2,), (3,)), 1 / 4),
-    ],
-)
-def test_always_picking_the_most_frequent_position(
-    rights: Sequence[tuple[int, ...]], share: float
-) -> None:
-    scores = [
-        Score(
-            question=build_question(f"q{number}", right=right),
-            answer=Answer(outcome=Outcome.NOT_ASKED),
-        )
-        for number, right in enumerate(rights)
-    ]
-    assert summarize(scores).most_frequent == share
-
-
-@pytest.mark.parametrize(
-    ("share", "corrected"), [(0.25, 0.0), (1.0, 1.0), (0.625, 0.5), (0.0, -1 / 3)]
-)
-def test_chance_corrected_accuracy_is_0_for_guessing_and_1_for_perfect(
-    share: float, corrected: float
-) -> None:
-    assert summarize(build_scores(correct=1)).correct_for_chance(share) == pytest.approx(corrected)
-
-
-def test_the_interval_is_corrected_for_chance_by_its_ends() -> None:
-    summary = summarize(build_scores(correct=10, wrong=10))
-    assert summary.accuracy is not None
-    ends = [summary.correct_for_chance(end) for end in (summary.accuracy.low, 0.5)]
-    assert ends == pytest.approx([(summary.accuracy.low - 0.25) / 0.75, 1 / 3])
-
-
-def test_where_guessing_is_always_right_nothing_can_be_corrected_for_it() -> None:
-    certain = replace(summarize(build_scores(correct=1)), chance=1.0)
-    assert certain.correct_for_chance(1.0) is None
-
-
-@pytest.mark.parametrize(
-    ("correct", "wrong", "is_above", "holds"),
-    [(80, 20, True, False), (25, 75, False, True), (5, 95, False, False), (30, 70, False, True)],
-)
-def test_a_score_is_compared_with_chance_by_its_interval(
-    correct: int, wrong: int, is_above: bool, holds: bool
-) -> None:
-    summary = summarize(build_scores(correct=correct, wrong=wrong))
-    assert (summary.is_above_chance, summary.holds_chance) == (is_above, holds)
-
-
-@pytest.mark.parametrize(
-    ("unparsed", "refused", "truncated", "decides"),
-    [(0, 0, 0, False), (10, 0, 0, False), (30, 0, 0, True), (10, 10, 10, True)],
-)
-def test_the_format_decides_where_the_bounds_are_wider_than_the_interval(
-    unparsed: int, refused: int, truncated: int, decides: bool
-) -> None:
-    rest = 100 - unparsed - refused - truncated
-    scores = build_scores(
-        correct=rest // 2,
-        wrong=rest - rest // 2,
-        unparsed=unparsed,
-        refused=refused,
-        truncated=truncated,
-    )
-    assert summarize(scores).format_decides is decides
-
-
-def test_groups_are_summarized_by_name_and_questions_without_one_are_left_out() -> None:
-    names = ["zoo", "art", None, "zoo", "art", "zoo"]
-    questions = [build_question(f"q{i}", group=name) for i, name in enumerate(names)]
-    rows = [build_row(question.id, "B" if i else "C") for i, question in enumerate(questions)]
-    groups = summarize_groups(score_questions(questions, rows, FORM))
-    counted = [(group.name, group.questions, group.correct) for group in groups]
-    assert counted == [("art", 2, 2), ("zoo", 3, 2)]
-
-
-def test_a_set_without_groups_has_no_groups() -> None:
-    assert summarize_groups(build_scores(correct=3)) == ()
-
-
-def test_there_is_nothing_to_say_about_no_scores() -> None:
-    with pytest.raises(ValueError, match="no scores to summarize"):
-        summarize([])
-
-
-def test_a_summary_can_be_named() -> None:
-    summary: Summary = summarize(build_scores(correct=1), "physics")
-    assert summary.name == "physics"
-
-
 # Replies asked for twice, and several of them
 
 
@@ -366,7 +161,7 @@ def test_what_was_read_stands_for_words_that_were_not_kept() -> None:
 
 def test_each_sample_finds_its_row() -> None:
     rows = [replace(build_row(text=text), sample_index=i) for i, text in enumerate("BAB")]
-    scores = score_questions([build_question()], reversed(rows), FORM, samples=4)
+    scores = score_questions([build_question()], reversed(rows), FORM, Design(samples=4))
     assert [score.correct for score in scores] == [True, False, True, None]
     assert [score.sample_index for score in scores] == [0, 1, 2, 3]
     summary = summarize(scores)
@@ -378,21 +173,13 @@ def test_each_sample_finds_its_row() -> None:
     assert summary.accuracy.high - summary.accuracy.low > 0.5
 
 
-@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=2, max_size=20))
-def test_the_interval_of_samples_is_that_of_the_questions_means(table: list[list[bool]]) -> None:
-    questions = [build_question(f"q{number}") for number in range(len(table))]
-    rows = [
-        replace(build_row(question.id, "B" if right else "A"), sample_index=index)
-        for question, rights in zip(questions, table, strict=True)
-        for index, right in enumerate(rights)
-    ]
-    random.Random(0).shuffle(rows)
-    accuracy = summarize(score_questions(questions, rows, FORM, samples=3)).accuracy
-    shares = [sum(rights) / 3 for rights in table]
-    assert accuracy is not None
-    assert accuracy.n == len(table)
-    assert accuracy.estimate == pytest.approx(sum(shares) / len(shares))
-    if set(shares) <= {0.0, 1.0}:
-        assert accuracy == wilson_interval(int(sum(shares)), len(shares))
-    else:
-        assert accuracy == mean_interval(shares)
+@pytest.mark.parametrize(
+    ("text", "choice"),
+    [("A", 2), ("C", 1), ("The answer is (B).", 0), ("It is fruit 3.", 2), ("no idea", None)],
+)
+def test_a_reply_is_read_as_the_choices_were_shown(text: str, choice: int | None) -> None:
+    """Letters mean what stood under them; the answer names the choice of the set's own order."""
+    row = replace(build_row(text=text), order=(2, 0, 1))
+    score = score_question(build_question(choices=3), row, FORM, order=row.order)
+    assert (score.answer.choice, score.order) == (choice, (2, 0, 1))
+    assert score.correct is (choice == 1)

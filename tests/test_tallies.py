@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
@@ -14,14 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.answers import Answer, Outcome
+from evalkit.counts import summarize, summarize_groups
 from evalkit.models.model import Price
+from evalkit.orders import Design, design_of
 from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.costs import cost_of_rows, savings_of_rows
 from evalkit.runs.journal import JournalReader, JournalRow, read_journal
-from evalkit.runs.manifest import Manifest
-from evalkit.scores import score_questions, share_correct, summarize, summarize_groups
+from evalkit.runs.manifest import Manifest, Orders
+from evalkit.scores import score_questions, share_correct
 from evalkit.tallies import USAGE_FIELDS, Failure, Tally, summarize_all, summarize_each, tally_rows
 from tests.test_journal import lines_of
 from tests.test_manifest import IDENTITY
@@ -66,6 +69,7 @@ ROWS = st.builds(
     way=st.sampled_from(["instructed", "structured", "prefill"]),
     result=RESULTS,
     sample_index=st.sampled_from([0, 0, 1, SAMPLES, -1]),
+    order=st.sampled_from([None, None, None, (0, 1), (1, 0), (1, 2, 0), (0, 1, 2), (1, 2, 3, 0)]),
     is_retake=st.booleans(),
     batch_id=st.sampled_from([None, "b"]),
     reading=READINGS,
@@ -75,16 +79,18 @@ ROWS = st.builds(
 
 def with_id(row: JournalRow, other: int) -> JournalRow:
     """A row whose request is named by what it asks for; now and then there are two of them."""
-    name = f"{row.question_id} {row.sample_index} {row.is_retake} {other}"
+    name = f"{row.question_id} {row.order} {row.sample_index} {row.is_retake} {other}"
     return replace(row, request_id=name)
 
 
 JOURNALS = st.lists(st.builds(with_id, ROWS, st.sampled_from([0, 0, 0, 0, 1])), max_size=25)
 
 
-def manifest_of(price: Price | None = PRICE, samples: int = SAMPLES) -> Manifest:
+def manifest_of(
+    price: Price | None = PRICE, samples: int = SAMPLES, orders: Orders | None = None
+) -> Manifest:
     return Manifest(
-        identity=replace(IDENTITY, samples=samples),
+        identity=replace(IDENTITY, samples=samples, orders=orders),
         prompt=PromptFormat(),
         questions=len(QUESTIONS),
         price=price,
@@ -96,16 +102,20 @@ def shared_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tally") / "responses.jsonl"
 
 
-@given(written=JOURNALS, price=st.sampled_from([None, PRICE]))
+ORDERS = st.sampled_from([None, None, 1, 2, "cyclic"])
+
+
+@given(written=JOURNALS, price=st.sampled_from([None, PRICE]), orders=ORDERS)
 def test_a_tally_says_what_rows_and_scores_say(
-    written: Sequence[JournalRow], price: Price | None, shared_path: Path
+    written: Sequence[JournalRow], price: Price | None, orders: Orders | None, shared_path: Path
 ) -> None:
     """Failures before and after responses, requests twice, retakes that failed, strangers."""
     shared_path.write_bytes(lines_of(*written[:5]) + b"garbled\n" + lines_of(*written[5:]))
-    tally = tally_rows(JournalReader(shared_path), manifest_of(price), QUESTIONS)
+    manifest = manifest_of(price, orders=orders)
+    tally = tally_rows(JournalReader(shared_path), manifest, QUESTIONS)
 
     rows = read_journal(shared_path).rows
-    scores = score_questions(QUESTIONS, rows, PromptFormat(), SAMPLES)
+    scores = score_questions(QUESTIONS, rows, PromptFormat(), design_of(manifest.identity))
     final = [score.row.result for score in scores if score.row is not None]
     responses = [row.result for row in rows if isinstance(row.result, Response)]
     reasons = Counter((one.kind, one.message) for one in final if isinstance(one, RequestFailure))
@@ -127,13 +137,29 @@ def test_a_tally_says_what_rows_and_scores_say(
     )
 
 
+@given(written=JOURNALS, orders=ORDERS, seed=st.integers())
+def test_the_order_of_rows_of_different_requests_does_not_matter(
+    written: Sequence[JournalRow], orders: Orders | None, seed: int
+) -> None:
+    rows = list({row.request_id: row for row in written}.values())
+    one_each = {(row.question_id, row.order, row.sample_index, row.is_retake): row for row in rows}
+    rows = list(one_each.values())
+    first = tally_rows(rows, manifest_of(orders=orders), QUESTIONS)
+    random.Random(seed).shuffle(rows)
+    again = tally_rows(rows, manifest_of(orders=orders), QUESTIONS)
+    assert again.codes == first.codes
+    assert summarize_all(again.count(QUESTIONS)) == summarize_all(first.count(QUESTIONS))
+
+
 @given(written=JOURNALS)
 def test_a_question_has_the_share_of_its_replies_that_are_right(
     written: Sequence[JournalRow], shared_path: Path
 ) -> None:
     shared_path.write_bytes(lines_of(*written))
     tally = tally_rows(JournalReader(shared_path), manifest_of(), QUESTIONS)
-    scores = score_questions(QUESTIONS, read_journal(shared_path).rows, PromptFormat(), SAMPLES)
+    scores = score_questions(
+        QUESTIONS, read_journal(shared_path).rows, PromptFormat(), Design(samples=SAMPLES)
+    )
     for number, share in enumerate(tally.shares_correct(QUESTIONS)):
         expected = share_correct(scores[number * SAMPLES : (number + 1) * SAMPLES])
         assert math.isnan(share) if expected is None else share == expected
@@ -142,7 +168,7 @@ def test_a_question_has_the_share_of_its_replies_that_are_right(
 def test_nothing_asked_is_nothing_paid() -> None:
     assert tally_rows([], manifest_of(), QUESTIONS) == Tally(
         codes=bytes(6),
-        samples=2,
+        design=Design(samples=2),
         unbound=0,
         retakes=0,
         models=(),

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from evalkit.answers import Answer, Outcome
+from evalkit.orders import Design
 from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
-from evalkit.reports.text import (
-    clean,
-    clean_lines,
-    list_notes,
-    new_table,
-    percent,
-    render_interval,
-    render_runs,
-    render_table,
-)
+from evalkit.reports.tables import clean
+from evalkit.reports.text import list_notes, render_runs
 from evalkit.requests import Way
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.results import Run
 from evalkit.runs.journal import JournalRow
-from evalkit.runs.manifest import Identity, Manifest
-from evalkit.scores import Score, summarize
+from evalkit.runs.manifest import Identity, Manifest, Orders
+from evalkit.scores import Score
 from tests.runs_in_memory import run_of_scores
+from tests.test_tables import moves_something
 
 Counts = dict[str, int]
 
@@ -52,8 +43,6 @@ HOSTILE = [
     ":warning: :smile:",
     "a\u2028b",
 ]
-BIDIRECTIONAL = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-
 NAMES = {
     "wide": "日本語のモデル名前" * 8,
     "long": "a-very-long-name-" * 20,
@@ -129,13 +118,6 @@ def build_run(
     return run_of_scores(scores, manifest, garbled_lines=garbled_lines)
 
 
-def moves_something(character: str) -> bool:
-    """Whether a terminal does more than to draw it, an end of line apart."""
-    is_control = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-    turns = unicodedata.bidirectional(character) in BIDIRECTIONAL
-    return turns or (is_control and character != "\n")
-
-
 def notes_of(counts: Counts, **options: int) -> list[str]:
     """The notes of a run with these outcomes."""
     return list(list_notes(build_run(build_scores(counts), left_out=options.get("left_out", 0))))
@@ -143,10 +125,10 @@ def notes_of(counts: Counts, **options: int) -> list[str]:
 
 TWO_RUNS = """\
 Accuracy in percent, with the 95 % Wilson interval
-     Benchmark  Model            Way                  n  Accuracy      Interval  Chance
-───────────────────────────────────────────────────────────────────────────────────────
-(1)  everyday   m                prefill             10      80.0  [49.0, 94.3]    25.0
-(2)  aqua       claude-opus-4-6  instructed, 5-shot   8      37.5  [13.7, 69.4]    25.0
+     Benchmark  Model            Way                  n  Accuracy      Interval
+───────────────────────────────────────────────────────────────────────────────
+(1)  everyday   m                prefill             10      80.0  [49.0, 94.3]
+(2)  aqua       claude-opus-4-6  instructed, 5-shot   8      37.5  [13.7, 69.4]
 
 Replies, and the accuracy if unreadable ones were all wrong or all right
                                                              Not
@@ -154,6 +136,12 @@ Replies, and the accuracy if unreadable ones were all wrong or all right
 ───────────────────────────────────────────────────────────────────────────
 (1)        8      2         0        0          0       0      0  80.0–80.0
 (2)        3      2         1        1          1       1      1  37.5–75.0
+
+Corrected for chance, 0 is guessing and 100 perfect; standard errors in points
+     Chance  Corrected        Re-run SE  Macro  Macro SE
+────────────────────────────────────────────────────────
+(1)    25.0       73.3  unknown (K = 1)   83.3      10.5
+(2)    25.0       16.7  unknown (K = 1)      -         -
 
 By subject: accuracy [interval] n; about 1 in 20 of these 3 intervals misses
 Subject              (1)            (2)
@@ -203,9 +191,10 @@ def test_models_that_were_asked_differently_are_named(
 
 def test_a_run_without_a_reply_has_dashes_for_numbers() -> None:
     lines = render_runs([build_run(build_scores({"not_asked": 3}))]).splitlines()
-    assert lines[3].split() == ["(1)", "everyday", "m", "prefill", "0", "-", "-", "25.0"]
+    assert lines[3].split() == ["(1)", "everyday", "m", "prefill", "0", "-", "-"]
     assert lines[9].split() == ["(1)", *"0000003", "-"]
-    assert lines[11:] == [
+    assert lines[14].split() == ["(1)", "25.0", "-", "unknown", "(K", "=", "1)"]
+    assert lines[16:] == [
         "(1) incomplete: 3 of 3 questions have no reply; "
         "over all of them the accuracy is between 0.0 and 100.0 %"
     ]
@@ -271,8 +260,10 @@ def test_no_number_is_cut_off_by_a_long_name_or_a_narrow_terminal(
     assert "…" not in text
     for number in range(1, 13):
         rows = [line for line in text.splitlines() if line.startswith(f"({number})")]
-        assert rows[0].split()[-5:] == ["2234", "44.8", "[42.7,", "46.8]", "25.0"]
+        assert rows[0].split()[-4:] == ["2234", "44.8", "[42.7,", "46.8]"]
         assert rows[1].split()[1:] == ["1000", "234", "1000", *"0000", "44.8–89.5"]
+        assert rows[2].split()[1:3] == ["25.0", "26.4"]
+        assert rows[2].split()[-2:] == ["40.5", "0.6"]
     assert text.count("81 [79, 83] 1234") == 12
     assert max(map(cell_len, text.splitlines()[:30])) <= max(80, columns)
 
@@ -285,7 +276,7 @@ def test_the_widest_numbers_fit_eighty_columns(monkeypatch: pytest.MonkeyPatch) 
     assert "…" not in "".join(lines)
     assert max(map(cell_len, lines)) <= 80
     tenth = [line.split()[1:] for line in lines if line.startswith("(10)")]
-    assert tenth[0][-5:] == ["10001", "100.0", "[100.0,", "100.0]", "25.0"]
+    assert tenth[0][-4:] == ["10001", "100.0", "[100.0,", "100.0]"]
     assert tenth[1] == ["10001", *"000000", "100.0–100.0"]
     assert sum(line.count("100 [100, 100] 10000") for line in lines) == 10
 
@@ -326,6 +317,111 @@ def test_notes_say_what_must_be_known_before_using_a_number(
     assert notes_of(counts) == expected
 
 
+def build_repeated(
+    picks: Sequence[str],
+    *,
+    orders: Orders | None = None,
+    samples: int = 1,
+    cluster: Sequence[str | None] | None = None,
+) -> Run:
+    """A run whose questions have these choices picked, response after response; "B" is right."""
+    questions = [
+        Question(
+            id=f"q{n}",
+            stem="?",
+            choices=("one", "two", "three"),
+            right=(1,),
+            cluster=None if cluster is None else cluster[n],
+        )
+        for n in range(len(picks))
+    ]
+    design = Design(orders=orders, samples=samples)
+    scores = []
+    for question, picked in zip(questions, picks, strict=True):
+        wanted = [(o, k) for o in design.list_orders(question) for k in range(samples)]
+        for (order, index), letter in zip(wanted, picked, strict=True):
+            row = JournalRow(
+                request_id=f"{question.id} {order} {index}",
+                question_id=question.id,
+                way="prefill",
+                result=Response(text="", stop_reason=None, model="m", usage=Usage()),
+                order=order,
+                sample_index=index,
+            )
+            answer = Answer(outcome=Outcome.ANSWERED, choice="ABC".index(letter))
+            scores.append(
+                Score(question=question, answer=answer, row=row, order=order, sample_index=index)
+            )
+    plain = build_run([])
+    identity = replace(plain.manifest.identity, orders=orders, samples=samples)
+    manifest = replace(plain.manifest, identity=identity, questions=len(questions))
+    return run_of_scores(scores, manifest)
+
+
+IN_ORDERS = """\
+Questions right in every order of the choices, and those that flip, in percent
+     Orders  n  All right      Interval  Flip rate     Interval
+───────────────────────────────────────────────────────────────
+(2)  cyclic  4       50.0  [15.0, 85.0]       25.0  [4.6, 69.9]
+
+By position of the right choice: accuracy [interval] n
+Right            (2)
+────────────────────
+A      75 [30, 95] 4
+B      50 [15, 85] 4
+C      50 [15, 85] 4
+"""
+
+
+def test_runs_in_several_orders_have_two_tables_more() -> None:
+    """The right choice stands second, then first, then third."""
+    orders = build_repeated(["BBB", "BBB", "AAA", "CBC"], orders="cyclic")
+    text = render_runs([build_run(build_scores({"correct": 3})), orders])
+    assert IN_ORDERS in text
+    assert "prefill, cyclic orders" in text
+    assert "every order" not in render_runs([build_repeated(["B", "A"], orders=1)])
+
+
+def test_several_responses_fill_in_what_another_run_would_differ_by() -> None:
+    text = render_runs([build_repeated(["BB", "BA", "AA", "BB"], samples=2)])
+    errors = text.splitlines()[13]
+    assert errors.split() == ["(1)", "33.3", "43.8", "12.5"]
+    assert "(1) two responses to a question agree with a chance of 75.0 %; one more" in text
+    assert "would lower the SE by 1.1 points" in text
+
+
+def test_clusters_are_counted_and_explained() -> None:
+    clusters = ["a", "a", "b", "b", "c", None]
+    run = build_repeated(["B", "B", "A", "A", "B", "A"], cluster=clusters)
+    text = render_runs([run, build_run(build_scores({"correct": 3}))])
+    lines = text.splitlines()
+    assert lines[0] == "Accuracy in percent, with the 95 % Wilson or CR2 interval"
+    assert lines[1].split() == [
+        "Benchmark",
+        "Model",
+        "Way",
+        "n",
+        "Clusters",
+        "Accuracy",
+        "Interval",
+    ]
+    assert lines[3].split()[4:7] == ["6", "4", "50.0"]
+    assert lines[4].split()[4:7] == ["3", "-", "100.0"]
+    notes = list(list_notes(run))
+    assert notes[-1] == (
+        "4 clusters: design effect 2.0, 2.6 degrees of freedom; below 5 the interval is a rough "
+        "guide"
+    )
+
+
+def test_one_cluster_has_no_interval_and_the_note_says_why() -> None:
+    run = build_repeated(["B", "A", "A"], cluster=["a", "a", "a"])
+    assert render_runs([run]).splitlines()[3].split()[-4:] == ["3", "1", "33.3", "-"]
+    assert list(list_notes(run)) == [
+        "no interval: all questions share one cluster, which shows no scatter of clusters"
+    ]
+
+
 def test_questions_left_out_are_noted() -> None:
     assert notes_of({"correct": 10}, left_out=1) == [
         "left out because several choices are right: 1 of the sample"
@@ -360,53 +456,3 @@ def test_another_model_than_the_one_asked_for_is_noted(
 ) -> None:
     run = build_run(build_scores({"correct": 10}, served=served), model=asked)
     assert list(list_notes(run)) == notes
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        (0.0, "0.0"),
-        (1.0, "100.0"),
-        (0.5, "50.0"),
-        (1 / 3, "33.3"),
-        (2 / 3, "66.7"),
-        (0.99949, "99.9"),
-        (-0.1, "-10.0"),
-        (None, "-"),
-    ],
-)
-def test_percentages_have_one_decimal(share: float | None, text: str) -> None:
-    assert percent(share) == text
-
-
-def test_an_interval_has_one_decimal_too() -> None:
-    scores = build_scores({"correct": 84, "wrong": 16})
-    assert render_interval(summarize(scores)) == "[75.6, 89.9]"
-
-
-@given(st.text(max_size=50))
-def test_cleaning_leaves_one_line_without_control_characters(text: str) -> None:
-    cleaned = clean(text)
-    assert len(cleaned) == len(text)
-    assert "\n" not in cleaned
-    assert not any(map(moves_something, cleaned))
-    assert clean(cleaned) == cleaned
-    cleaned.encode()
-
-
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"])))
-def test_cleaning_leaves_letters_signs_and_symbols_as_they_are(text: str) -> None:
-    assert clean(text) == text
-
-
-def test_cleaning_lines_keeps_ends_of_lines_and_tabs() -> None:
-    assert (
-        clean_lines("a\n\tb\x1b[0m\r\n\n")
-        == "a\n\tb\N{REPLACEMENT CHARACTER}[0m\N{REPLACEMENT CHARACTER}\n\n"
-    )
-
-
-def test_a_table_without_a_title_begins_with_its_headings() -> None:
-    table = new_table("", left=("Name",), right=("n",))
-    table.add_row("x", "1")
-    assert render_table(table) == "Name  n\n───────\nx     1\n"

@@ -335,6 +335,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], list[Where], str]] = {
         [(JOURNAL, -7, "damaged"), (SUMMARY, None, "damaged")],
         "sample 1: the run has 1 a question, from 0",
     ),
+    "a row's order": (
+        lambda path: change_row(path, 7, order=(1, 2, 3, 0)),
+        [(JOURNAL, -7, "damaged"), (SUMMARY, None, "damaged")],
+        "order (1, 2, 3, 0) of the choices: the run does not show this question in it",
+    ),
     "a row's way": (
         lambda path: change_row(path, 7, way="tool"),
         [(JOURNAL, -7, "damaged"), (SUMMARY, None, "damaged")],

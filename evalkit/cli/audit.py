@@ -98,7 +98,7 @@ def execute(args: argparse.Namespace) -> int:
         print(json.dumps({**facts, "left_out": omitted}, indent=2))
     else:
         from evalkit.reports.audit import render_audit
-        from evalkit.reports.text import clean
+        from evalkit.reports.tables import clean
 
         sys.stderr.flush()
         text = render_audit(

@@ -233,7 +233,7 @@ async def patiently(send: Callable[[], Awaitable[T]]) -> T:
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the table, and the runs that the batches belong to."""
     from evalkit.cli.list import print_table
-    from evalkit.reports.text import clean
+    from evalkit.reports.tables import clean
 
     print_table([{"": f"({number})", **summarize(row)} for number, row in enumerate(rows, 1)])
     runs = [(number, row) for number, row in enumerate(rows, 1) if row["folder"] is not None]

@@ -209,7 +209,7 @@ def print_models(rows: list[dict[str, Any]]) -> None:
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print rows of equal keys."""
-    from evalkit.reports.text import clean, new_table, render_table
+    from evalkit.reports.tables import clean, new_table, render_table
 
     numbers = [name for name in rows[0] if name in ("questions", "chance", "price", "context")]
     table = new_table("", left=(), right=())
@@ -223,7 +223,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 def render_cell(name: str, value: Any) -> str:
     """Yes, no, a dash for what is not known, or the value in words."""
-    from evalkit.reports.text import percent
+    from evalkit.reports.tables import percent
 
     if value is None:
         return "-"

@@ -17,6 +17,19 @@ def parse_temperature(text: str) -> float | Literal["default"] | None:
     return None if text == "none" else parse_number(text, "a number from 0 to 1, or none", most=1)
 
 
+def parse_orders(text: str) -> int | Literal["cyclic"]:
+    """A whole number from 1, or the word `cyclic`.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+    """
+    if text == "cyclic":
+        return "cyclic"
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, at least 1, or cyclic")
+    return int(text)
+
+
 def parse_positive(text: str) -> float:
     """A number above 0.
 

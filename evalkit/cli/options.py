@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from evalkit.cli.numbers import parse_temperature
+from evalkit.cli.numbers import parse_orders, parse_temperature
 from evalkit.cli.sending import MOST_AT_ONCE, build_retries
 from evalkit.errors import PromptError, UsageError
 
@@ -113,7 +113,11 @@ def add_asking_options(
         help="a stop sequence; may be given several times",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="draws sample and examples (default: 0)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="draws sample, examples and orders (default: 0)",
     )
     add_data_option(parser)
 
@@ -124,7 +128,20 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
         "--limit", type=int, metavar="N", help="a random sample of N questions (default: all)"
     )
     parser.add_argument(
-        "--samples", type=int, default=1, metavar="K", help="responses for each question"
+        "--samples",
+        type=int,
+        default=1,
+        metavar="K",
+        help="responses for each question (with --orders: in each order); more than one shows how "
+        "much another run would differ",
+    )
+    parser.add_argument(
+        "--orders",
+        type=parse_orders,
+        metavar="N|cyclic",
+        help="show the choices of each question in N of their rotations, drawn by the seed, or in "
+        "all of them (cyclic), so that each choice stands once under every letter; multiplies the "
+        "requests (default: in the order of the set alone)",
     )
     parser.add_argument(
         "--base-url",
@@ -160,6 +177,7 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
             way=way,
             limit=given.get("limit"),
             samples=given.get("samples", 1),
+            orders=given.get("orders"),
             seed=args.seed,
             shots=args.shots,
             temperature=args.temperature,
@@ -243,7 +261,7 @@ def print_note(text: str) -> None:
 
     It may quote a file or a server, whose control characters must not reach the terminal.
     """
-    from evalkit.reports.text import clean_lines
+    from evalkit.reports.tables import clean_lines
 
     print(clean_lines(text), file=sys.stderr, flush=True)
 

@@ -93,14 +93,32 @@ def report_errors(errors: Sequence[tuple[str, EvalkitError]]) -> int:
     return min(exit_code_of(error) for _, error in errors)
 
 
-def print_runs(runs: list[Run], *, as_json: bool) -> None:
-    """Print the table or the facts, and where the run folders are."""
+def print_runs(runs: list[Run], *, as_json: bool, with_positions: bool = False) -> None:
+    """Print the table or the facts, and where the run folders are.
+
+    Args:
+        runs: those to print.
+        as_json: whether to print the facts.
+        with_positions: whether to say how much the models like some letters.
+    """
     if as_json:
-        print(json.dumps({"runs": [run.to_dict() for run in runs]}, indent=2))
+        facts = [run.to_dict() for run in runs]
+        if with_positions:
+            for table, run in zip(facts, runs, strict=True):
+                bias = run.position_bias()
+                table["positions"] = None if bias is None else bias.to_dict()
+        print(json.dumps({"runs": facts}, indent=2))
     elif runs:
-        from evalkit.reports.text import clean, render_runs
+        from evalkit.reports.tables import clean
+        from evalkit.reports.text import render_runs
 
         sys.stderr.flush()
-        print(f"\n{render_runs(runs)}\n\nRun folders:")
+        print(f"\n{render_runs(runs)}\n")
+        if with_positions:
+            from evalkit.reports.positions import render_positions
+
+            for number, run in enumerate(runs, 1):
+                print(f"{render_positions(f'({number})', run.position_bias())}\n")
+        print("Run folders:")
         for number, run in enumerate(runs, 1):
             print(f"({number}) {clean(str(run.path))}")

@@ -12,6 +12,7 @@ from evalkit.cli.run import print_runs
 
 EXAMPLES = """  evalkit score results/everyday--local-smollm2-135m--prefill--0123456789ab
   evalkit score results --json
+  evalkit score results/mmlu--* --cluster group --positions
 """
 
 
@@ -23,6 +24,19 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a folder of runs"
     )
+    parser.add_argument(
+        "--cluster",
+        choices=("declared", "group", "none"),
+        default="declared",
+        help="what stands or falls together: questions of a passage or template that the set "
+        "declares (the default); all of a subject, for a claim about subjects like these; nothing",
+    )
+    parser.add_argument(
+        "--positions",
+        action="store_true",
+        help="show whether the model likes some letters more than others, by the first reply to "
+        "each question",
+    )
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     parser.set_defaults(execute=execute)
 
@@ -32,12 +46,13 @@ def execute(args: argparse.Namespace) -> int:
     from evalkit.results import load_run
     from evalkit.runs.folder import open_run_folder
 
-    runs = [load_run(path) for path in find_runs(args.runs)]
+    runs = [load_run(path, clustered_by=args.cluster) for path in find_runs(args.runs)]
     for run in runs:
-        if run.is_complete:
+        # The summary on disk is that of the run as it was made.
+        if run.is_complete and run.clustered_by == "declared":
             folder = open_run_folder(run.path, questions=run.questions)
             folder.write_summary(run.to_dict())
-    print_runs(runs, as_json=args.json)
+    print_runs(runs, as_json=args.json, with_positions=args.positions)
     return FINE if all(run.is_complete for run in runs) else INCOMPLETE
 
 

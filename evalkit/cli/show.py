@@ -77,7 +77,7 @@ def execute(args: argparse.Namespace) -> int:
         shown = [place_pictures(body, images) for body in bodies.values()]
         print(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
-        from evalkit.reports.text import clean_lines
+        from evalkit.reports.tables import clean_lines
 
         parts = [f"=== {way}\n{render_body(body, images)}" for way, body in bodies.items()]
         print(clean_lines("\n\n".join([f"Question {question.id}", *parts])))

@@ -77,7 +77,7 @@ def verify_all(path: Path) -> list[Verification]:
 
 def print_verification(one: Verification) -> None:
     """Print the verdict, then a line for each thing to be said."""
-    from evalkit.reports.text import clean
+    from evalkit.reports.tables import clean
 
     responses = "response" if one.missing == 1 else "responses"
     left = f", {one.missing:,} {responses} still to come" if one.missing else ""

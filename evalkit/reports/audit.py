@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.progress import dollars
-from evalkit.reports.text import clean, list_notes, new_table, percent, render_table
+from evalkit.reports.tables import clean, new_table, percent, render_table
+from evalkit.reports.text import list_notes
 
 if TYPE_CHECKING:
     from rich.table import Table

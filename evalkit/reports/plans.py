@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from evalkit.models.model import PRICE_ADVICE
 from evalkit.plans import add_up
 from evalkit.progress import dollars
-from evalkit.reports.text import clean, describe_way, new_table, percent, render_table
+from evalkit.reports.tables import clean, new_table, percent, render_table
+from evalkit.reports.text import describe_way
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,16 +1,23 @@
-"""Tables for the terminal."""
+"""What is said of runs in the terminal."""
 
 from __future__ import annotations
 
-import io
 import itertools
-import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.comparability import describe_served, list_differences
 from evalkit.progress import dollars
+from evalkit.reports.orders import build_orders
+from evalkit.reports.tables import (
+    brackets,
+    clean,
+    find_width,
+    new_table,
+    percent,
+    points,
+    render_table,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,26 +25,18 @@ if TYPE_CHECKING:
     from evalkit.plans import Plan
     from evalkit.results import Run
     from evalkit.runs.manifest import Identity
-    from evalkit.scores import Summary
-
-MIN_WIDTH = 80
-"""Columns of text that a table may take where the terminal has fewer."""
-
-WIDTH_OF_FILES = 120
-"""Columns of text that a table may take where there is no terminal."""
+    from evalkit.summaries import Repetition, Summary
 
 WIDTH_OF_SUBJECTS = 20
 """Columns of text that the table of subjects has for their names."""
-
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What moves the cursor, changes colours or turns the direction of writing; half characters."""
 
 OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "failed", "not_asked")
 
 
 def render_runs(runs: Sequence[Run]) -> str:
     """Accuracies, the answers behind them, subjects, and what has to be said about them."""
-    tables = [build_accuracies(runs), build_outcomes(runs)]
+    tables = [build_accuracies(runs), build_outcomes(runs), build_errors(runs)]
+    tables += build_orders(runs)
     if any(len(run.groups) > 1 for run in runs):
         widest = max(len(render_group(group)) for run in runs for group in run.groups)
         beside = max(1, (find_width() - WIDTH_OF_SUBJECTS) // (widest + 2))
@@ -51,13 +50,14 @@ def render_runs(runs: Sequence[Run]) -> str:
 
 
 def build_accuracies(runs: Sequence[Run]) -> Table:
-    """One row a run: accuracy, interval, n, chance."""
+    """One row a run: accuracy, interval, n, clusters if there are any."""
+    clusters = [run.summary.estimate and run.summary.estimate.clusters for run in runs]
     table = new_table(
         f"Accuracy in percent, with the 95 % {name_methods(runs)} interval",
         left=("", "Benchmark", "Model", "Way"),
-        right=("n", "Accuracy", "Interval", "Chance"),
+        right=("n", *(["Clusters"] if any(clusters) else []), "Accuracy", "Interval"),
     )
-    for number, run in enumerate(runs, 1):
+    for number, (run, count) in enumerate(zip(runs, clusters, strict=True), 1):
         identity, summary = run.manifest.identity, run.summary
         table.add_row(
             f"({number})",
@@ -65,23 +65,24 @@ def build_accuracies(runs: Sequence[Run]) -> Table:
             clean(identity.model),
             describe_way(identity),
             str(summary.asked),
-            percent(None if summary.accuracy is None else summary.accuracy.estimate),
-            render_interval(summary),
-            percent(summary.chance),
+            *([str(count or "-")] if any(clusters) else []),
+            percent(summary.mean),
+            brackets(summary.accuracy),
         )
     return table
 
 
 def name_methods(runs: Sequence[Run]) -> str:
-    """The methods of the intervals: Wilson's, or Student's t where questions have shares."""
+    """The methods of the intervals: Wilson's, or Student's t for shares, or CR2 for clusters."""
     methods = {run.summary.accuracy.method for run in runs if run.summary.accuracy is not None}
     return " or ".join(sorted(methods, reverse=True)) or "Wilson"
 
 
 def describe_way(asked: Identity | Plan) -> str:
-    """The way of asking, with worked examples and samples if there are any."""
+    """The way of asking, with worked examples, orders and samples if there are any."""
     words: str = asked.way
     words += f", {asked.shots}-shot" if asked.shots else ""
+    words += f", {asked.orders} order{'' if asked.orders == 1 else 's'}" if asked.orders else ""
     return words + (f", {asked.samples} samples" if asked.samples > 1 else "")
 
 
@@ -98,6 +99,32 @@ def build_outcomes(runs: Sequence[Run]) -> Table:
         words = "-" if bounds is None else f"{percent(bounds[0])}–{percent(bounds[1])}"
         table.add_row(f"({number})", *counts, words)
     return table
+
+
+def build_errors(runs: Sequence[Run]) -> Table:
+    """One row a run: chance, the accuracy corrected for it, errors, and the mean of subjects."""
+    means = [run.means for run in runs]
+    macro = ("Macro", "Macro SE") if any(means) else ()
+    table = new_table(
+        "Corrected for chance, 0 is guessing and 100 perfect; standard errors in points",
+        left=("",),
+        right=("Chance", "Corrected", "Re-run SE", *macro),
+    )
+    for number, (run, mean) in enumerate(zip(runs, means, strict=True), 1):
+        summary = run.summary
+        corrected = None if summary.mean is None else summary.correct_for_chance(summary.mean)
+        cells = [percent(summary.chance), percent(corrected), describe_rerun(summary)]
+        if macro:
+            cells += ["-", "-"] if mean is None else [percent(mean.macro), points(mean.macro_error)]
+        table.add_row(f"({number})", *cells)
+    return table
+
+
+def describe_rerun(summary: Summary) -> str:
+    """The standard error of another run on the same questions."""
+    if summary.samples == 1:
+        return "unknown (K = 1)"
+    return "-" if summary.repetition is None else points(summary.repetition.rerun_error)
 
 
 def build_groups(runs: Sequence[Run], first: int) -> Table:
@@ -120,8 +147,10 @@ def build_groups(runs: Sequence[Run], first: int) -> Table:
 
 def render_group(group: Summary) -> str:
     """A subject's accuracy in one cell; whole percents, since n is small."""
-    if group.accuracy is None:
+    if group.mean is None:
         return "- 0"
+    if group.accuracy is None:
+        return f"{100 * group.mean:.0f} {group.asked}"
     low, high = (f"{100 * bound:.0f}" for bound in (group.accuracy.low, group.accuracy.high))
     return f"{100 * group.accuracy.estimate:.0f} [{low}, {high}] {group.asked}"
 
@@ -139,13 +168,16 @@ def list_notes(run: Run) -> Iterable[str]:
     if not summary.is_complete:
         low, high = summary.missing
         absent = summary.failed + summary.not_asked
-        wanted = summary.questions * summary.samples
-        asked = "questions" if summary.samples == 1 else "responses"
-        have = "have no reply" if summary.samples == 1 else "did not come"
+        wanted, is_single = summary.wanted, summary.wanted == summary.questions
+        asked = "questions" if is_single else "responses"
+        have = "have no reply" if is_single else "did not come"
         yield (
             f"incomplete: {absent} of {wanted} {asked} {have}; over all of "
             f"them the accuracy is between {percent(low)} and {percent(high)} %"
         )
+    yield from describe_clusters(run)
+    if summary.repetition is not None:
+        yield describe_repetition(summary.repetition)
     if run.unbound:
         what = "the forced tool" if identity.way == "tool" else "the schema"
         yield f"{run.unbound} of {summary.replied} replies don't keep to {what}: read as text"
@@ -166,6 +198,31 @@ def list_notes(run: Run) -> Iterable[str]:
         yield clean(served)
     if run.cost:
         yield describe_spend(run)
+
+
+def describe_clusters(run: Run) -> Iterable[str]:
+    """What there is to know of questions that stand or fall together."""
+    estimate = run.summary.estimate
+    if run.clustered_by == "group":
+        yield "clustered by subject: the interval is for subjects like these"
+    if estimate is None or estimate.clusters is None:
+        return
+    if estimate.clusters == 1:
+        yield "no interval: all questions share one cluster, which shows no scatter of clusters"
+        return
+    effect = estimate.design_effect
+    words = f"{estimate.clusters} clusters"
+    words += "" if effect is None else f": design effect {effect:.1f}"
+    words += f", {estimate.df:.1f} degrees of freedom"
+    yield words + ("; below 5 the interval is a rough guide" if estimate.is_rough else "")
+
+
+def describe_repetition(found: Repetition) -> str:
+    """What several responses to a question tell."""
+    words = f"two responses to a question agree with a chance of {percent(found.agreement)} %"
+    if found.gain is None:
+        return words
+    return f"{words}; one more to each would lower the SE by {points(found.gain)} points"
 
 
 def describe_spend(run: Run) -> str:
@@ -217,75 +274,3 @@ def collect_differences(models: Mapping[str, Sequence[Run]]) -> dict[str, list[s
                 found = values.setdefault(difference.name, [])
                 found += [v for v in (difference.first, difference.second) if v not in found]
     return values
-
-
-def render_interval(summary: Summary) -> str:
-    """The interval in brackets."""
-    if summary.accuracy is None:
-        return "-"
-    return f"[{percent(summary.accuracy.low)}, {percent(summary.accuracy.high)}]"
-
-
-def percent(share: float | None) -> str:
-    """A fraction as a percentage with one decimal.
-
-    Example:
-        >>> percent(0.875), percent(None)
-        ('87.5', '-')
-    """
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
-def clean(text: str) -> str:
-    r"""Untrusted text as one line, without control characters: they could write over others.
-
-    Example:
-        >>> clean("a\tb\x1b[2J")
-        'a�b�[2J'
-    """
-    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def clean_lines(text: str) -> str:
-    """Untrusted text without control characters except tabs and ends of lines."""
-    return re.sub(r"[^\t\n]+", lambda part: clean(part[0]), text)
-
-
-def new_table(title: str, *, left: Sequence[str], right: Sequence[str]) -> Table:
-    """An empty table; numbers stand to the right."""
-    from rich import box
-    from rich.table import Table
-
-    # Two spaces between columns: the tables fit 80 of them.
-    table = Table(
-        caption=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    for name in left:
-        table.add_column(name, justify="left", overflow="fold")
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def render_table(table: Table) -> str:
-    """A table below its title, wide enough for its numbers even where the terminal is not."""
-    from rich.console import Console
-
-    title, table.caption = table.caption, None
-    file = io.StringIO()
-    console = Console(
-        file=file,
-        width=find_width(),
-        color_system=None,
-        markup=False,
-        emoji=False,
-        force_jupyter=False,
-    )
-    console.print(table)
-    lines = [line.rstrip() for line in file.getvalue().strip("\n").splitlines()]
-    return "\n".join([str(title), *lines] if title else lines) + "\n"
-
-
-def find_width() -> int:
-    """Columns of text that a table may take."""
-    return max(MIN_WIDTH, shutil.get_terminal_size((WIDTH_OF_FILES, 24)).columns)

@@ -20,7 +20,7 @@ import orjson
 
 from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.errors import RunError
-from evalkit.questions import MAX_CHOICES
+from evalkit.questions import MAX_CHOICES, Order
 from evalkit.requests import WAYS, Way
 from evalkit.responses import RequestFailure, Response, Usage
 
@@ -48,6 +48,8 @@ class JournalRow:
     way: Way
     result: Response | RequestFailure
     sample_index: int = 0
+    order: Order | None = None
+    """The order in which the choices were shown; None: the set's own."""
     is_retake: bool = False
     """Asked once more with more room; it counts instead of the one that was cut off."""
     attempts: int = 1
@@ -58,7 +60,8 @@ class JournalRow:
     batch_id: str | None = None
     """The Message Batch that it came in."""
     reading: Answer | None = None
-    """What the reply was read as, where its text is not kept."""
+    """What the reply was read as, where its text is not kept; the choice by its position in the
+    set's own order."""
     is_bound: bool = True
     """Whether the reply keeps to its schema or tool, where its text is not kept."""
     lost_dollars: float = 0.0
@@ -103,6 +106,8 @@ def encode_line(row: JournalRow) -> bytes:
         "way": row.way,
         "sample": row.sample_index,
     }
+    if row.order is not None:
+        table["order"] = row.order
     if row.is_retake:
         table["retake"] = True
     if row.batch_id:
@@ -166,6 +171,7 @@ def parse_row(table: Any) -> JournalRow:
         if "response" in table
         else parse_failure(table["failure"]),
         sample_index=table["sample"],
+        order=parse_order(table.get("order")),
         is_retake=bool(table.get("retake", False)),
         batch_id=batch and intern(batch),
         reading=parse_reading(table.get("reading")),
@@ -201,6 +207,27 @@ def parse_failure(fields: dict[str, Any]) -> RequestFailure:
     """The failure in a row's JSON, which is used up."""
     fields["kind"], fields["message"] = intern(fields["kind"]), intern(fields["message"])
     return RequestFailure(**fields)
+
+
+def parse_order(places: Any) -> Order | None:
+    """The order that stands in a row, if there is one."""
+    if places is None:
+        return None
+    if {type(place) for place in places} != {int}:
+        raise ValueError(f"order {places!r}")
+    return share_order(*places)
+
+
+@lru_cache(maxsize=4096)
+def share_order(*places: int) -> Order:
+    """An order, the same object for the same one.
+
+    Raises:
+        ValueError: a choice is missing, or stands there twice.
+    """
+    if sorted(places) != list(range(len(places))):
+        raise ValueError(f"order {places}")
+    return places
 
 
 def parse_reading(table: Any) -> Answer | None:

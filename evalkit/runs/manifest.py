@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from evalkit.errors import PromptError, RunFormatError
 from evalkit.models.model import Price
@@ -20,6 +20,9 @@ from evalkit.version import __version__
 
 FORMAT = 1
 """Version of the layout of run folders."""
+
+Orders = int | Literal["cyclic"]
+"""In which orders each question's choices are shown: so many rotations of them, or all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +45,27 @@ class Identity:
     api_version: str
     limit: int | None
     seed: int
-    """Draws the sample and the worked examples."""
+    """Draws the sample, the worked examples, and the orders of the choices."""
     samples: int = 1
-    """Responses drawn for each question."""
+    """Responses drawn for each question, in each order of its choices."""
     keep_text: bool = True
     """Whether texts of questions and replies are kept."""
     model_digest: str | None = None
     """SHA-256 of an embedded model's weights."""
+    orders: Orders | None = None
+    """In which orders each question's choices are shown; None: in the set's own alone."""
 
     @property
     def run_id(self) -> str:
         """Twelve hexadecimal digits."""
-        return digest_of(json.dumps(asdict(self), sort_keys=True))[:12]
+        return digest_of(json.dumps(self.to_json(), sort_keys=True))[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as they stand in manifest.json."""
+        table = asdict(self)
+        if self.orders is None:  # run ids from before there were orders stay
+            del table["orders"]
+        return table
 
     @property
     def folder_name(self) -> str:
@@ -87,7 +99,9 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it stands in manifest.json."""
-        return {"format": FORMAT, "run_id": self.identity.run_id, **asdict(self)}
+        identity = self.identity
+        table = {**asdict(self), "identity": identity.to_json()}
+        return {"format": FORMAT, "run_id": identity.run_id, **table}
 
 
 def parse_manifest(table: Any) -> Manifest:

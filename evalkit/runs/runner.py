@@ -403,6 +403,7 @@ def describe(pending: Pending, result: Result, now: float) -> JournalRow:
         question_id=request.question_id,
         way=request.way,
         sample_index=request.sample_index,
+        order=request.order,
         is_retake=request.is_retake,
         result=result if isinstance(result, Response) else describe_failure(result),
         attempts=pending.attempts,

@@ -123,6 +123,36 @@ def split_variance(correct: Sequence[int], samples: int) -> Variances | None:
     )
 
 
+def gain_of_another(error: float, rerun_error: float, samples: int) -> float:
+    """By how much one further answer to each question would lower the standard error of a score.
+
+    Args:
+        error: standard error of the score on questions like these, whatever the method.
+        rerun_error: its part that answers to the same questions make.
+        samples: answers to each question, at least 1.
+
+    Returns:
+        A fraction, not below 0.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Example:
+        >>> variances = split_variance([5, 5, 4, 2, 0], 5)
+        >>> error, rerun_error = variances.standard_error(5), variances.rerun_error
+        >>> round(gain_of_another(error, rerun_error, 5), 4) == round(variances.gain, 4)
+        True
+    """
+    if samples < 1:
+        raise ValueError(f"samples = {samples}: expected at least 1")
+    if not (error >= 0 and rerun_error >= 0):
+        raise ValueError(f"errors {error} and {rerun_error}: expected at least 0")
+    rerun = rerun_error**2
+    # Chance in the answers may seem to make more than all of it.
+    between = max(0.0, error**2 - rerun)
+    return math.sqrt(between + rerun) - math.sqrt(between + rerun * samples / (samples + 1))
+
+
 def agreement(choices: Sequence[Sequence[int | None]]) -> float:
     """The chance that two answers to the same question name the same choice.
 

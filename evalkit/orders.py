@@ -1,0 +1,97 @@
+"""How often each question is asked: with its choices in which orders, and how often in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from evalkit.answers import Answer, share_answer
+from evalkit.questions import Order, Question, digest_of
+from evalkit.runs.manifest import Identity, Orders
+from evalkit.stats.orders import draw_orders, rotations
+
+AS_SET: tuple[None] = (None,)
+"""The set's own order alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What is wanted of each question.
+
+    The orders of a question depend on the seed and the question alone: they are the same for every
+    model, and whatever else is asked.
+
+    Example:
+        >>> q = Question(id="x", stem="?", choices=("a", "b", "c"), right=(0,))
+        >>> Design(orders="cyclic").list_orders(q)
+        ((0, 1, 2), (1, 2, 0), (2, 0, 1))
+        >>> Design(orders="cyclic", samples=2).count(q)
+        6
+    """
+
+    samples: int = 1
+    """Responses in each order."""
+    orders: Orders | None = None
+    """So many rotations of the choices, or all of them; None: the set's own order."""
+    seed: int = 0
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether there may be several responses to a question."""
+        return self.samples > 1 or self.orders not in (None, 1)
+
+    def list_orders(self, question: Question) -> tuple[Order | None, ...]:
+        """The orders in which the choices of a question are shown; None is the set's own.
+
+        A question has no more orders than choices. Of each, the responses are numbered from 0.
+        """
+        choices = len(question.choices)
+        if self.orders is None:
+            return AS_SET
+        if self.orders == "cyclic" or self.orders >= choices:
+            return rotate(choices)
+        # Each question has a draw of its own, so that over all of them the positions of the right
+        # choices are in balance.
+        seed = int(digest_of(str(self.seed), question.id, "orders")[:16], 16)
+        return draw_orders(rotate(choices), self.orders, seed)
+
+    def count(self, question: Question) -> int:
+        """Responses wanted to a question."""
+        choices = len(question.choices)
+        if self.orders is None:
+            return self.samples
+        return self.samples * (choices if self.orders == "cyclic" else min(self.orders, choices))
+
+    def find(self, question: Question, order: Order | None, sample_index: int) -> int | None:
+        """Which of the responses to a question it is, counted order after order.
+
+        Returns:
+            A number from 0 to less than `count`; None: the design has no such response.
+        """
+        if not 0 <= sample_index < self.samples:
+            return None
+        if self.orders is None:
+            return sample_index if order is None else None
+        orders = self.list_orders(question)
+        return orders.index(order) * self.samples + sample_index if order in orders else None
+
+
+def design_of(identity: Identity) -> Design:
+    """The design of a run."""
+    return Design(samples=identity.samples, orders=identity.orders, seed=identity.seed)
+
+
+rotate = lru_cache(maxsize=32)(rotations)
+
+
+def restore(answer: Answer, order: Order | None) -> Answer:
+    """An answer to a question in some order, with the choice by its position in the set's own.
+
+    Example:
+        >>> from evalkit.answers import Outcome
+        >>> restore(share_answer(Outcome.ANSWERED, 0), (2, 0, 1)).choice
+        2
+    """
+    if order is None or answer.choice is None:
+        return answer
+    return share_answer(answer.outcome, order[answer.choice])
