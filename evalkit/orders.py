@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +14,13 @@ from evalkit.stats.orders import draw_orders, rotations
 
 AS_SET: tuple[None] = (None,)
 """The set's own order alone."""
+
+PLACED = re.compile(
+    r"(?i:\b(?:all|any|both|each|either|neither|none|some|two) of the (?:above|below|others?)\b)"
+    r"|\b[A-Z]\)?,? (?i:and|or|nor|&) \(?[A-Z]\b"
+    r"|(?i:\b(?:choice|option|answer)s?) \(?[A-Z]\b"
+)
+"""A choice that speaks of other choices by their place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +59,7 @@ class Design:
             return AS_SET
         if self.orders == "cyclic" or self.orders >= choices:
             return rotate(choices)
-        # Each question has a draw of its own, so that over all of them the positions of the right
-        # choices are in balance.
-        seed = int(digest_of(str(self.seed), question.id, "orders")[:16], 16)
-        return draw_orders(rotate(choices), self.orders, seed)
+        return draw_for(question.id, choices, self.orders, self.seed)
 
     def count(self, question: Question) -> int:
         """Responses wanted to a question."""
@@ -82,6 +88,29 @@ def design_of(identity: Identity) -> Design:
 
 
 rotate = lru_cache(maxsize=32)(rotations)
+
+
+# The rows of a question stand close to each other in a journal.
+@lru_cache(maxsize=8192)
+def draw_for(question_id: str, choices: int, count: int, seed: int) -> tuple[Order, ...]:
+    """Some rotations of a question's choices.
+
+    Each question has a draw of its own, so that over all of them the positions of the right choices
+    are in balance.
+    """
+    own = int(digest_of(str(seed), question_id, "orders")[:16], 16)
+    return draw_orders(rotate(choices), count, own)
+
+
+def count_placed(questions: Iterable[Question]) -> int:
+    """Questions with a choice that means something else, or nothing, in another order.
+
+    Example:
+        >>> choices = ("ants", "bees", "wasps", "Both A and C")
+        >>> count_placed([Question(id="x", stem="?", choices=choices, right=(3,))])
+        1
+    """
+    return sum(any(map(PLACED.search, question.choices)) for question in questions)
 
 
 def restore(answer: Answer, order: Order | None) -> Answer:

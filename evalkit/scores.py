@@ -10,7 +10,7 @@ from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.elicitation.choose import keeps_to_constraint, read_answer
 from evalkit.orders import Design, restore
 from evalkit.prompts import Prompt, PromptFormat, build_labels
-from evalkit.questions import Order, Question, reorder
+from evalkit.questions import Order, Question
 from evalkit.requests import Way
 from evalkit.responses import Response
 from evalkit.runs.journal import JournalRow
@@ -137,9 +137,11 @@ def read_reply(
     Returns:
         The answer, with the choice by its position in the set's own order.
     """
-    shown = question if order is None else reorder(question, order)
-    prompt = outline_prompt(form, len(shown.choices))
-    return restore(read_answer(way, response, prompt, shown.choices), order)
+    choices = question.choices
+    if order is not None:
+        choices = tuple(choices[place] for place in order)
+    prompt = outline_prompt(form, len(choices))
+    return restore(read_answer(way, response, prompt, choices), order)
 
 
 @lru_cache(maxsize=64)

@@ -62,6 +62,7 @@ def test_runs_asked_alike_have_no_differences() -> None:
         ({"way": "structured"}, "way: instructed and structured"),
         ({"shots": 5}, "worked examples: 0 and 5"),
         ({"samples": 3}, "responses to a question: 1 and 3"),
+        ({"orders": "cyclic"}, "orders of the choices: the set's own and cyclic"),
         ({"api_version": "2026-10-21"}, "API version: 2023-06-01 and 2026-10-21"),
         ({"endpoint": "127.0.0.1:8080"}, "endpoint: api.example.com and 127.0.0.1:8080"),
         ({"model_digest": "ab" * 32}, "weights: none and abababababab"),
@@ -118,6 +119,12 @@ def test_what_decides_nothing_or_goes_with_the_way_is_not_named(changes: dict[st
 def test_the_seed_counts_where_it_draws_worked_examples() -> None:
     first, second = manifest_of(shots=5), manifest_of(shots=5, seed=7)
     assert words_between(first, second) == ["seed of the worked examples: 0 and 7"]
+
+
+def test_the_seed_counts_where_it_draws_orders() -> None:
+    drawn, other = manifest_of(orders=2), manifest_of(orders=2, seed=1)
+    assert words_between(drawn, other) == ["seed of the orders: 0 and 1"]
+    assert words_between(manifest_of(orders="cyclic"), manifest_of(orders="cyclic", seed=1)) == []
 
 
 def test_thinking_goes_with_the_reasoned_way_and_with_no_other() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from evalkit.benchmarks import Benchmark
 from evalkit.errors import AuthenticationError
-from evalkit.orders import Design
+from evalkit.orders import Design, count_placed
 from evalkit.questions import Order, Question, QuestionSet
 from evalkit.results import Run, load_run
 from evalkit.runs.journal import JournalReader
@@ -231,3 +231,25 @@ def test_drawn_orders_are_in_balance_over_the_questions() -> None:
     places = Counter(design.list_orders(question)[0] for question in questions)
     assert len(places) == 4
     assert all(abs(count - 500) < 80 for count in places.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_placed"),
+    [
+        ("All of the above", True),
+        ("none of the above.", True),
+        ("Both A and B", True),
+        ("(A) or (C) only", True),
+        ("neither B nor C", True),
+        ("choice B", True),
+        ("above the sea", False),
+        ("iron and copper", False),
+        ("vitamin A", False),
+        ("vitamin C or a lemon", False),
+        ("I and II only", False),
+        ("all of them", False),
+    ],
+)
+def test_choices_that_speak_of_others_by_place_are_counted(text: str, is_placed: bool) -> None:
+    question = Question(id="x", stem="Which of A and B?", choices=("one", text), right=(0,))
+    assert count_placed([question, replace(question, choices=("one", "two"))]) == is_placed

@@ -396,6 +396,20 @@ def test_several_samples_are_several_requests(
     assert three.price == pytest.approx(3 * (one.price or 0), rel=0.01)
 
 
+def test_several_orders_are_several_requests(
+    server: MessagesServer, sums: Benchmark, tmp_path: Path
+) -> None:
+    one = plan(server, sums, tmp_path, way="prefill")
+    four = plan(server, sums, tmp_path, way="prefill", orders="cyclic")
+    assert (four.questions, four.requests, four.orders) == (SUMS, 4 * SUMS, "cyclic")
+    assert four.price == pytest.approx(4 * (one.price or 0), rel=0.01)
+    carry_out(server, sums, tmp_path, way="prefill", orders="cyclic")
+    done = plan(server, sums, tmp_path, way="prefill", orders="cyclic")
+    assert (done.answered, done.requests) == (4 * SUMS, 0)
+    wider = plan(server, sums, tmp_path, way="prefill", orders=2)
+    assert (wider.answered, wider.requests) == (0, 2 * SUMS)
+
+
 def test_what_is_in_a_batch_already_is_not_planned_again(
     server: MessagesServer, sums: Benchmark, tmp_path: Path
 ) -> None:

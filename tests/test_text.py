@@ -382,9 +382,20 @@ def test_runs_in_several_orders_have_two_tables_more() -> None:
     assert "every order" not in render_runs([build_repeated(["B", "A"], orders=1)])
 
 
+def test_choices_that_speak_of_others_are_noted_where_the_order_changes() -> None:
+    words = "which mean something else in another order"
+    runs = [build_repeated(["BBB"], orders="cyclic"), build_repeated(["B"])]
+    for run in runs:
+        [question] = run.questions
+        placed = replace(question, choices=("one", "two", "None of the above"))
+        notes = list(list_notes(replace(run, questions=(placed,))))
+        assert any(words in note for note in notes) is (run is runs[0])
+        assert not any(words in note for note in list_notes(run))
+
+
 def test_several_responses_fill_in_what_another_run_would_differ_by() -> None:
     text = render_runs([build_repeated(["BB", "BA", "AA", "BB"], samples=2)])
-    errors = text.splitlines()[13]
+    errors = text.splitlines()[14]
     assert errors.split() == ["(1)", "33.3", "43.8", "12.5"]
     assert "(1) two responses to a question agree with a chance of 75.0 %; one more" in text
     assert "would lower the SE by 1.1 points" in text

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.comparability import describe_served, list_differences
+from evalkit.orders import count_placed
 from evalkit.progress import dollars
 from evalkit.reports.orders import build_orders
 from evalkit.reports.tables import (
@@ -174,6 +175,11 @@ def list_notes(run: Run) -> Iterable[str]:
         yield (
             f"incomplete: {absent} of {wanted} {asked} {have}; over all of "
             f"them the accuracy is between {percent(low)} and {percent(high)} %"
+        )
+    if identity.orders is not None and (placed := count_placed(run.questions)):
+        yield (
+            f'{placed} questions have choices such as "all of the above" or "both A and B", '
+            "which mean something else in another order"
         )
     yield from describe_clusters(run)
     if summary.repetition is not None:
