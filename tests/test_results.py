@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas
 import pytest
 
 from evalkit.answers import Outcome
-from evalkit.errors import RunFormatError
+from evalkit.errors import RunFormatError, UsageError
 from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
 from evalkit.requests import Way
@@ -77,6 +78,7 @@ def load(
     *results: Response | RequestFailure | None,
     way: Way = "instructed",
     group: bool = True,
+    clusters: Sequence[str | None] | None = None,
     form: PromptFormat | None = None,
     garbage: bytes = b"",
 ) -> Run:
@@ -89,6 +91,7 @@ def load(
             choices=("one", "two", "three"),
             right=(1,),
             group="even" if group and number % 2 == 0 else "odd" if group else None,
+            cluster=None if clusters is None else clusters[number],
         )
         for number in range(len(results))
     )
@@ -183,6 +186,41 @@ def test_failures_say_why(tmp_path: Path) -> None:
         Failure(kind="overloaded", message="Overloaded (status 529)", count=2),
         Failure(kind="connection_failed", message="host broke the connection off: x", count=1),
     )
+
+
+# Clusters
+
+
+def test_questions_that_the_set_puts_together_count_for_less(tmp_path: Path) -> None:
+    answers = [reply(letter) for letter in "BBBAAABBB"]
+    names = [*"aaabbb", "c", "c", None]
+    run = load(tmp_path, *answers, clusters=names)
+    facts = run.to_dict()
+    assert (facts["accuracy"]["method"], facts["accuracy"]["clusters"]) == ("CR2", 4)
+    assert facts["clusters"]["count"] == 4
+    assert facts["clusters"]["design_effect"] > 2
+    assert facts["clusters"]["rough"] is True
+    assert facts["groups"][0]["clusters"]["count"] == 4
+    plain = load_run(run.path, clustered_by="none").to_dict()
+    assert (plain["accuracy"]["method"], plain["clusters"]) == ("Wilson", None)
+    assert plain["accuracy"]["estimate"] == facts["accuracy"]["estimate"] == facts["mean"]
+    grouped = load_run(run.path, clustered_by="group")
+    assert grouped.to_dict()["clusters"]["count"] == 2
+    assert grouped.groups == run.groups
+
+
+def test_all_questions_about_one_passage_have_a_mean_and_no_interval(tmp_path: Path) -> None:
+    facts = load(tmp_path, reply("B"), reply("A"), clusters=["a", "a"], group=False).to_dict()
+    assert (facts["mean"], facts["accuracy"], facts["chance_corrected"]) == (0.5, None, None)
+    assert facts["clusters"] == {"count": 1, "df": None, "design_effect": None, "rough": False}
+
+
+def test_there_is_nothing_to_cluster_by_where_there_are_no_groups(tmp_path: Path) -> None:
+    path = load(tmp_path, reply("B"), group=False).path
+    with pytest.raises(UsageError, match=r"cluster group: the questions of .* have no groups"):
+        load_run(path, clustered_by="group")
+    with pytest.raises(UsageError, match="cluster 'x': expected declared, group, none"):
+        load_run(path, clustered_by="x")  # type: ignore[arg-type]
 
 
 # JSON
