@@ -530,3 +530,15 @@ def test_ways_that_no_run_was_asked_by_are_no_runs(
     call(capsys, "run", "sums.jsonl", "--model", HAIKU, "--limit", "2")
     done = call(capsys, "audit", "results", "--way", "tool")
     assert (done.code, done.error) == (2, "evalkit: no runs to audit")
+
+
+def test_ways_can_be_compared_over_several_orders(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer
+) -> None:
+    ways = ("--way", "prefill", "--way", "instructed")
+    done = call(capsys, "audit", "sums.jsonl", "--model", HAIKU, *ways, "--orders", "2", "--json")
+    facts = json.loads(done.out)
+    assert [way["n"] for way in facts["ways"]] == [SUMS, SUMS]
+    [each] = facts["comparisons"]
+    assert (each["accuracy"]["n"], each["accuracy"]["test"]) == (SUMS, "t-test p")
+    assert each["other_differences"] == []

@@ -378,3 +378,18 @@ def test_a_bad_file_lists_all_bad_rows_and_leaves_nothing_behind(
     assert places == ["3", "4", "5", "6", "7"]
     assert not (folder / "results").exists()
     assert server.requests == [], "no model is asked before all files are read"
+
+
+def test_orders_and_samples_are_asked_and_told(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer
+) -> None:
+    arguments = ("--model", HAIKU, "--orders", "cyclic", "--samples", "2", "--limit", "5")
+    done = call(capsys, "run", "sums.jsonl", *arguments)
+    assert done.code == 0
+    assert len(server.requests) == 1 + 5 * 4 * 2  # the first of them a probe
+    text = " ".join(done.out.split())
+    assert "prefill, cyclic orders, 2 samples 5 " in text
+    assert "(1) two responses to a question agree with a chance of 100.0 %" in text
+    assert "(1) cyclic 5 " in text
+    planned = call(capsys, "plan", "sums.jsonl", *arguments, "--offline")
+    assert "nothing is left to ask" in planned.out

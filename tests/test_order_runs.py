@@ -210,6 +210,20 @@ def test_a_row_in_another_order_counts_for_nothing(stubborn: Run) -> None:
     assert verify_run(stubborn.path).verdict == "damaged"
 
 
+def test_a_row_in_an_order_of_more_choices_is_no_obstacle(
+    sums: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with MessagesServer(answer=sums_answers()) as server:
+        done = ask(server, sums, tmp_path, MIDDLE, orders=2, limit=3)
+        journal = done.path / "responses.jsonl"
+        lines = journal.read_text().splitlines(keepends=True)
+        lines[0] = json.dumps({**json.loads(lines[0]), "order": [5, 4, 3, 2, 1, 0]}) + "\n"
+        journal.write_text("".join(lines[:4]))
+        again = ask(server, sums, tmp_path, MIDDLE, orders=2, limit=3, progress=True)
+        assert len(server.requests) == 6 + 2
+    assert (again.summary.not_asked, again.summary.correct) == (1, 5)
+
+
 def test_the_design_of_a_question_holds_each_of_its_responses_once() -> None:
     question = Question(id="x", stem="?", choices=tuple("abcde"), right=(0,))
     for orders in (None, 1, 3, 5, 8, "cyclic"):
@@ -220,6 +234,22 @@ def test_the_design_of_a_question_holds_each_of_its_responses_once() -> None:
     assert Design().find(question, None, 1) is None
     assert Design().find(question, (0, 1, 2, 3, 4), 0) is None
     assert Design(orders=2).find(question, None, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("design", "is_repeated"),
+    [
+        (Design(), False),
+        (Design(orders=1), False),
+        (Design(samples=2), True),
+        (Design(orders=2), True),
+        (Design(orders="cyclic"), True),
+    ],
+)
+def test_a_question_with_several_responses_has_a_mean_for_its_score(
+    design: Design, is_repeated: bool
+) -> None:
+    assert design.is_repeated is is_repeated
 
 
 def test_drawn_orders_are_in_balance_over_the_questions() -> None:
