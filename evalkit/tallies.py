@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from evalkit.answers import Outcome
 from evalkit.models.model import Price
-from evalkit.questions import Question
+from evalkit.questions import Question, number_questions
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.costs import cost_of_usage, savings_of_usage
 from evalkit.runs.journal import JournalRow, keep_latest
@@ -187,7 +187,7 @@ class Ledger:
     ) -> None:
         self.questions, self.form = questions, manifest.prompt
         self.samples = manifest.identity.samples
-        self.numbers = {question.id: number for number, question in enumerate(questions)}
+        self.numbers = number_questions(questions)
         places = 2 * len(questions) * self.samples
         self.codes = bytearray(places)
         self.models = array("I", bytes(array("I").itemsize * places))
