@@ -179,10 +179,10 @@ class Limiter:
             self.concurrency.note(ticket.epoch, "answered", now - ticket.entered)
             self.pace.correct(ticket.cost, true_cost(result), now)
         elif result is not None:
-            # That more requests are refused for their rate is no matter of how many are under way.
-            is_overload = result.status in OVERLOADED and result.status != 429
-            outcome: Outcome = "overloaded" if is_overload else "failed"
-            self.concurrency.note(ticket.epoch, outcome, now - ticket.entered)
+            # What is refused for its rate is no matter of how many are under way.
+            if result.status != 429:
+                outcome: Outcome = "overloaded" if result.status in OVERLOADED else "failed"
+                self.concurrency.note(ticket.epoch, outcome, now - ticket.entered)
             # Who says when to come back is there.
             is_told = result.status in OVERLOADED and result.retry_after_seconds is not None
             if is_worth_retrying(result) and not is_told:
@@ -225,7 +225,7 @@ class Limiter:
             self.held_until = now + wait
             log_event(logging.WARNING, "hold", seconds=wait, status=error.status)
         is_rate = error.status == 429 and not is_told
-        if ticket.epoch == self.concurrency.epoch and not (is_rate and self.pace.learned):
+        if ticket.epoch == self.concurrency.epoch and not is_rate:
             self.concurrency.back_off()
         if not is_rate or self._learn_rate(ticket, error, now):
             self._forget()
