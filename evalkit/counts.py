@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from evalkit.answers import Outcome
+from evalkit.id_table import IdTable
 from evalkit.orders import AS_SET
 from evalkit.questions import MAX_CHOICES, Order, Question
 from evalkit.scores import CODES, FIRST_ANSWER, FIRST_REPLY, Score, encode_answer
@@ -189,6 +190,11 @@ class Count:
         for place, marks in other.by_place.items():
             self.by_place.setdefault(place, Marks()).merge(marks, cluster)
 
+    def forget_clusters(self) -> None:
+        """Have each question stand for itself."""
+        for marks in (self.shares, self.all_right, self.flips, *self.by_place.values()):
+            marks.clusters = array("q")
+
     def summarize(self, name: str) -> Summary:
         """The numbers so far, at least one question.
 
@@ -265,17 +271,32 @@ def add_shares(counts: Mapping[int, int]) -> float:
     return math.fsum(count / size for size, count in counts.items())
 
 
+class ClusterNumbers:
+    """Gives questions numbers, the same to those that share a cluster."""
+
+    def __init__(self) -> None:
+        self.is_shared = False
+        """Whether two questions do."""
+        self._names, self._count = IdTable(), 0
+
+    def take(self, cluster: str | None) -> int:
+        """The number of the next question; without a cluster it stands for itself."""
+        number, self._count = self._count, self._count + 1
+        if cluster is None:
+            return number
+        first = self._names.get(cluster)
+        if first is None:
+            self._names.add(cluster, number)
+            return number
+        self.is_shared = True
+        return first
+
+
 def number_clusters(questions: Iterable[Question]) -> array[int] | None:
     """A number for each question, the same for those that share a cluster; None if none do."""
-    names: dict[str, int] = {}
-    numbers, is_shared = array("q"), False
-    for place, question in enumerate(questions):
-        cluster = question.cluster
-        # What a question shares with none stands for itself.
-        number = place if cluster is None else names.setdefault(cluster, place)
-        is_shared |= number != place
-        numbers.append(number)
-    return numbers if is_shared else None
+    clusters = ClusterNumbers()
+    numbers = array("q", (clusters.take(question.cluster) for question in questions))
+    return numbers if clusters.is_shared else None
 
 
 def average_groups(counts: Mapping[str | None, Count]) -> GroupedMeans | None:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 from evalkit.api.batches import Batch
@@ -15,6 +16,7 @@ from evalkit.api.client import MessagesClient
 from evalkit.desk import Desk
 from evalkit.errors import ApiError
 from evalkit.gathering import ask_by_workers
+from evalkit.id_table import IdTable
 from evalkit.jobs import Job
 from evalkit.logs import log_event
 from evalkit.models.model import Price
@@ -34,6 +36,7 @@ from evalkit.scores import Score
 from evalkit.sending import Courier, collect_images
 from evalkit.session import Session
 from evalkit.settings import RunSettings
+from evalkit.stored_questions import collect_questions
 
 
 async def ask_job(
@@ -56,7 +59,9 @@ async def ask_job(
     """
     # Two ways of the same command may turn out to be one run; the second finds all answered.
     async with session.lock(results / job.manifest.identity.folder_name):
-        kept = job.questions if settings.keep_text else tuple(map(without_text, job.questions))
+        kept = job.questions
+        if not settings.keep_text:
+            kept = collect_questions(map(without_text, job.questions))
         examples = job.example_set if settings.keep_text else ()
         folder = await asyncio.to_thread(create_run_folder, results, job.manifest, kept, examples)
         begun(folder.path)
@@ -96,7 +101,7 @@ async def ask_missing(
     """Ask the questions that no row of the journal answers."""
     log_event(logging.INFO, "run", folder=folder.path.name, questions=len(job.questions))
     log = read_batch_log(folder.batch_log_path)
-    images = collect_images((*job.questions, *job.examples))
+    images = collect_images(chain(job.questions, job.examples))
     uploads = bool(images) and settings.images == "file"
     has_files = uploads or bool(log.files_in_use or log.files_left)
     store = await session.open_store(client) if has_files else None
@@ -205,14 +210,12 @@ def score_earlier(journal: JournalReader, desk: Desk) -> Iterator[Score]:
     """The scores of responses that came before, but of those that are asked again."""
     if not desk.standing.answered:
         return
-    by_id = {question.id: question for question in desk.job.questions}
-    find = desk.job.design.find
-    seen: set[str] = set()
+    find, seen = desk.job.design.find, IdTable()
     for row in journal:
-        question = by_id.get(row.question_id)
+        question = desk.job.find_question(row.question_id)
         if question is None or not row.is_response or row.request_id in seen:
             continue
-        if find(question, row.order, row.sample_index) is None:
+        if find(question.id, len(question.choices), row.order, row.sample_index) is None:
             continue
         seen.add(row.request_id)
         if desk.job.find_retake(question, row) is None:

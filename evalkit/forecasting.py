@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -114,7 +115,7 @@ class Forecaster:
 
     def __post_init__(self) -> None:
         job = self.job
-        images = collect_images((*job.questions, *job.examples))
+        images = collect_images(chain(job.questions, job.examples))
         self.courier = Courier(
             facts=job.facts,
             limits=job.image_limits,

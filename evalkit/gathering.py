@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -110,9 +111,6 @@ class Gatherer:
 
     def __init__(self, store: PartStore, desk: Desk) -> None:
         self.store, self.desk = store, desk
-        self._by_id: dict[str, Question] = {}
-        if desk.is_watched:
-            self._by_id = {question.id: question for question in desk.job.questions}
         self._touched: set[str] | None = None
         """The only questions of which the journal may say something; None: it may be any."""
         self._done: set[int] = set()
@@ -176,7 +174,7 @@ class Gatherer:
         count = count_parts(len(missing), desk, lean)
         left = desk.budget.left
         for place in range(count):
-            own = missing[place::count]
+            own = [job.questions[number] for number in missing[place::count]]
             number, self._next = self._next, self._next + 1
             self.store.write_questions(number, own)
             yield Part(
@@ -193,20 +191,18 @@ class Gatherer:
                 dollars=None if left is None else left * len(own) / len(missing),
             )
 
-    def _find_missing(self) -> Sequence[Question]:
-        """The questions of which a response is missing that has not failed for good."""
+    def _find_missing(self) -> array[int]:
+        """The places of the questions of which a response is missing that may yet come."""
         job, touched = self.desk.job, self._touched
-        known = job.questions
-        if touched is not None:
-            known = tuple(question for question in known if question.id in touched)
-        missing = {
-            question.id
-            for question, request in job.list_missing(self.desk.standing, known)
-            if request.id not in self.desk.given_up
-        }
-        if touched is not None:
-            return [one for one in job.questions if one.id in missing or one.id not in touched]
-        return [one for one in job.questions if one.id in missing]
+        places = array("L")
+        for place, question in enumerate(job.questions):
+            is_known = touched is None or question.id in touched
+            if not is_known or any(
+                request.id not in self.desk.given_up
+                for _, request in job.list_missing_of(question, self.desk.standing)
+            ):
+                places.append(place)
+        return places
 
     def _narrow(self, questions: Sequence[Question]) -> Standing:
         """What is known of some questions; what was given up is not to be asked either."""
@@ -334,7 +330,8 @@ class Gatherer:
         if row.request_id not in self.desk.standing.answered:
             if not row.is_response:
                 self.desk.given_up.add(row.request_id)
-            self.desk.accept(row, self._by_id.get(row.question_id))
+            is_watched, job = self.desk.is_watched, self.desk.job
+            self.desk.accept(row, job.find_question(row.question_id) if is_watched else None)
 
 
 def count_parts(missing: int, desk: Desk, lean: Job) -> int:

@@ -13,12 +13,13 @@ from evalkit.benchmarks import Benchmark
 from evalkit.elicitation.asking import Asking
 from evalkit.elicitation.choose import Feature, build_body, enlarge, list_features
 from evalkit.errors import BenchmarkError
+from evalkit.id_table import IdTable
 from evalkit.images import ImageLimits, check_images
 from evalkit.models.model import Model
 from evalkit.orders import Design, design_of
 from evalkit.probing import Settled
 from evalkit.prompts import build_prompt, choose_examples, rank_examples
-from evalkit.questions import Order, Question, QuestionSet, reorder
+from evalkit.questions import Order, Question, QuestionSet, number_questions, reorder
 from evalkit.requests import Request, build_request
 from evalkit.responses import Response
 from evalkit.runs.journal import JournalRow
@@ -26,6 +27,7 @@ from evalkit.runs.manifest import Identity, Manifest, find_git_commit
 from evalkit.runs.standing import Standing
 from evalkit.scores import read_reply
 from evalkit.settings import RunSettings
+from evalkit.stored_questions import collect_questions
 from evalkit.targets import Target
 
 
@@ -34,7 +36,7 @@ class Job:
     """A run as it was decided on: what to ask, and how."""
 
     manifest: Manifest
-    questions: tuple[Question, ...]
+    questions: Sequence[Question]
     examples: tuple[Question, ...]
     """Worked examples, in the order in which they are drawn."""
     example_set: tuple[Question, ...] = ()
@@ -56,7 +58,16 @@ class Job:
     @cached_property
     def size(self) -> int:
         """Responses wanted."""
-        return sum(map(self.design.count, self.questions))
+        return self.design.count_all(self.questions)
+
+    @cached_property
+    def _numbers(self) -> IdTable:
+        return number_questions(self.questions)
+
+    def find_question(self, name: str) -> Question | None:
+        """The question with an id; None: the run has none."""
+        number = self._numbers.get(name)
+        return None if number is None else self.questions[number]
 
     @cached_property
     def first_body(self) -> Mapping[str, Any]:
@@ -115,13 +126,14 @@ class Job:
             if question.id in failed:
                 late.append(question)
             else:
-                yield from self._list_missing_of(question, standing)
+                yield from self.list_missing_of(question, standing)
         for question in late:
-            yield from self._list_missing_of(question, standing)
+            yield from self.list_missing_of(question, standing)
 
-    def _list_missing_of(
+    def list_missing_of(
         self, question: Question, standing: Standing
     ) -> Iterator[tuple[Question, Request]]:
+        """The same for one question."""
         for request in self.list_requests([question]):
             if request.id not in standing.answered:
                 yield question, request
@@ -200,8 +212,10 @@ def plan_job(
         ImageError: a picture is larger than the endpoint takes.
     """
     sample = benchmark.question_set.sample(settings.limit, settings.seed)
-    questions = tuple(question for question in sample.questions if question.has_one_answer)
-    left_out = len(sample.questions) - len(questions)
+    questions = sample.questions
+    left_out = sum(not question.has_one_answer for question in questions)
+    if left_out:
+        questions = collect_questions(each for each in questions if each.has_one_answer)
     if not questions:
         raise BenchmarkError(f"{benchmark.name}: every question has several right choices")
     examples = benchmark.question_set.examples if settings.shots else ()

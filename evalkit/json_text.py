@@ -23,7 +23,7 @@ def encode_json(value: Any) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def decode_json(data: bytes | str) -> Any:
+def decode_json(data: bytes | memoryview | str) -> Any:
     """What some JSON says.
 
     Raises:
@@ -37,6 +37,6 @@ def decode_json(data: bytes | str) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(data)
+            return json.loads(bytes(data) if isinstance(data, memoryview) else data)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -54,22 +54,42 @@ class Design:
 
         A question has no more orders than choices. Of each, the responses are numbered from 0.
         """
-        choices = len(question.choices)
+        return self.list_orders_of(question.id, len(question.choices))
+
+    def list_orders_of(self, question_id: str, choices: int) -> tuple[Order | None, ...]:
+        """The same for a question of which no more is known than its id and number of choices."""
         if self.orders is None:
             return AS_SET
         if self.orders == "cyclic" or self.orders >= choices:
             return rotate(choices)
-        return draw_for(question.id, choices, self.orders, self.seed)
+        return draw_for(question_id, choices, self.orders, self.seed)
 
     def count(self, question: Question) -> int:
         """Responses wanted to a question."""
-        choices = len(question.choices)
+        return self.count_of(len(question.choices))
+
+    def count_of(self, choices: int) -> int:
+        """Responses wanted to a question with so many choices."""
         if self.orders is None:
             return self.samples
         return self.samples * (choices if self.orders == "cyclic" else min(self.orders, choices))
 
-    def find(self, question: Question, order: Order | None, sample_index: int) -> int | None:
+    def count_all(self, questions: Sequence[Question]) -> int:
+        """Responses wanted to all of some questions, which may have to be read for it."""
+        if self.orders is None:
+            return self.samples * len(questions)
+        return sum(map(self.count, questions))
+
+    def find(
+        self, question_id: str, choices: int, order: Order | None, sample_index: int
+    ) -> int | None:
         """Which of the responses to a question it is, counted order after order.
+
+        Args:
+            question_id: of the question.
+            choices: how many it has; of no account where there are no orders.
+            order: of its choices.
+            sample_index: among the responses in this order.
 
         Returns:
             A number from 0 to less than `count`; None: the design has no such response.
@@ -78,7 +98,7 @@ class Design:
             return None
         if self.orders is None:
             return sample_index if order is None else None
-        orders = self.list_orders(question)
+        orders = self.list_orders_of(question_id, choices)
         return orders.index(order) * self.samples + sample_index if order in orders else None
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import nsmallest
 from operator import lt
 from typing import Final, Literal, NoReturn
 
+from evalkit.id_table import IdTable
 from evalkit.images import Image
 
 MIN_CHOICES, MAX_CHOICES = 2, 26
@@ -119,13 +120,16 @@ class Duplicate:
 class QuestionSet:
     """Questions to ask, and worked examples that are not asked."""
 
-    questions: tuple[Question, ...]
+    questions: Sequence[Question]
     examples: tuple[Question, ...] = ()
 
     def __post_init__(self) -> None:
-        if len({q.id for q in self.questions}) < len(self.questions):
-            [(most, count)] = Counter(q.id for q in self.questions).most_common(1)
-            raise ValueError(f"{most}: {count} questions have this id")
+        ids = IdTable()
+        for question in self.questions:
+            if question.id in ids:
+                count = sum(each.id == question.id for each in self.questions)
+                raise ValueError(f"{question.id}: {count} questions have this id")
+            ids.add(question.id)
 
     def sample(self, limit: int | None, seed: int) -> QuestionSet:
         """Draw a random part of the questions, in the order of the set.
@@ -144,7 +148,9 @@ class QuestionSet:
             raise ValueError(f"limit {limit}: expected at least 1")
         if limit is None or limit >= len(self.questions):
             return self
-        chosen = {q.id for q in rank_by_seed(self.questions, seed)[:limit]}
+        chosen = {
+            q.id for q in nsmallest(limit, self.questions, key=lambda q: digest_of(str(seed), q.id))
+        }
         return replace(self, questions=tuple(q for q in self.questions if q.id in chosen))
 
     def find_duplicates(self) -> tuple[Duplicate, ...]:
@@ -180,6 +186,14 @@ class QuestionSet:
                 sha.update(text.encode("utf-8", "surrogatepass"))
             sha.update(b"]")
         return sha.hexdigest()
+
+
+def number_questions(questions: Iterable[Question]) -> IdTable:
+    """The place of each question by its id."""
+    table = IdTable()
+    for number, question in enumerate(questions):
+        table.add(question.id, number)
+    return table
 
 
 def list_shown(question: Question) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +45,7 @@ class Run:
     path: Path
     """Its folder."""
     manifest: Manifest
-    questions: tuple[Question, ...] = field(repr=False)
+    questions: Sequence[Question] = field(repr=False)
     """Those to be asked, in the order of the set."""
     tally: Tally = field(repr=False)
     """What came of each of them."""
@@ -204,7 +205,7 @@ class Run:
 def load_run(
     path: Path | str,
     *,
-    questions: tuple[Question, ...] | None = None,
+    questions: Sequence[Question] | None = None,
     clustered_by: ClusterBy = "declared",
 ) -> Run:
     """Read a run's folder and score its replies anew; no model is asked.

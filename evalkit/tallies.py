@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from evalkit.answers import Outcome
-from evalkit.counts import Count, number_clusters
+from evalkit.counts import ClusterNumbers, Count
 from evalkit.models.model import Price
 from evalkit.orders import Design, design_of
-from evalkit.questions import Question
+from evalkit.questions import Question, number_questions
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.costs import cost_of_usage, savings_of_usage
 from evalkit.runs.journal import JournalRow, keep_latest
@@ -111,7 +111,7 @@ class Tally:
         )
 
     def count(
-        self, questions: Sequence[Question], *, is_clustered: bool = True
+        self, questions: Iterable[Question], *, is_clustered: bool = True
     ) -> dict[str | None, Count]:
         """The numbers of each group; those of questions without one by None.
 
@@ -119,7 +119,8 @@ class Tally:
             questions: those of the run, in their order.
             is_clustered: whether those that share a cluster are taken to stand or fall together.
         """
-        clusters = number_clusters(questions) if is_clustered else None
+        # In one pass: questions may have to be read.
+        clusters = ClusterNumbers()
         counts: dict[str | None, Count] = {}
         for number, question in enumerate(questions):
             count = counts.get(question.group)
@@ -129,8 +130,11 @@ class Tally:
                 question,
                 self.codes_of(number),
                 self.design.list_orders(question),
-                None if clusters is None else clusters[number],
+                clusters.take(question.cluster) if is_clustered else None,
             )
+        if not clusters.is_shared:
+            for count in counts.values():
+                count.forget_clusters()
         return counts
 
 
@@ -219,8 +223,12 @@ class Ledger:
     ) -> None:
         self.questions, self.form = questions, manifest.prompt
         self.design = design_of(manifest.identity)
+        self.sizes = b""
+        """The choices of each question, which may have to be read; empty without orders."""
+        if self.design.orders is not None:
+            self.sizes = bytes(len(question.choices) for question in questions)
         self.starts = self._find_starts()
-        self.numbers = {question.id: number for number, question in enumerate(questions)}
+        self.numbers = number_questions(questions)
         places = 2 * self._find_slots(len(questions) - 1)[1]
         self.codes = bytearray(places)
         self.models = array("I", bytes(array("I").itemsize * places))
@@ -296,14 +304,15 @@ class Ledger:
         number = self.numbers.get(row.question_id)
         if number is None:
             return None
-        slot = self.design.find(self.questions[number], row.order, row.sample_index)
+        choices = self.sizes[number] if self.sizes else 0
+        slot = self.design.find(row.question_id, choices, row.order, row.sample_index)
         return None if slot is None else 2 * (self._find_slots(number)[0] + slot) + row.is_retake
 
     def _find_starts(self) -> array[int] | None:
         """Where the responses to each question begin; None: each has as many as the others."""
         if self.design.orders is None:
             return None
-        counts = map(self.design.count, self.questions)
+        counts = map(self.design.count_of, self.sizes)
         return array("Q", itertools.accumulate(counts, initial=0))
 
     def _find_slots(self, number: int) -> tuple[int, int]:
@@ -326,8 +335,9 @@ class Ledger:
             self.codes[place] = FUTILE if row.is_futile else FAILED
             self.failed[place] = row.request_id, (row.result.kind, row.result.message)
             return
-        question = self.questions[self.numbers[row.question_id]]
-        answer, is_bound = read_row(question, row, self.form)
+        number = self.numbers.get(row.question_id)
+        assert number is not None, "it has a place"
+        answer, is_bound = read_row(self.questions[number], row, self.form)
         self.codes[place] = encode_answer(answer) | (0 if is_bound else UNBOUND)
         self.models[place] = self.model_numbers.setdefault(
             row.result.model, len(self.model_numbers)

@@ -7,6 +7,7 @@ import re
 import sys
 import tracemalloc
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def define(folder: Path, source: str = 'files = ["q.csv"]', *, head: str = HEAD)
     return write(folder / "mine.toml", f"{head}[source]\n{source}\n{COLUMNS}")
 
 
-def stems(questions: tuple[Question, ...]) -> list[str]:
+def stems(questions: Sequence[Question]) -> list[str]:
     return [question.stem for question in questions]
 
 

@@ -64,6 +64,13 @@ def test_those_under_way_when_a_pause_begins_do_not_lengthen_it() -> None:
     assert breaker.fail(1.0) == 2
 
 
+def test_what_went_before_a_pause_and_fails_after_it_does_not_lengthen_it() -> None:
+    breaker = broken(3)
+    assert breaker.fail(1.5, sent_at=0.0) is None
+    assert breaker.wait(1.5, 0) == 0.0
+    assert breaker.fail(1.6, sent_at=1.5) == 2
+
+
 def test_an_answer_lets_all_go_again_and_the_next_pause_is_short() -> None:
     breaker = broken(3)
     breaker.fail(1.0)

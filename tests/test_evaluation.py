@@ -226,7 +226,7 @@ def test_the_way_stands_in_every_row(way: Way, sums: Benchmark, tmp_path: Path) 
 def test_worked_examples_are_earlier_turns(
     way: Way, said: str, sums: Benchmark, tmp_path: Path
 ) -> None:
-    examples = sums.question_set.questions[-4:]
+    examples = tuple(sums.question_set.questions[-4:])
     rest = sums.question_set.questions[:-4]
     with_examples = replace(sums, question_set=QuestionSet(questions=rest, examples=examples))
     with MessagesServer(answer=sums_answers()) as server:
@@ -310,7 +310,7 @@ OTHER_SETTINGS: list[dict[str, Any]] = [
 
 
 def test_settings_that_differ_give_another_folder(sums: Benchmark, tmp_path: Path) -> None:
-    questions = sums.question_set.questions
+    questions = tuple(sums.question_set.questions)
     benchmark = replace(
         sums, question_set=QuestionSet(questions=questions[2:], examples=questions[:2])
     )

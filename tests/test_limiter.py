@@ -324,6 +324,20 @@ def test_one_at_a_time_goes_until_there_is_an_answer_again() -> None:
     assert len(limited(use)) == 1
 
 
+def test_one_that_hangs_from_before_keeps_nobody_from_trying_again() -> None:
+    async def use(limiter: Limiter) -> None:
+        hanging = await limiter.enter()
+        await exchange(limiter, *[OverloadedError("busy", status=529)] * 8)
+        assert limiter.breaker.is_open
+        assert await seconds_to_enter(limiter) <= 1.01
+        await exchange(limiter, OverloadedError("busy", status=529))
+        # Its own failure, at last, tells nothing of how things are now.
+        limiter.leave(hanging, ServerError("timed out", status=500))
+        assert await seconds_to_enter(limiter) <= 2.01
+
+    limited(use)
+
+
 @pytest.mark.parametrize("most", [16, 64])
 def test_as_many_failures_as_may_be_under_way_are_no_row(most: int) -> None:
     async def use(limiter: Limiter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -557,7 +558,7 @@ def test_the_order_of_columns_does_not_matter(
     cells = {"A": "red", "B": "blue", "C": "green", "subject": "colours", "notes": "none"}
     rows = [cells | {"question": f"Q{i}?", "answer": "ABC"[r]} for i, r in enumerate(right)]
     text = "\n".join([",".join(columns), *(",".join(row[c] for c in columns) for row in rows)])
-    found: tuple[Question, ...] = load(tmp_path_factory.getbasetemp(), "mixed.csv", text).questions
+    found: Sequence[Question] = load(tmp_path_factory.getbasetemp(), "mixed.csv", text).questions
 
     assert [q.right for q in found] == [(r,) for r in right]
     assert {(q.choices, q.group) for q in found} == {(("red", "blue", "green"), "colours")}

@@ -229,11 +229,12 @@ def test_the_design_of_a_question_holds_each_of_its_responses_once() -> None:
     for orders in (None, 1, 3, 5, 8, "cyclic"):
         design = Design(orders=orders, samples=2, seed=4)
         wanted = [(order, k) for order in design.list_orders(question) for k in range(2)]
-        assert [design.find(question, *each) for each in wanted] == list(range(len(wanted)))
+        assert [design.find("x", 5, *each) for each in wanted] == list(range(len(wanted)))
         assert design.count(question) == len(wanted) == len(set(wanted))
-    assert Design().find(question, None, 1) is None
-    assert Design().find(question, (0, 1, 2, 3, 4), 0) is None
-    assert Design(orders=2).find(question, None, 0) is None
+        assert design.count_all([question, question]) == 2 * len(wanted)
+    assert Design().find("x", 5, None, 1) is None
+    assert Design().find("x", 5, (0, 1, 2, 3, 4), 0) is None
+    assert Design(orders=2).find("x", 5, None, 0) is None
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,23 @@ def test_a_rate_that_nobody_tells_is_found_and_kept(
 
 
 @SEEDS
+@pytest.mark.parametrize("burst", [1, 10])
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 3.0])
+def test_a_rate_is_made_use_of_though_answers_take_long(
+    seconds: float, burst: int, seed: int
+) -> None:
+    """It takes as many under way as come in the time of an answer, refusals or not."""
+    endpoint = SimulatedEndpoint(
+        rate=10, burst=burst, seconds=seconds, jitter_seconds=seconds / 10, seed=seed
+    )
+    ran = simulate(endpoint, 700)
+    late = endpoint.count(after=10 + 5 * seconds)
+    assert ran.is_complete
+    assert late["429"] <= 0.025 * late.total()
+    assert late["ok"] >= 0.94 * 10 * (endpoint.sent[-1][0] - 10 - 5 * seconds)
+
+
+@SEEDS
 def test_it_is_found_again_when_it_changes(seed: int) -> None:
     rng, learned = random.Random(seed), LearnedRate(20.0, 0.0)
     now, left, at, rates = 0.0, 1.0, 0.0, {}

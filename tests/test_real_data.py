@@ -15,7 +15,7 @@ import random
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from string import ascii_uppercase
@@ -77,7 +77,7 @@ def read_mmlu(split: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-def facts(questions: tuple[Question, ...]) -> list[Expected]:
+def facts(questions: Sequence[Question]) -> list[Expected]:
     return [(q.stem, q.choices, q.right) for q in questions]
 
 
@@ -586,7 +586,7 @@ def test_lettered_choices_of_bbh_are_cut_and_its_broken_records_refused(
     """
     (tmp_path / "bbh.toml").write_text(definition, encoding="utf-8")
 
-    def load_examples(rows: Rows) -> tuple[Question, ...]:
+    def load_examples(rows: Rows) -> Sequence[Question]:
         text = json.dumps({"canary": "x", "examples": rows}, indent=1)
         (tmp_path / f"{task}.json").write_text(text, encoding="utf-8")
         return load_benchmark(tmp_path / "bbh.toml").question_set.questions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -603,6 +604,30 @@ def test_patience_that_is_asked_for_and_there_is_used() -> None:
     ran, seconds = ask_simulated(send, 10)
     assert (ran.error, len(ran.answered)) == (None, 10)
     assert seconds == pytest.approx(500, abs=1)
+
+
+def test_waits_that_the_endpoint_asked_for_make_our_own_no_longer() -> None:
+    errors: list[ApiError] = [
+        RateLimitError("", status=429, retry_after_seconds=1.0),
+        RateLimitError("", status=429, retry_after_seconds=1.0),
+        ServerError("", status=500),
+        ServerError("", status=500),
+    ]
+    starts: list[float] = []
+
+    async def send(limiter: Limiter, request: Request, ticket: Ticket) -> Response:
+        if request.question_id == "q1":
+            starts.append(now())
+            if len(starts) <= len(errors):
+                raise errors[len(starts) - 1]
+        return Response(text="A", stop_reason=None, model=None, usage=Usage())
+
+    ran, _ = ask_simulated(send, 3)
+    waits = [later - earlier for earlier, later in itertools.pairwise(starts)]
+    assert len(ran.answered) == 3
+    assert waits[:2] == pytest.approx([1.0, 1.0], abs=0.01)
+    assert 0.37 < waits[2] <= 0.51
+    assert 0.74 < waits[3] <= 1.01
 
 
 def test_those_that_wait_for_another_try_are_limited_in_number() -> None:

@@ -16,10 +16,11 @@ import pytest
 from evalkit.answers import Answer, Outcome
 from evalkit.benchmarks import Benchmark
 from evalkit.errors import RunFormatError
+from evalkit.question_lines import compress_questions
 from evalkit.questions import Question, QuestionSet
 from evalkit.requests import WAYS, Way
 from evalkit.results import Run, load_run
-from evalkit.runs.folder import compress_questions, write_whole
+from evalkit.runs.folder import write_whole
 from evalkit.runs.journal import JournalReader, JournalRow, decode_row, encode_row, read_journal
 from evalkit.verifying import Finding, Verification, find_folders, verify_run
 from evalkit.version import __version__

@@ -53,11 +53,12 @@ class Breaker:
         self.failures = self._pauses = 0
         self._open_until = 0.0
 
-    def fail(self, now: float, *, at_least: int = 0) -> float | None:
+    def fail(self, now: float, *, sent_at: float | None = None, at_least: int = 0) -> float | None:
         """Hear of a failure that may have hit any request.
 
         Args:
             now: the time, in seconds.
+            sent_at: when the request went; None: now.
             at_least: failures in a row that it takes, if that is more than usual.
 
         Returns:
@@ -66,8 +67,8 @@ class Breaker:
         if self.failures == 0:
             self._since = now
         self.failures += 1
-        if now < self._open_until:
-            return None  # it went before the pause began
+        if (now if sent_at is None else sent_at) < self._open_until:
+            return None  # it went before the last pause was over
         needed = max(self.patience.trips_after, at_least)
         if self.has_answered and not self.is_open and self.failures < needed:
             return None
@@ -86,15 +87,15 @@ class Breaker:
         limit = self.patience.later if self.has_answered else self.patience.at_start
         return self.failures > 0 and self.seconds(now) >= limit
 
-    def wait(self, now: float, in_flight: int) -> float | None:
+    def wait(self, now: float, trying: int) -> float | None:
         """Seconds until a request may go; None: not before another one has come back.
 
         Args:
             now: the time, in seconds.
-            in_flight: requests under way.
+            trying: requests under way that went while others were held back.
         """
         if not self.is_open:
             return 0.0
-        if in_flight > 0:
+        if trying > 0:
             return None
         return max(0.0, self._open_until - now)

@@ -91,7 +91,8 @@ def wait_seconds(error: ApiError, retries_made: int, policy: RetryPolicy) -> flo
 
     Args:
         error: why the last try failed.
-        retries_made: 0 before the first retry.
+        retries_made: 0 before the first retry; those for which the endpoint named the wait need not
+            count.
         policy: first and longest wait, in seconds.
     """
     if error.retry_after_seconds is not None and error.retry_after_seconds > 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +40,7 @@ from evalkit.questions import (
     digest_of,
     shuffle_choices,
 )
+from evalkit.stored_questions import collect_questions
 
 BRACKETS = "()[]. "
 """What may stand around the letter of an answer."""
@@ -100,9 +101,28 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
     Raises:
         QuestionSetError: all bad rows of all files, each with its line, field, value and remedy.
     """
-    questions: list[Question] = []
     examples: list[Question] = []
     problems: list[RowProblem] = []
+    questions = collect_questions(build_questions(rows, fields, examples, problems))
+    if problems:
+        raise QuestionSetError(tuple(problems))
+    return QuestionSet(questions=questions, examples=tuple(examples))
+
+
+def build_questions(
+    rows: Iterable[PlacedRow],
+    fields: FieldMap,
+    examples: list[Question],
+    problems: list[RowProblem],
+) -> Iterator[Question]:
+    """The questions that rows hold, one after the other.
+
+    Args:
+        rows: of all files.
+        fields: what stands where.
+        examples: takes the rows that are worked examples.
+        problems: takes what keeps rows from being questions.
+    """
     places = Places()
     for placed in rows:
         if isinstance(placed.row, RowProblem):
@@ -120,11 +140,10 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
             problems.append(as_problem(placed, error))
             continue
         places.add(question.id, placed.path, placed.row.line)
-        (examples if is_example else questions).append(question)
-    if problems:
-        raise QuestionSetError(tuple(problems))
-    del places  # before the set needs room for a check of its own
-    return QuestionSet(questions=tuple(questions), examples=tuple(examples))
+        if is_example:
+            examples.append(question)
+        else:
+            yield question
 
 
 def as_problem(placed: PlacedRow, error: FieldError) -> RowProblem:

@@ -6,12 +6,14 @@ from bisect import bisect_left
 from operator import itemgetter
 from pathlib import Path
 
+from evalkit.id_table import IdTable
+
 
 class Places:
     """File and line of each id, as one number each: there may be millions."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers = IdTable()
         """The line of each id, counted on from file to file."""
         self._files: list[tuple[int, Path]] = []
         """Each file, and the number after which its lines are counted."""
@@ -25,10 +27,11 @@ class Places:
         if not self._files or self._files[-1][1] is not path:
             self._files.append((self._last, path))
         self._last = self._files[-1][0] + line
-        self._numbers[name] = self._last
+        self._numbers.add(name, self._last)
 
     def find(self, name: str) -> str:
         """File and line of an id."""
-        number = self._numbers[name]
+        number = self._numbers.get(name)
+        assert number is not None, "it was added"
         before, path = self._files[bisect_left(self._files, number, key=itemgetter(0)) - 1]
         return f"{path}:{number - before}"

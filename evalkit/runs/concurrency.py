@@ -16,7 +16,10 @@ MOST = 256
 """In flight at once where the user sets no other limit."""
 
 FEWEST_SEEN, CAREFULLY_SEEN = 8, 32
-"""Replies after which a limit is judged, or as many as the limit is: in fast growth, afterwards."""
+"""Replies after which a limit is judged at the earliest: in fast growth, and afterwards.
+
+It takes two thirds of the limit in fast growth, and afterwards as many as the limit: of half of it,
+most went at once after the last step, and don't show yet that a queue has built up."""
 
 GAIN = 0.3
 """The share of the growth in requests that has to show as growth in answers."""
@@ -127,8 +130,11 @@ class ConcurrencyLimit:
         setattr(window, outcome, getattr(window, outcome) + 1)
         if outcome == "answered":
             window.seconds += seconds
-        needed = FEWEST_SEEN if self._step == FAST else CAREFULLY_SEEN
-        if window.total >= max(needed, self.limit):
+        if self._step == FAST:
+            needed = max(FEWEST_SEEN, 2 * self.limit // 3)
+        else:
+            needed = max(CAREFULLY_SEEN, self.limit)
+        if window.total >= needed:
             self._judge()
 
     def open(self) -> None:

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from functools import lru_cache
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
-from sys import intern
-from typing import IO, Any
-
-import orjson
+from typing import Any
 
 from evalkit.errors import RunError, RunFormatError, RunLockedError, RunMismatchError
-from evalkit.images import Image
+from evalkit.question_lines import compress_questions, decompress_questions
 from evalkit.questions import Question
 from evalkit.runs.batch_log import read_batch_log
 from evalkit.runs.journal import Journal, JournalReader, read_journal
 from evalkit.runs.manifest import Manifest, parse_manifest
+from evalkit.stored_questions import collect_questions
 
 MANIFEST, QUESTIONS, JOURNAL = "manifest.json", "questions.jsonl.gz", "responses.jsonl"
 EXAMPLES = "examples.jsonl.gz"
@@ -36,11 +31,6 @@ PARTS = "*.part*"
 LEFT_SECONDS = 3600.0
 """A part so old is nobody's any more."""
 
-GZIP_LEVEL, GZIP_WINDOW = 3, 31
-"""Higher levels take several times as long for a tenth less of space; 31: with gzip's header."""
-
-LINES_AT_ONCE = 1000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFolder:
@@ -48,7 +38,7 @@ class RunFolder:
 
     path: Path
     manifest: Manifest
-    questions: tuple[Question, ...]
+    questions: Sequence[Question]
 
     @property
     def journal_path(self) -> Path:
@@ -83,7 +73,8 @@ class RunFolder:
         Raises:
             RunFormatError: the file can't be read.
         """
-        return read_questions(self.path / EXAMPLES) if (self.path / EXAMPLES).exists() else None
+        path = self.path / EXAMPLES
+        return tuple(read_questions(path)) if path.exists() else None
 
     def discard_if_empty(self) -> None:
         """Take the folder away if there is no row in its journal and no batch under way."""
@@ -131,7 +122,7 @@ class RunFolder:
 def create_run_folder(
     results: Path,
     manifest: Manifest,
-    questions: tuple[Question, ...],
+    questions: Sequence[Question],
     examples: Sequence[Question] = (),
 ) -> RunFolder:
     """Create the folder of a run, or open it if the same run was begun before.
@@ -169,7 +160,7 @@ def create_run_folder(
     return RunFolder(path=path, manifest=manifest, questions=questions)
 
 
-def open_run_folder(path: Path, *, questions: tuple[Question, ...] | None = None) -> RunFolder:
+def open_run_folder(path: Path, *, questions: Sequence[Question] | None = None) -> RunFolder:
     """Open a folder that exists.
 
     Args:
@@ -200,14 +191,14 @@ def read_manifest(path: Path) -> Manifest:
         return parse_manifest(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
 
 
-def read_questions(path: Path) -> tuple[Question, ...]:
+def read_questions(path: Path) -> Sequence[Question]:
     """The questions in a file of a run's folder.
 
     Raises:
         RunFormatError: there is none, or it can't be read.
     """
     with named_errors(path.parent), path.open("rb") as file:
-        return tuple(decompress_questions(file))
+        return collect_questions(decompress_questions(file))
 
 
 @contextmanager
@@ -233,97 +224,6 @@ def holds_questions(path: Path, count: int) -> bool:
             return sum(1 for _ in file) == count
     except (OSError, EOFError, zlib.error):
         return False
-
-
-def encode_questions(questions: Iterable[Question]) -> bytes:
-    """Questions as compressed JSON lines, the same bytes for the same questions.
-
-    Of pictures, it holds where they lie and their digests: opening a run needs no picture.
-    """
-    return b"".join(compress_questions(questions))
-
-
-def compress_questions(questions: Iterable[Question]) -> Iterator[bytes]:
-    """The same in parts, none of which holds many questions."""
-    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
-    lines = (b"%b\n" % encode_question(question) for question in questions)
-    while some := b"".join(islice(lines, LINES_AT_ONCE)):
-        yield packer.compress(some)
-    yield packer.flush()
-
-
-def encode_question(question: Question) -> bytes:
-    """One line, without its line break; what a question has not is left out."""
-    table: dict[str, Any] = {
-        "id": question.id,
-        "stem": question.stem,
-        "choices": question.choices,
-        "right": question.right,
-        "group": question.group,
-        "cluster": question.cluster,
-        "order": question.order,
-        "images": [without_empty(asdict(image)) for image in question.images] or None,
-        "history": question.history,
-    }
-    table = without_empty(table)
-    try:
-        return orjson.dumps(table)
-    except TypeError:  # a lone surrogate
-        return json.dumps(table).encode()
-
-
-def without_empty(table: dict[str, Any]) -> dict[str, Any]:
-    """A table without what is not there."""
-    return {key: value for key, value in table.items() if value is not None and value != ()}
-
-
-def decode_questions(data: bytes) -> tuple[Question, ...]:
-    """Read what `encode_questions` wrote.
-
-    Raises:
-        ValueError, OSError, EOFError, zlib.error: it was something else.
-    """
-    return tuple(decompress_questions(io.BytesIO(data)))
-
-
-def decompress_questions(file: IO[bytes]) -> Iterator[Question]:
-    """The same, one question after the other."""
-    with gzip.GzipFile(fileobj=file, mode="rb") as lines:
-        for line in lines:
-            yield decode_question(line)
-
-
-def decode_question(line: bytes) -> Question:
-    """Read one line; texts that repeat are the same object in all questions.
-
-    Raises:
-        ValueError: it is no question.
-    """
-    try:
-        table = orjson.loads(line)
-    except ValueError:
-        table = json.loads(line.decode())
-    try:
-        for key, value in table.items():
-            if isinstance(value, list):
-                table[key] = tuple(value)
-        table["right"] = share_places(*table["right"])
-        for key in ("group", "cluster"):
-            if key in table:
-                table[key] = intern(table[key])
-        if "images" in table:
-            table["images"] = tuple(Image(**image) for image in table["images"])
-        if "history" in table:
-            table["history"] = tuple((role, text) for role, text in table["history"])
-        return Question(**table)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no question: {error}") from error
-
-
-@lru_cache(maxsize=1024)
-def share_places(*places: int) -> tuple[int, ...]:
-    """Positions of choices, the same object for the same ones."""
-    return places
 
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:

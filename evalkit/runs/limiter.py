@@ -62,6 +62,8 @@ class Ticket:
     """What it was taken to cost."""
     sent_before: Cost
     """What all attempts had cost by then."""
+    is_trial: bool = False
+    """Whether it went while others were held back, since nobody was answered."""
     is_used_up: bool = False
     """Whether the reply says that nothing more may be sent for now."""
 
@@ -104,6 +106,8 @@ class Limiter:
         """The numbers of the last attempts that were."""
         self._settled = 0
         """What came of attempts up to this number has been acted upon."""
+        self._trying = 0
+        """Attempts under way that went while others were held back."""
         self._overruns = 0
         """How often a refusal said that nothing is left, after all had waited for more."""
 
@@ -125,8 +129,9 @@ class Limiter:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._changed.wait()
-            now = self.clock()
+            now, is_trial = self.clock(), self.breaker.is_open
             self.in_flight += 1
+            self._trying += is_trial
             self._entered += 1
             return Ticket(
                 number=self._entered,
@@ -134,6 +139,7 @@ class Limiter:
                 entered=now,
                 cost=self.pace.typical,
                 sent_before=self.pace.take(now),
+                is_trial=is_trial,
             )
 
     def _find_wait(self) -> float | None:
@@ -144,7 +150,7 @@ class Limiter:
             self.concurrency.note_full()
             return None
         now = self.clock()
-        wait = self.breaker.wait(now, self.in_flight)
+        wait = self.breaker.wait(now, self._trying)
         if wait is None:
             return None
         return max(wait, self.held_until - now, self.pace.wait(now), 0.0)
@@ -162,6 +168,7 @@ class Limiter:
             result: what came of it; None: it was never sent, or broken off by us.
         """
         self.in_flight -= 1
+        self._trying -= ticket.is_trial
         self._changed.set()
         now = self.clock()
         if isinstance(result, Response):
@@ -172,25 +179,26 @@ class Limiter:
             self.concurrency.note(ticket.epoch, "answered", now - ticket.entered)
             self.pace.correct(ticket.cost, true_cost(result), now)
         elif result is not None:
-            # That more requests are refused for their rate is no matter of how many are under way.
-            is_overload = result.status in OVERLOADED and result.status != 429
-            outcome: Outcome = "overloaded" if is_overload else "failed"
-            self.concurrency.note(ticket.epoch, outcome, now - ticket.entered)
+            # What is refused for its rate is no matter of how many are under way.
+            if result.status != 429:
+                outcome: Outcome = "overloaded" if result.status in OVERLOADED else "failed"
+                self.concurrency.note(ticket.epoch, outcome, now - ticket.entered)
             # Who says when to come back is there.
             is_told = result.status in OVERLOADED and result.retry_after_seconds is not None
             if is_worth_retrying(result) and not is_told:
-                self._note_failure(result, now)
+                self._note_failure(ticket, result, now)
             if result.status in OVERLOADED:
                 self._recent.append((now, True))
                 self._refused.append(ticket.number)
                 self._refuse(ticket, result, now)
 
-    def _note_failure(self, error: ApiError, now: float) -> None:
+    def _note_failure(self, ticket: Ticket, error: ApiError, now: float) -> None:
         """Count a failure that may have hit any request."""
         # Failures come faster than answers: many of those under way, before the first answer. In
         # the place of one that is refused for load, another one may go and be refused as well.
         factor = 2 if error.status in OVERLOADED else 1
-        pause = self.breaker.fail(now, at_least=factor * self.concurrency.limit)
+        needed = factor * self.concurrency.limit
+        pause = self.breaker.fail(now, sent_at=ticket.entered, at_least=needed)
         if self.breaker.has_given_up(now):
             count, seconds = self.breaker.failures, self.breaker.seconds(now)
             self.end = error.with_lead(
@@ -217,7 +225,7 @@ class Limiter:
             self.held_until = now + wait
             log_event(logging.WARNING, "hold", seconds=wait, status=error.status)
         is_rate = error.status == 429 and not is_told
-        if ticket.epoch == self.concurrency.epoch and not (is_rate and self.pace.learned):
+        if ticket.epoch == self.concurrency.epoch and not is_rate:
             self.concurrency.back_off()
         if not is_rate or self._learn_rate(ticket, error, now):
             self._forget()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError, RunError, RunFormatError, UsageError
-from evalkit.runs.folder import compress_questions, decompress_questions
+from evalkit.question_lines import compress_questions, decompress_questions
 from evalkit.runs.journal import JournalRow, RowWriter, decode_row
 
 if TYPE_CHECKING:

@@ -112,6 +112,9 @@ class Pending:
     attempts: int = 0
     started: float | None = None
     """When the first attempt did."""
+    backoffs: int = 0
+    """Waits for as long as we thought fit: those that the endpoint asked for say nothing of how
+    long another one should be."""
 
 
 async def run_requests(
@@ -354,7 +357,7 @@ class Runner:
         # From here on, it does not count as failed but as not asked if it gets no further try.
         if self.settings.limiter.end is not None:
             raise self.settings.limiter.end
-        wait = wait_seconds(error, pending.attempts - 1, self.policy)
+        wait = wait_seconds(error, pending.backoffs, self.policy)
         if wait > self.policy.patience_seconds:
             raise error.with_lead(f"the endpoint asks to wait {timedelta(seconds=round(wait))}")
         now = self.settings.limiter.clock()
@@ -364,6 +367,7 @@ class Runner:
         if self._has_ended:
             self.settings.admission.settle(pending.request, error)
             return False
+        pending.backoffs += not error.retry_after_seconds
         # What it waits for may have been said to all.
         due = max(now + wait, self.settings.limiter.held_until)
         heapq.heappush(self._waiting, (due, next(self._serial), pending))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
+from evalkit.id_table import IdTable
 from evalkit.requests import Request
 from evalkit.responses import Response
 from evalkit.runs.journal import JournalRow
@@ -15,7 +16,7 @@ from evalkit.runs.journal import JournalRow
 class Standing:
     """What the journal says of each request; rows may come in any order."""
 
-    answered: set[str] = field(default_factory=set)
+    answered: set[str] | IdTable = field(default_factory=IdTable)
     """Requests that got a response."""
     failed: set[str] = field(default_factory=set)
     """Questions with a request that failed and was not answered since."""
