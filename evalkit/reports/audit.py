@@ -260,13 +260,15 @@ def points(share: float, *, signed: bool = False) -> str:
     return "0.0" if float(text) == 0 else text
 
 
-def render_p(p: float) -> str:
+def render_p(p: float | None) -> str:
     """A p-value with three decimals.
 
     Example:
-        >>> render_p(0.0347), render_p(0.00001)
-        ('0.035', '<0.001')
+        >>> render_p(0.0347), render_p(0.00001), render_p(None)
+        ('0.035', '<0.001', '-')
     """
+    if p is None:
+        return "-"
     return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
