@@ -84,6 +84,8 @@ class PairedDifference:
     """Clusters that the questions come in, if any share one."""
     design_effect: float | None = None
     """By how much the clusters inflate the variance; None without them, or if nothing varies."""
+    is_rough: bool = False
+    """Whether there are so few clusters that the interval is a rough guide."""
 
     @property
     def estimate(self) -> float | None:
@@ -148,6 +150,16 @@ class Differences:
     def is_undefined(self) -> bool:
         """Whether nothing can be said: no questions, or all in one cluster."""
         return self.n == 0 or (self.clusters is not None and self.mean is None)
+
+    def find_gains(self) -> list[int]:
+        """The positions of the questions that the candidate has the higher score on."""
+        places: list[int] = (self._values > EQUAL).nonzero()[0].tolist()
+        return places
+
+    def find_losses(self) -> list[int]:
+        """The positions of the questions that the baseline has the higher score on."""
+        places: list[int] = (self._values < -EQUAL).nonzero()[0].tolist()
+        return places
 
     def interval(self, confidence: float = 0.95) -> Interval | None:
         """The interval of the mean difference; None if there can't be one.
@@ -238,6 +250,7 @@ def compare_scores(differences: Differences, *, family: int = 1) -> PairedDiffer
         detectable=find_detectable(differences, family),
         clusters=None if differences.clusters is None else len(set(differences.clusters)),
         design_effect=None if mean is None else mean.design_effect,
+        is_rough=mean is not None and mean.is_rough,
     )
 
 
