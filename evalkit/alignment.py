@@ -123,8 +123,8 @@ def check_content(first: Run, second: Run, names: set[str]) -> None:
                 part for part in PARTS if getattr(theirs, part) != getattr(ours[theirs.id], part)
             ]
             raise UsageError(
-                f"question {theirs.id} is not the same in {first.path} and {second.path}: its "
-                f"{' and '.join(parts)} differ; a difference of scores would be one of questions. "
+                f"question {theirs.id} is not the same in {first.path} and {second.path} "
+                f"({' and '.join(parts)}); a difference of scores would be one of questions. "
                 "Ask both models the same version of the benchmark"
             )
 

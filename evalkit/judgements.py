@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from evalkit.pairs import ALPHA, POWER, Differences
 from evalkit.stats.intervals import Interval
-from evalkit.stats.power import questions_in_clusters, questions_needed
+from evalkit.stats.power import questions_in_clusters
 from evalkit.stats.verdicts import Verdict, margin_verdict
+
+NORMAL = NormalDist()
+
+SMALLEST = 1e-9
+"""Gaps and variances below it are 0: means of fractions are not exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +60,12 @@ def judge(accuracy: Differences, margin: float, family: int) -> Judgement:
 
 def find_needed(accuracy: Differences, margin: float, family: int) -> int | None:
     """About the questions that would decide if the drop is what it seems to be; None: no number."""
-    mean = sum(accuracy.values) / accuracy.n
+    mean = math.fsum(accuracy.values) / accuracy.n
     gap, variance = abs(mean + margin), accuracy.spread - mean * mean
-    # The variance of a question's difference is what the formula has as flips - difference^2.
-    flips = variance + gap * gap
-    if gap < 1e-9 or variance <= 0 or flips > 1:
+    if gap < SMALLEST or variance < SMALLEST:
         return None
-    is_drop = mean < -margin
-    alpha = 2 * ALPHA / family if is_drop else 2 * ALPHA
-    n = questions_needed(gap, flips, power=POWER, alpha=alpha)
+    error = ALPHA / family if mean < -margin else ALPHA
+    z = NORMAL.inv_cdf(1 - error) + NORMAL.inv_cdf(POWER)
+    n = math.ceil(z * z * variance / (gap * gap))
     effect = None if accuracy.mean is None else accuracy.mean.design_effect
     return questions_in_clusters(n, effect) if effect else n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +94,7 @@ def judged_run(
             if outcome is Outcome.FAILED:
                 result = RequestFailure(kind="overloaded", message="Overloaded (status 529)")
             row = JournalRow(
-                request_id=f"{key}-{sample}", question_id=key, way=way, result=result,
+                request_id=f"{key}-{sample}", question_id=question.id, way=way, result=result,
                 sample_index=sample,
             )  # fmt: skip
             scores.append(
@@ -127,4 +128,6 @@ def judged_run(
         questions=len(questions),
         evalkit_version=evalkit_version,
     )
-    return run_of_scores(scores, manifest, path=Path("results", f"{benchmark}-{name}"))
+    # A folder's name can't hold everything that a model's may.
+    folder = re.sub("[\0\ud800]", "", f"{benchmark}-{name}")
+    return run_of_scores(scores, manifest, path=Path("results", folder))

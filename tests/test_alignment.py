@@ -96,7 +96,7 @@ def test_a_question_that_is_not_the_same_is_refused(change: dict[str, Any], name
     ]
     with pytest.raises(
         UsageError,
-        match=rf"question q1 is not the same in results/sums-a and results/sums-b: its {named} ",
+        match=rf"question q1 is not the same in results/sums-a and results/sums-b \({named}\);",
     ):
         align_runs(runs)
 

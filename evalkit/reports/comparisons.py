@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from evalkit.comparability import describe_served
-from evalkit.reports.text import MIN_WIDTH, clean, find_width, new_table, percent, render_table
+from evalkit.reports.averages import build_averages
+from evalkit.reports.caveats import list_warnings
+from evalkit.reports.text import clean, new_table, percent, render_table
 from evalkit.reports.verdicts import render_verdict
 from evalkit.reports.wording import (
     bracket,
@@ -16,24 +16,22 @@ from evalkit.reports.wording import (
     name_methods,
     points,
     render_p,
-    several,
+    wrap,
 )
-from evalkit.version import __version__
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from evalkit.averages import Average
     from evalkit.comparisons import Comparison
     from evalkit.pairs import PairedDifference
-    from evalkit.run_pairs import ComparedRun, RunPair
+    from evalkit.run_pairs import RunPair
     from evalkit.standings import BenchmarkComparison
 
 WIDTH_OF_STEM = 32
 """Columns of text that the table of flips has for a question's first words."""
 
-WIDTH_OF_NAME, WIDTH_OF_SCORE = 30, 12
-"""Columns of text of the table of benchmarks."""
+DIFFERENCE = ("Difference", "Interval", "Losses", "Gains")
+"""Columns of a difference."""
 
 
 def render_comparison(comparison: Comparison) -> str:
@@ -60,10 +58,12 @@ def render_benchmark(compared: BenchmarkComparison, *, is_alone: bool) -> Iterat
     """The tables of one benchmark, with what has to be said about them."""
     yield render_table(build_scores(compared))
     yield render_table(build_differences(compared))
-    for pair in compared.pairs:
-        for line in describe_pair(pair):
-            yield f"{name_pair(pair, compared)} {line}"
-    yield ""
+    lines = [
+        f"{name_pair(p, compared)} {line}" for p in compared.pairs for line in describe_pair(p)
+    ]
+    if lines:
+        yield "\n".join([*lines, ""])
+    yield render_table(build_readable(compared))
     if compared.is_ranked:
         yield render_table(build_standings(compared))
     if len(compared.pairs) == 1 and is_alone and compared.pairs[0].subjects:
@@ -104,56 +104,78 @@ def describe_questions(compared: BenchmarkComparison) -> str:
 def build_differences(compared: BenchmarkComparison) -> Table:
     """One row a pair: the difference with its interval, what it is made of, and its p-value."""
     found = [pair.accuracy for pair in compared.pairs]
-    family = len(found)
-    who = "of the second from the first" if compared.is_ranked else "from the baseline"
-    holm = f"; Holm: p for all {family} comparisons" if family > 1 else ""
+    is_family = len(found) > 1
+    who = "" if compared.is_ranked else " from the baseline"
+    holm = f"; Holm: p for all {len(found)} comparisons" if is_family else ""
     table = new_table(
         wrap(
-            f"Difference {who} in points, with the 95 % {name_methods(f.interval for f in found)} "
+            f"Difference{who} in points, with the 95 % {name_methods(f.interval for f in found)} "
             "interval for questions like these; q: flips in percent; MDE: found with 80 % power"
             f"{holm}"
         ),
         left=("",),
-        right=(
-            "Difference",
-            "Interval",
-            "Losses",
-            "Gains",
-            "q",
-            found[0].test.replace(" ", "\n", 1),
-            *(["Holm"] if family > 1 else []),
-            "MDE",
-        ),
+        right=(*DIFFERENCE, "q", head_test(found[0]), *(["Holm"] if is_family else []), "MDE"),
     )
-    for pair in compared.pairs:
-        each = pair.accuracy
+    for pair, each in zip(compared.pairs, found, strict=True):
         table.add_row(
             name_pair(pair, compared),
-            points(pair.candidate.mean - pair.baseline.mean, signed=True),
-            bracket(each.interval),
-            f"{each.losses:,}",
-            f"{each.gains:,}",
+            *list_difference(each, pair.candidate.mean - pair.baseline.mean),
             percent(each.flips),
             render_p(each.p_value),
-            *([render_p(each.adjusted_p)] if family > 1 else []),
+            *([render_p(each.adjusted_p)] if is_family else []),
             "-" if each.detectable is None else points(each.detectable),
         )
     return table
 
 
+def build_readable(compared: BenchmarkComparison) -> Table:
+    """One row a pair: the difference in replies that name a choice."""
+    found = [pair.readable for pair in compared.pairs]
+    is_family = len(found) > 1
+    table = new_table(
+        wrap(
+            "The same for readable replies, those that name a choice: a fault of format, not of "
+            f"knowledge; 95 % {name_methods(each.interval for each in found)} interval"
+        ),
+        left=("",),
+        right=(*DIFFERENCE, head_test(found[0]), *(["Holm"] if is_family else [])),
+    )
+    for pair, each in zip(compared.pairs, found, strict=True):
+        table.add_row(
+            name_pair(pair, compared),
+            *list_difference(each, each.estimate),
+            render_p(each.p_value),
+            *([render_p(each.adjusted_p)] if is_family else []),
+        )
+    return table
+
+
+def list_difference(found: PairedDifference, size: float | None) -> list[str]:
+    """The cells below `DIFFERENCE`."""
+    return [
+        "-" if size is None else points(size, signed=True),
+        bracket(found.interval),
+        f"{found.losses:,}",
+        f"{found.gains:,}",
+    ]
+
+
+def head_test(found: PairedDifference) -> str:
+    """The name of a test as the head of a column."""
+    return found.test.replace(" ", "\n", 1)
+
+
 def name_pair(pair: RunPair, compared: BenchmarkComparison) -> str:
     """The candidate's number; where all pairs are compared, both numbers."""
-    if compared.is_ranked:
-        return f"({pair.baseline.number}), ({pair.candidate.number})"
-    return f"({pair.candidate.number})"
+    baseline = f"-({pair.baseline.number})" if compared.is_ranked else ""
+    return f"({pair.candidate.number}){baseline}"
 
 
 def describe_pair(pair: RunPair) -> Iterator[str]:
-    """What belongs to the difference: its size on this set, readable replies, clusters."""
+    """What belongs to the difference: its size on this set, and the clusters."""
     accuracy = pair.accuracy
     if pair.is_whole_set:
-        yield f"on this set of {count(accuracy.n, 'question')}: {describe_count(accuracy)}"
-    yield f"readable replies: {describe_readable(pair.readable)}"
+        yield f"on this set: {describe_count(accuracy)} (a count, no sampling error)"
     if accuracy.interval is None:
         yield "all questions share one cluster: nothing is known of questions like these"
     elif accuracy.clusters is not None:
@@ -166,23 +188,9 @@ def describe_pair(pair: RunPair) -> Iterator[str]:
 def describe_count(accuracy: PairedDifference) -> str:
     """The difference on the questions asked, which is no estimate."""
     net = accuracy.gains - accuracy.losses
-    size = points(abs(net) / accuracy.n)
     if net == 0:
-        return "as many losses as gains (a count, no sampling error)"
-    kind, change = ("losses", "drop") if net < 0 else ("gains", "rise")
-    return f"{abs(net):,} net {kind}, a {change} of {size} points (a count, no sampling error)"
-
-
-def describe_readable(readable: PairedDifference) -> str:
-    """The difference in replies that name a choice."""
-    interval = readable.interval
-    flipped = f"{count(readable.losses, 'loss', 'losses')}, {count(readable.gains, 'gain')}"
-    if interval is None:
-        return flipped
-    return (
-        f"{points(interval.estimate, signed=True)} points {bracket(interval)} "
-        f"({interval.method}), {flipped}, {readable.test} {render_p(readable.p_value)}"
-    )
+        return "as many losses as gains"
+    return f"a {'drop' if net < 0 else 'rise'} of {points(abs(net) / accuracy.n)} points"
 
 
 def build_standings(compared: BenchmarkComparison) -> Table:
@@ -210,7 +218,7 @@ def build_subjects(pair: RunPair) -> Table:
     table = new_table(
         wrap(
             f"Exploratory: differences by subject in points, with the 95 % {methods} interval; "
-            "* belongs to those of which about 1 in 10 is chance (Benjamini-Hochberg)"
+            "of those with *, at most about 1 in 10 is chance (Benjamini-Hochberg)"
         ),
         left=("Subject",),
         right=(
@@ -241,20 +249,21 @@ def build_subjects(pair: RunPair) -> Table:
 
 def list_subjects(compared: BenchmarkComparison) -> Iterator[str]:
     """Of several candidates, the subjects in which they seem to differ."""
-    for pair in compared.pairs:
-        if pair.subjects:
-            found = [
-                f"{clean(each.name)} {points(each.candidate - each.baseline, signed=True)}"
-                for each in pair.subjects
-                if each.is_found
-            ]
-            words = ", ".join(found) or "none"
-            yield (
-                f"{name_pair(pair, compared)} exploratory, subjects that differ in points "
-                f"(Benjamini-Hochberg at 10 %, {len(pair.subjects)} subjects): {words}"
-            )
-    if any(pair.subjects for pair in compared.pairs):
-        yield ""
+    shown = [pair for pair in compared.pairs if pair.subjects]
+    if not shown:
+        return
+    yield (
+        "Exploratory: subjects that differ, in points; at most about 1 in 10 of these is chance\n"
+        f"(Benjamini-Hochberg at 10 % over {len(shown[0].subjects)} subjects)"
+    )
+    for pair in shown:
+        found = [
+            f"{clean(each.name)} {points(each.candidate - each.baseline, signed=True)}"
+            for each in pair.subjects
+            if each.is_found
+        ]
+        yield f"{name_pair(pair, compared)} {', '.join(found) or 'none'}"
+    yield ""
 
 
 def build_flips(pair: RunPair) -> Table:
@@ -274,97 +283,3 @@ def build_flips(pair: RunPair) -> Table:
             each.kind, clean(each.question.id), stem, each.right, each.baseline, each.candidate
         )
     return table
-
-
-def build_averages(comparison: Comparison) -> Iterator[Table]:
-    """One row a contestant: its score on each benchmark, and the mean of these."""
-    names = [each.benchmark for each in comparison.benchmarks]
-    beside = max(1, (find_width() - WIDTH_OF_NAME) // (WIDTH_OF_SCORE + 2))
-    for start in range(0, len(names), beside):
-        table = new_table(
-            "Accuracy in percent by benchmark",
-            left=("Run",),
-            right=tuple(map(clean, names[start : start + beside])),
-        )
-        for each in comparison.averages:
-            scores = each.scores[start : start + beside]
-            table.add_row(clean(each.name), *map(percent, scores))
-        yield table
-    yield build_means(comparison.averages, len(names))
-
-
-def build_means(averages: Sequence[Average], benchmarks: int) -> Table:
-    """One row a contestant: the mean over benchmarks."""
-    table = new_table(
-        wrap(
-            f"Mean over {benchmarks} benchmarks, each counting alike, with its own 95 % interval; "
-            "difference from the baseline in points, paired by question"
-        ),
-        left=("Run",),
-        right=("Mean", "Interval", "Difference", "Interval"),
-    )
-    for each in averages:
-        table.add_row(
-            clean(each.name),
-            percent(None if each.macro is None else each.macro.estimate),
-            bracket(each.macro),
-            "-" if each.difference is None else points(each.difference.estimate, signed=True),
-            bracket(each.difference),
-        )
-    return table
-
-
-def wrap(title: str) -> str:
-    """A title in lines that a terminal of 80 columns shows whole."""
-    return textwrap.fill(title, MIN_WIDTH, break_long_words=False)
-
-
-def list_warnings(comparison: Comparison) -> Iterator[str]:
-    """What keeps a difference from being one of models or prompts alone."""
-    for compared in comparison.benchmarks:
-        for pair in compared.pairs:
-            if pair.differences:
-                words = clean("; ".join(map(str, pair.differences)))
-                yield (
-                    f"({pair.baseline.number}) and ({pair.candidate.number}) were not asked alike, "
-                    f"which may be part of their difference: {words}"
-                )
-        yield from list_run_warnings(compared)
-    yield from list_versions([each for c in comparison.benchmarks for each in c.runs])
-
-
-def list_run_warnings(compared: BenchmarkComparison) -> Iterator[str]:
-    """What has to be known of single runs, and of the questions that are left out."""
-    for each in compared.runs:
-        served = describe_served(each.run)
-        if served is not None:
-            yield f"({each.number}) {clean(served)}"
-        if each.run.summary.holds_chance:
-            yield f"({each.number}) can't be told from chance, where little can be lost or gained"
-        if each.left_out:
-            yield (
-                f"({each.number}) has {count(each.left_out, 'question')} that not all the others "
-                "have: left out"
-            )
-        if each.missing:
-            yield f"({each.number}) lacks {percent(each.missing)} % of its replies"
-    if compared.unanswered:
-        yield (
-            f"{clean(compared.benchmark)}: {count(compared.unanswered, 'question')} without a "
-            "reply in one of the runs: left out"
-        )
-
-
-def list_versions(runs: Sequence[ComparedRun]) -> Iterator[str]:
-    """Which versions of evalkit asked, and which one has read the replies."""
-    versions: dict[str, list[str]] = {}
-    for each in runs:
-        versions.setdefault(each.run.manifest.evalkit_version, []).append(f"({each.number})")
-    if len(versions) > 1:
-        asked = "; ".join(f"{clean(name)}: {', '.join(who)}" for name, who in versions.items())
-        unkept = [f"({r.number})" for r in runs if not r.run.manifest.identity.keep_text]
-        but = f", but for {several(unkept)}, read when they were asked" if unkept else ""
-        yield (
-            f"asked by several versions of evalkit ({asked}); all replies were read by "
-            f"{__version__}{but}"
-        )

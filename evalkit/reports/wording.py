@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from evalkit.reports.text import clean
+from evalkit.reports.text import MIN_WIDTH, clean
 
 if TYPE_CHECKING:
     from evalkit.stats.intervals import Interval
@@ -92,3 +93,8 @@ def several(names: Sequence[str]) -> str:
         ('(1)', '(1), (2) and (3)')
     """
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def wrap(title: str) -> str:
+    """A title in lines that a terminal of 80 columns shows whole."""
+    return textwrap.fill(title, MIN_WIDTH, break_long_words=False)
