@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE, exit_code_of_verdict
-from evalkit.cli.numbers import parse_number
+from evalkit.cli.numbers import parse_points
 from evalkit.cli.options import Commands, new_parser
 from evalkit.cli.score import find_runs
 
@@ -50,7 +50,7 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument(
         "--margin",
-        type=parse_margin,
+        type=parse_points,
         metavar="POINTS",
         help="say whether accuracy dropped by more than so many points; the exit code says it too",
     )
@@ -78,16 +78,6 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     parser.set_defaults(execute=execute)
-
-
-def parse_margin(text: str) -> float:
-    """Percentage points as a fraction.
-
-    Raises:
-        ArgumentTypeError: they are none.
-    """
-    expected = "percentage points, more than 0, below 50"
-    return parse_number(text, expected, least=0.01, most=49.9) / 100
 
 
 def parse_count(text: str) -> int:
