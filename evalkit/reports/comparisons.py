@@ -229,7 +229,6 @@ def build_subjects(pair: RunPair) -> Table:
             "Interval",
             "p",
             "BH",
-            "",
         ),
     )
     for each in pair.subjects:
@@ -241,8 +240,7 @@ def build_subjects(pair: RunPair) -> Table:
             points(each.candidate - each.baseline, signed=True),
             bracket(each.difference.interval),
             render_p(each.difference.p_value),
-            render_p(each.difference.adjusted_p),
-            "*" if each.is_found else "",
+            render_p(each.difference.adjusted_p) + ("*" if each.is_found else ""),
         )
     return table
 
