@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from evalkit.errors import UsageError
 from evalkit.questions import Question, list_facts
 from evalkit.results import Run
 from evalkit.scores import FIRST_ANSWER, FIRST_REPLY
+from evalkit.stats.clustered import number_clusters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +40,8 @@ class ScoreSheet:
     """For each run, its questions that not all the others have."""
     unanswered: int
     """Questions that all have, but not all got a reply to."""
-    clusters: tuple[Hashable, ...] | None
-    """What each question belongs to; None if none shares a cluster with another."""
+    clusters: NDArray[np.int64] | None
+    """The number of the cluster of each question; None if none shares one with another."""
     is_repeated: bool
     """Whether a run wanted several responses to a question."""
 
@@ -175,17 +176,16 @@ def readable_shares(run: Run) -> Scores:
     return np.where(replies > 0, named / np.maximum(replies, 1), np.nan)
 
 
-def find_clusters(
-    runs: Sequence[Run], places: Sequence[Sequence[int]]
-) -> tuple[Hashable, ...] | None:
-    """What each question belongs to, by the first run that says so; itself if to nothing."""
+def find_clusters(runs: Sequence[Run], places: Sequence[Sequence[int]]) -> NDArray[np.int64] | None:
+    """The cluster of each question, by the first run that says so; its own if it is in none."""
     for run, at in zip(runs, places, strict=True):
         asked = [run.questions[place] for place in at]
         if any(question.cluster is not None for question in asked):
             # A tuple is never the name of a cluster.
-            named = tuple(
+            named = [
                 (question.id,) if question.cluster is None else question.cluster
                 for question in asked
-            )
-            return named if len(set(named)) < len(named) else None
+            ]
+            numbered = number_clusters(named)
+            return None if int(numbered.max()) + 1 == len(asked) else numbered
     return None

@@ -14,6 +14,7 @@ from evalkit.stats.clustered import (
     clustered_difference_interval,
     clustered_difference_test,
     clustered_mean,
+    number_clusters,
 )
 from evalkit.stats.intervals import Interval
 from evalkit.stats.multiplicity import holm
@@ -122,7 +123,7 @@ class Differences:
         candidate: Sequence[float] | NDArray[np.float64],
         *,
         is_repeated: bool = False,
-        clusters: Sequence[Hashable] | None = None,
+        clusters: Sequence[Hashable] | NDArray[np.int64] | None = None,
         methods: Methods = DEFAULT,
     ) -> None:
         import numpy as np
@@ -136,15 +137,18 @@ class Differences:
         self.right_before = round(float(before.sum()))
         """Questions that the baseline has right, where each is right or wrong."""
         self.is_repeated, self.methods = is_repeated, methods
-        shared = clusters is not None and len(set(clusters)) < self.n
-        self.clusters = clusters if shared else None
+        numbered = None if clusters is None else number_clusters(clusters)
+        count = 0 if numbered is None else int(numbered.max(initial=-1)) + 1
+        self.clusters = None if count == self.n else numbered
+        self.cluster_count = None if self.clusters is None else count
+        """How many clusters there are, if any holds several questions."""
 
     @cached_property
     def mean(self) -> ClusteredMean | None:
         """Of questions in clusters; None if they are in none, or all in one."""
-        if self.clusters is None or len(set(self.clusters)) == 1:
+        if self.clusters is None or self.cluster_count == 1:
             return None
-        return clustered_mean(self.values, self.clusters)
+        return clustered_mean(self._values, self.clusters)
 
     @property
     def is_undefined(self) -> bool:
@@ -204,19 +208,17 @@ class Differences:
     def _interval_of_counts(self, confidence: float) -> Interval:
         """Of questions that are right or wrong."""
         gains, losses, n = self.gains, self.losses, self.n
-        match self.methods.interval:
-            case "tango":
-                return tango_interval(gains, losses, n, confidence=confidence)
-            case "bonett-price":
-                return bonett_price_interval(gains, losses, n, confidence=confidence)
-            case "newcombe":
-                return newcombe_interval(
-                    both_right=self.right_before - losses,
-                    losses=losses,
-                    gains=gains,
-                    both_wrong=n - self.right_before - gains,
-                    confidence=confidence,
-                )
+        if self.methods.interval == "tango":
+            return tango_interval(gains, losses, n, confidence=confidence)
+        if self.methods.interval == "bonett-price":
+            return bonett_price_interval(gains, losses, n, confidence=confidence)
+        return newcombe_interval(
+            both_right=self.right_before - losses,
+            losses=losses,
+            gains=gains,
+            both_wrong=n - self.right_before - gains,
+            confidence=confidence,
+        )
 
 
 def pair_scores(
@@ -248,7 +250,7 @@ def compare_scores(differences: Differences, *, family: int = 1) -> PairedDiffer
         test=differences.test_name,
         adjusted_p=p,
         detectable=find_detectable(differences, family),
-        clusters=None if differences.clusters is None else len(set(differences.clusters)),
+        clusters=differences.cluster_count,
         design_effect=None if mean is None else mean.design_effect,
         is_rough=mean is not None and mean.is_rough,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +19,9 @@ from evalkit.stats.intervals import Interval, mean_interval, wilson_interval
 from evalkit.stats.multiplicity import benjamini_hochberg
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from evalkit.alignment import Scores
 
 EXPLORED = 0.1
@@ -139,30 +142,34 @@ def score_runs(
     ]
 
 
-def score_interval(scores: Scores, clusters: Sequence[Hashable] | None) -> Interval | None:
+def score_interval(scores: Scores, clusters: NDArray[np.int64] | None) -> Interval | None:
     """The mean of question scores with its interval; None if all share one cluster.
 
     Args:
         scores: at least one.
-        clusters: what each question belongs to; None: each stands alone.
+        clusters: the number of the cluster of each question; None: each stands alone.
     """
     import numpy as np
 
     if clusters is not None:
-        if len(set(clusters)) == 1:
+        if is_one(clusters):
             return None
-        return clustered_interval(clustered_mean(scores.tolist(), clusters))
+        return clustered_interval(clustered_mean(scores, clusters))
     if len(scores) == 1 or np.isin(scores, (0.0, 1.0)).all():
         return wilson_interval(float(scores.sum()), len(scores))
     return mean_interval(scores.tolist())
 
 
-def standard_error(values: Scores, clusters: Sequence[Hashable] | None) -> float | None:
+def standard_error(values: Scores, clusters: NDArray[np.int64] | None) -> float | None:
     """Of a mean over questions; None if there is one question, or one cluster."""
     if clusters is not None:
-        one = len(set(clusters)) == 1
-        return None if one else clustered_mean(values.tolist(), clusters).error
+        return None if is_one(clusters) else clustered_mean(values, clusters).error
     return float(values.std(ddof=1)) / float(len(values)) ** 0.5 if len(values) > 1 else None
+
+
+def is_one(clusters: NDArray[np.int64]) -> bool:
+    """Whether all questions share one cluster."""
+    return bool((clusters == clusters[0]).all())
 
 
 def compare_pair(
@@ -251,7 +258,7 @@ def compare_subjects(
             before,
             after,
             is_repeated=sheet.is_repeated,
-            clusters=None if clusters is None else [clusters[place] for place in part.tolist()],
+            clusters=None if clusters is None else clusters[part],
             methods=methods,
         )
         found.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,12 @@ def test_flips_and_clusters_of_earlier_runs_are_named() -> None:
         "(1) comparison: 1.8 times as many questions for their clusters, as between these runs"
     ) in notes
     assert max(len(line) for line in text.splitlines() if "$" in line) <= 80
+    alone = replace(precedent, design_effect=None)
+    plain = notes_of(render_plans([make_plan(margin=0.02, needs=needs, precedent=alone)]))
+    assert "(1) flips: as between a--1 and b--2 on 80 questions" in plain
+    assert not any("clusters" in note for note in plain)
+    stated = notes_of(render_plans([make_plan(margin=0.02, needs=needs)]))
+    assert not any("flips" in note for note in stated)
 
 
 def test_without_a_key_it_estimates(capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,6 +105,17 @@ def test_what_can_not_be_read_is_passed_over(
     assert {found.first, found.second} == {each.path.name for each in runs[1:]}
 
 
+def test_a_pair_that_shares_too_little_gives_way_to_the_next(
+    server: MessagesServer, sums: Benchmark, tmp_path: Path
+) -> None:
+    model = "claude-haiku-4-5"
+    few = ask(server, sums, tmp_path, model, way="instructed", limit=9)
+    whole = [ask(server, sums, tmp_path, model, way=way) for way in ("tool", "structured")]
+    found = find_precedent(tmp_path, few.manifest.identity)
+    assert found is not None
+    assert {found.first, found.second} == {each.path.name for each in whole}
+
+
 def test_one_run_or_another_benchmark_is_no_precedent(
     server: MessagesServer, sums: Benchmark, tmp_path: Path
 ) -> None:
