@@ -18,6 +18,9 @@ from .benchmarks import (
 from .benchmarks import (
     load_benchmark as load_benchmark,
 )
+from .comparisons import Comparison as Comparison
+from .comparisons import ComparisonOptions as ComparisonOptions
+from .comparisons import compare as compare
 from .errors import (
     ApiError as ApiError,
 )
@@ -121,6 +124,8 @@ __all__ = [
     "Benchmark",
     "BenchmarkError",
     "BillingError",
+    "Comparison",
+    "ComparisonOptions",
     "ConnectionFailedError",
     "Definition",
     "Duplicate",
@@ -158,6 +163,7 @@ __all__ = [
     "Verification",
     "__version__",
     "audit_runs",
+    "compare",
     "endpoint_from_environment",
     "load_benchmark",
     "load_run",

@@ -11,7 +11,14 @@ from evalkit.comparability import Difference, list_run_differences
 from evalkit.disagreements import Disagreement, by_question, find_disagreements
 from evalkit.errors import UsageError
 from evalkit.orders import design_of
-from evalkit.pairs import PairedDifference, adjust, compare_scores, pair_scores, paired_to_dict
+from evalkit.pairs import (
+    Differences,
+    PairedDifference,
+    adjust,
+    compare_scores,
+    pair_scores,
+    paired_to_dict,
+)
 from evalkit.requests import WAYS, Way
 from evalkit.responses import Response
 from evalkit.results import Run, interval_to_dict
@@ -247,8 +254,9 @@ def compare_with_first(runs: Sequence[Run]) -> tuple[WayComparison, ...]:
         adjust(
             [
                 compare_scores(
-                    pair_scores(share(reference), share(run)),
-                    is_repeated=is_repeated,
+                    Differences(
+                        *pair_scores(share(reference), share(run)), is_repeated=is_repeated
+                    ),
                     family=family,
                 )
                 for run in others

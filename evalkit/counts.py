@@ -292,7 +292,7 @@ class ClusterNumbers:
         return first
 
 
-def number_clusters(questions: Iterable[Question]) -> array[int] | None:
+def cluster_questions(questions: Iterable[Question]) -> array[int] | None:
     """A number for each question, the same for those that share a cluster; None if none do."""
     clusters = ClusterNumbers()
     numbers = array("q", (clusters.take(question.cluster) for question in questions))
@@ -340,7 +340,7 @@ def summarize(scores: Sequence[Score], name: str = "all") -> Summary:
     for score in scores:
         by_question.setdefault(score.question.id, []).append(score)
     questions = [found[0].question for found in by_question.values()]
-    clusters = number_clusters(questions)
+    clusters = cluster_questions(questions)
     count = Count()
     for number, found in enumerate(by_question.values()):
         count.add(

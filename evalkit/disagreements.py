@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from evalkit.answers import Outcome
 from evalkit.prompts import build_labels
 from evalkit.questions import Question
 from evalkit.results import Run
-from evalkit.scores import Score, share_correct
+from evalkit.scores import CODES, FIRST_ANSWER, Score, encode_answer, share_correct
+
+OUTCOMES = {code: outcome for outcome, code in CODES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +56,28 @@ def find_disagreements(runs: Sequence[Run]) -> tuple[Disagreement, ...]:
 
 def describe_picked(scores: Sequence[Score], labels: Sequence[str]) -> str:
     """What a run made of a question: the label, else the outcome; of several, with counts."""
+    return describe_codes([encode_answer(score.answer) for score in scores], labels)
+
+
+def describe_codes(codes: Iterable[int], labels: Sequence[str]) -> str:
+    """What a run made of a question: the label picked, else the outcome; of several, with counts.
+
+    Args:
+        codes: of its responses, at least one, as `evalkit.scores.encode_answer` says them.
+        labels: of the choices.
+
+    Example:
+        >>> from evalkit.scores import FIRST_ANSWER, FIRST_REPLY
+        >>> describe_codes([FIRST_ANSWER + 1], "AB")
+        'B'
+        >>> describe_codes([FIRST_ANSWER, FIRST_REPLY, FIRST_ANSWER], "AB")
+        '2 A, 1 unparsed'
+    """
     counts = Counter(
-        name_outcome(score.answer.outcome)
-        if score.answer.choice is None
-        else labels[score.answer.choice]
-        for score in scores
+        labels[code - FIRST_ANSWER] if code >= FIRST_ANSWER else name_outcome(OUTCOMES[code])
+        for code in codes
     )
-    if len(scores) == 1:
+    if counts.total() == 1:
         return next(iter(counts))
     return ", ".join(f"{count} {word}" for word, count in counts.most_common())
 

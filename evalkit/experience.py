@@ -11,7 +11,7 @@ from evalkit.errors import RunError, RunFormatError
 from evalkit.responses import Response
 from evalkit.runs.folder import JOURNAL, MANIFEST
 from evalkit.runs.journal import JournalRow, read_journal
-from evalkit.runs.manifest import Identity, parse_manifest
+from evalkit.runs.manifest import Identity, Manifest, parse_manifest
 
 WITHOUT_WEIGHT = ("temperature", "resize")
 """Parameters that hardly change how long replies are."""
@@ -43,20 +43,20 @@ def find_experience(results: Path, identity: Identity) -> Experience:
     """
     alike = [
         (path, found)
-        for path, found in read_identities(results)
-        if describe_asking(found) == describe_asking(identity)
+        for path, manifest in read_manifests(results)
+        if describe_asking(found := manifest.identity) == describe_asking(identity)
     ]
     same = [path for path, found in alike if found.benchmark == identity.benchmark]
     journals = [read_rows(path / JOURNAL) for path in same or [path for path, _ in alike]]
     return summarize_rows([rows for rows in journals if rows])
 
 
-def read_identities(results: Path) -> Iterator[tuple[Path, Identity]]:
+def read_manifests(results: Path) -> Iterator[tuple[Path, Manifest]]:
     """The runs in a folder; what can't be read is no experience."""
     for path in sorted(results.glob(f"*/{MANIFEST}")):
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
-            yield path.parent, parse_manifest(table).identity
+            yield path.parent, parse_manifest(table)
         except (OSError, ValueError, RunFormatError):
             continue
 

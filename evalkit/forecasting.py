@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from statistics import NormalDist
@@ -28,7 +30,8 @@ from evalkit.measuring import (
     cut_to_prefix,
 )
 from evalkit.models.model import Price
-from evalkit.plans import Basis, Need, Plan, PlanOptions, Prices
+from evalkit.plans import DROP, Basis, GateNeed, Need, Plan, PlanOptions, Prices
+from evalkit.precedents import Precedent, find_precedent
 from evalkit.probing import Settled
 from evalkit.progress import dollars, show_steps
 from evalkit.requests import Request, Way
@@ -39,7 +42,8 @@ from evalkit.runs.journal import JournalRow
 from evalkit.runs.standing import Standing
 from evalkit.sending import Courier, collect_images
 from evalkit.settings import RunSettings
-from evalkit.stats.power import questions_for_margin, questions_needed
+from evalkit.stats.costs import expected_questions
+from evalkit.stats.power import questions_for_margin, questions_in_clusters, questions_needed
 from evalkit.targets import Target
 
 # What is not known of a model before it has been asked; estimates, named as such wherever a figure
@@ -194,6 +198,8 @@ class Forecaster:
             ),
             margin=self.options.margin,
             needs=tuple(self.list_needs(everything, counts, beginnings)),
+            power=self.options.power,
+            precedent=self.precedent,
             notes=tuple(self.list_notes(rows, prices)),
         )
 
@@ -361,16 +367,53 @@ class Forecaster:
             return []
         whole = self.pick(self.price(self.bill(sheets, counts, beginnings), len(sheets)))
         each = None if whole is None else whole / len(self.job.questions)
-        needed: list[tuple[float | None, int | None]] = [(None, questions_for_margin(margin))]
-        needed += [(q, questions_needed(margin, q) if margin <= q else None) for q in FLIPS]
+        found = self.precedent
+        effect = 1.0 if found is None else found.design_effect or 1.0
+        known = self.options.flips if found is None else found.flips
+        single = questions_for_margin(margin)
         return [
-            Need(
-                flips=flips,
-                questions=questions,
-                price=None if each is None or questions is None else each * questions,
-            )
-            for flips, questions in needed
+            Need(flips=None, questions=single, price=multiply(each, single)),
+            *(
+                self.need(margin, flips, each, effect)
+                for flips in (FLIPS if known is None else (known,))
+            ),
         ]
+
+    def need(self, margin: float, flips: float, each: float | None, effect: float) -> Need:
+        """What the margin takes where so many answers flip.
+
+        Args:
+            margin: a fraction.
+            flips: the share of questions that only one of two models has right.
+            each: the price of a question; None: not known.
+            effect: by how much clusters inflate the variance; a gate, which is about this very set,
+                has nothing to do with it.
+        """
+        questions = None
+        if margin <= flips:
+            alone = questions_needed(margin, flips, power=self.options.power)
+            questions = questions_in_clusters(alone, effect)
+        gates = []
+        for drop in (0.0, DROP):
+            # A drop takes as many flips at least.
+            used = expected_questions(
+                len(self.job.questions), delta=margin, drop=drop, flips=max(flips, drop)
+            )
+            count = math.ceil(used)
+            gates.append(GateNeed(drop=drop, questions=count, price=multiply(each, count)))
+        return Need(
+            flips=flips,
+            questions=questions,
+            price=None if questions is None else multiply(each, questions),
+            gates=tuple(gates),
+        )
+
+    @cached_property
+    def precedent(self) -> Precedent | None:
+        """Two earlier runs that tell how many answers flip, where a margin asks for it."""
+        if self.options.margin is None or self.options.flips is not None:
+            return None
+        return find_precedent(self.results, self.job.manifest.identity)
 
     # Time
 
@@ -423,3 +466,8 @@ class Forecaster:
         if budget is not None and price is not None and spent + price > budget:
             notes.append(f"the budget of {dollars(budget)} would end it before it is done")
         return notes
+
+
+def multiply(price: float | None, count: int) -> float | None:
+    """The price of so many questions; None: it is not known."""
+    return None if price is None else price * count

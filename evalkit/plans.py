@@ -9,6 +9,7 @@ from typing import Any
 from evalkit.api.limits import RateLimits
 from evalkit.errors import UsageError
 from evalkit.experience import Experience
+from evalkit.precedents import Precedent
 from evalkit.requests import Way
 from evalkit.runs.manifest import Orders
 
@@ -17,6 +18,12 @@ EMBEDDED = "local/"
 
 DEFAULT_COUNT = 40
 """Requests that are counted."""
+
+DROP = 0.05
+"""What a candidate may have lost, to say what a gate will then take."""
+
+LEAST_POWER = 0.05
+"""What a test at 5 % finds where there is nothing to be found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,17 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GateNeed:
+    """The questions that a gate with that margin will use in the mean."""
+
+    drop: float
+    """By how much the candidate is worse, a fraction."""
+    questions: int
+    price: float | None
+    """Dollars for asking the candidate so many questions; None: no price is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """The questions that it takes to see something as small as the margin."""
 
@@ -65,6 +83,8 @@ class Need:
     """None: so few flips can't make such a difference."""
     price: float | None
     """Dollars for asking one model so many questions; None: no price is known."""
+    gates: tuple[GateNeed, ...] = ()
+    """What a gate takes where so many answers flip; empty for one accuracy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +133,10 @@ class Plan:
     """A fraction, such as 0.02."""
     needs: tuple[Need, ...] = ()
     """What that margin takes; empty: none was asked for."""
+    power: float = 0.8
+    """How often a difference as large as the margin is to be found."""
+    precedent: Precedent | None = None
+    """Two earlier runs that tell the flips; None: there are none, or the flips were stated."""
     notes: tuple[str, ...] = ()
     """What else is good to know before the run."""
     otherwise: Plan | None = None
@@ -133,6 +157,11 @@ class PlanOptions:
     """Estimate all, ask nobody."""
     margin: float | None = None
     """Say what it takes to see something as small; a fraction, such as 0.02."""
+    power: float = 0.8
+    """How often a difference as large as the margin is to be found; a fraction."""
+    flips: float | None = None
+    """The share of questions that only one of two models has right; None: as in earlier runs, else
+    a range."""
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -140,6 +169,10 @@ class PlanOptions:
         if self.margin is not None and not 0 < self.margin < 0.5:
             points = f"{100 * self.margin:g}"
             raise UsageError(f"margin {points}: expected percentage points, more than 0, below 50")
+        if not LEAST_POWER < self.power < 1:
+            raise UsageError(f"power {self.power:g}: expected a fraction, more than 0.05, below 1")
+        if self.flips is not None and not 0 < self.flips <= 1:
+            raise UsageError(f"flips {self.flips:g}: expected a fraction, more than 0, at most 1")
 
 
 def add_up(plans: Sequence[Plan]) -> dict[str, float | None]:

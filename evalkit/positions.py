@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.counts import Marks, number_clusters
+from evalkit.counts import Marks, cluster_questions
 from evalkit.prompts import PromptFormat, build_labels
 from evalkit.questions import Question
 from evalkit.stats.estimates import Estimate
@@ -86,7 +86,7 @@ def find_position_bias(
         tally: what came of them.
         form: how they were written out.
     """
-    clusters = number_clusters(questions)
+    clusters = cluster_questions(questions)
     gold, picked, sizes = [], [], []
     marks: dict[str, Marks] = {}
     for number, question in enumerate(questions):

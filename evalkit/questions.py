@@ -208,6 +208,19 @@ def list_facts(q: Question) -> list[object]:
     return [q.id, q.stem, q.choices, q.right, q.group, *q.image_digests, *q.history]
 
 
+def question_digest(question: Question) -> str:
+    """SHA-256 of all of a question that a model is shown or judged by, as 64 hexadecimal digits.
+
+    Runs may be compared on questions whose digests are equal, whatever else their sets hold.
+
+    Example:
+        >>> ant = Question(id="ant", stem="Latin for ant?", choices=("Apis", "Formica"), right=(1,))
+        >>> question_digest(ant)[:12]
+        '8e7cc6c36f29'
+    """
+    return hashlib.sha256(encode(list_facts(question)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def rank_by_seed(questions: Iterable[Question], seed: int) -> list[Question]:
     """Put questions into a random order that depends on nothing but the seed and their ids."""
     return sorted(questions, key=lambda q: digest_of(str(seed), q.id))

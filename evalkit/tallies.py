@@ -80,6 +80,12 @@ class Tally:
         """The codes of the responses to one question, order after order of its choices."""
         return self.codes[slice(*find_slots(self.starts, self.design.samples, number))]
 
+    def list_starts(self) -> Sequence[int]:
+        """Where the codes of each question begin."""
+        if self.starts is None:
+            return range(0, len(self.codes), self.design.samples)
+        return self.starts[:-1]
+
     def shown_of(self, number: int, question: Question) -> list[tuple[int, int | None] | None]:
         """Where the right choice of a question stood and which position was picked, as shown.
 

@@ -7,7 +7,15 @@ import inspect
 import pytest
 
 from evalkit import errors
-from evalkit.cli.exit_codes import FINE, INCOMPLETE, USAGE, exit_code_of
+from evalkit.cli.exit_codes import (
+    FINE,
+    INCOMPLETE,
+    INCONCLUSIVE,
+    REGRESSED,
+    USAGE,
+    exit_code_of,
+    exit_code_of_verdict,
+)
 from evalkit.errors import (
     ApiError,
     AuthenticationError,
@@ -32,6 +40,7 @@ from evalkit.errors import (
     UnreadableResponseError,
     UsageError,
 )
+from evalkit.stats.verdicts import Verdict
 
 CODES: dict[type[EvalkitError], int] = {
     EvalkitError: USAGE,
@@ -79,4 +88,17 @@ def test_no_error_is_forgotten() -> None:
 
 
 def test_the_codes_are_those_that_the_help_names() -> None:
-    assert (FINE, USAGE, INCOMPLETE) == (0, 2, 4)
+    assert (FINE, REGRESSED, USAGE, INCONCLUSIVE, INCOMPLETE) == (0, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"),
+    [
+        (Verdict.NO_REGRESSION, FINE),
+        (Verdict.REGRESSED, REGRESSED),
+        (Verdict.INVALID, USAGE),
+        (Verdict.INCONCLUSIVE, INCONCLUSIVE),
+    ],
+)
+def test_every_verdict_has_its_exit_code(verdict: Verdict, code: int) -> None:
+    assert exit_code_of_verdict(verdict) == code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from evalkit.api.limits import RateLimits
 from evalkit.experience import Experience
-from evalkit.plans import Basis, Plan, Prices
+from evalkit.plans import Basis, GateNeed, Need, Plan, Prices
+from evalkit.precedents import Precedent
 from evalkit.reports.plans import render_plans
 from tests.command_line import HAIKU, OPUS, call, point_at
 from tests.conftest import SUMS, sums_answers, write_sums
@@ -104,11 +106,47 @@ def test_a_margin_shows_the_questions_that_it_takes(
     capsys: pytest.CaptureFixture[str], server: MessagesServer
 ) -> None:
     done = call(capsys, "plan", "sums.jsonl", "--model", OPUS, "--margin", "6")
-    *_, row = rows_of(done.out)
-    assert row[1] == "263"
-    assert row[3] == "-", "where 5 % differ there is no difference of 6 points"
-    assert "within 6 points at 95 %" in done.out
+    first, second, third = rows_of(done.out)[-3:]
+    assert (first[1], first[3:6]) == ("263", ["5.0", "%", "-"])
+    assert second[1:4] == ["10.0", "%", "211"]
+    assert third[1:4] == ["20.0", "%", "429"]
+    assert [row[-4] for row in (first, second, third)] == ["25", "27", "28"]
+    assert "within 6 points at 95 %" in done.out.replace("\n", " ")
+    assert "-: so few flips can't make such a difference" in done.out
+    assert "flips: a range, as no two earlier runs tell of these questions" in done.out
     assert "more than these 30 questions: priced as if all were as long" in done.out
+
+
+def test_flips_and_clusters_of_earlier_runs_are_named() -> None:
+    precedent = Precedent(first="a--1", second="b--2", questions=80, flips=0.15, design_effect=1.84)
+    needs = (
+        Need(flips=None, questions=2398, price=1.0),
+        Need(
+            flips=0.15,
+            questions=5400,
+            price=2.0,
+            gates=(
+                GateNeed(drop=0.0, questions=900, price=0.5),
+                GateNeed(drop=0.05, questions=500, price=0.25),
+            ),
+        ),
+    )
+    text = render_plans([make_plan(margin=0.02, needs=needs, precedent=precedent, power=0.9)])
+    row = "(1) 2,398 $1.00 15.0 % 5,400 $2.00 900 $0.5000 500 $0.2500"
+    assert row in " ".join(text.split())
+    assert "comparison (90 % power)" in text.replace("\n", " ")
+    notes = notes_of(text)
+    assert "(1) flips: as between a--1 and b--2 on 80 questions" in notes
+    assert (
+        "(1) comparison: 1.8 times as many questions for their clusters, as between these runs"
+    ) in notes
+    assert max(len(line) for line in text.splitlines() if "$" in line) <= 80
+    alone = replace(precedent, design_effect=None)
+    plain = notes_of(render_plans([make_plan(margin=0.02, needs=needs, precedent=alone)]))
+    assert "(1) flips: as between a--1 and b--2 on 80 questions" in plain
+    assert not any("clusters" in note for note in plain)
+    stated = notes_of(render_plans([make_plan(margin=0.02, needs=needs)]))
+    assert not any("flips" in note for note in stated)
 
 
 def test_without_a_key_it_estimates(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,6 +200,9 @@ def test_an_embedded_model_costs_nothing(capsys: pytest.CaptureFixture[str]) -> 
         (["sums.jsonl", "--model", HAIKU, "--margin", "0"], "expected percentage points"),
         (["sums.jsonl", "--model", HAIKU, "--margin", "50"], "expected percentage points"),
         (["sums.jsonl", "--model", HAIKU, "--margin", "x"], "expected percentage points"),
+        (["sums.jsonl", "--model", HAIKU, "--power", "2"], "expected a fraction, more than 0"),
+        (["sums.jsonl", "--model", HAIKU, "--power", "1"], "power 1: expected a fraction"),
+        (["sums.jsonl", "--model", HAIKU, "--flips", "0"], "expected a fraction, more than 0"),
         (["sums.jsonl", "--model", HAIKU, "--count", "0"], "count 0: expected at least 1"),
         (["sums.jsonl", "--model", HAIKU, "--count", "x"], "invalid int value"),
         (["sums.jsonl", "--model", HAIKU, "--limit", "0"], "limit 0: expected at least 1"),

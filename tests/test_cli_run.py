@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from evalkit.reports.tables import percent, points
+from evalkit.reports.tables import percent
+from evalkit.reports.text import render_error
 from evalkit.results import load_run
 from tests.command_line import HAIKU, OPUS, Outcome, call, call_process, command, point_at
 from tests.conftest import SUMS, stem_of, sums_answers, write_sums
@@ -99,7 +100,7 @@ def test_the_table_and_json_give_the_same_facts(
             percent(run["chance_corrected"]["estimate"]),
             *("unknown", "(K", "=", "1)"),
             percent(run["macro"]["mean"]),
-            points(run["macro"]["standard_error"]),
+            render_error(run["macro"]["standard_error"]),
         ]
         bounds = "–".join(map(percent, run["sensitivity"]))
         counts = [str(count) for count in run["outcomes"].values()]

@@ -16,7 +16,7 @@ from evalkit.answers import Answer, Outcome
 from evalkit.counts import (
     Count,
     average_groups,
-    number_clusters,
+    cluster_questions,
     summarize,
     summarize_groups,
 )
@@ -397,7 +397,7 @@ def test_one_cluster_has_a_mean_and_no_interval() -> None:
 
 def test_clusters_are_numbered_only_where_two_questions_share_one() -> None:
     def numbers(*names: str | None) -> list[int] | None:
-        found = number_clusters(
+        found = cluster_questions(
             Question(id=str(n), stem="?", choices=("a", "b"), right=(0,), cluster=name)
             for n, name in enumerate(names)
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from evalkit.alignment import align_runs
 from evalkit.benchmarks import Benchmark
 from evalkit.errors import AuthenticationError
 from evalkit.orders import Design, count_placed
@@ -186,6 +187,27 @@ def test_a_question_has_as_many_orders_as_choices(sums: Benchmark, tmp_path: Pat
     assert [len(done.tally.codes_of(number)) for number in (0, 1)] == [4, 8]
     assert done.shares.tolist() == [1 / 2, 1 / 4]
     assert verify_run(done.path).verdict == "sound"
+
+
+def test_runs_in_several_orders_are_compared_by_their_questions(
+    sums: Benchmark, tmp_path: Path
+) -> None:
+    two, four, *_ = sums.question_set.questions
+    two = replace(two, choices=two.choices[:2])
+    benchmark = replace(sums, question_set=QuestionSet(questions=(two, four)))
+
+    def mumble(body: Any) -> Reply:
+        reply = sums_answers()(body)
+        return reply if reply.letter in ("A", "B") else Reply("Hm.")
+
+    with MessagesServer(answer=mumble) as server:
+        first = ask(server, benchmark, tmp_path, MIDDLE, orders="cyclic", samples=2)
+    with MessagesServer(answer=sums_answers()) as server:
+        second = ask(server, benchmark, tmp_path, OLD, orders="cyclic", samples=2)
+    sheet = align_runs([first, second])
+    assert sheet.is_repeated
+    assert [scores.tolist() for scores in sheet.correct] == [[1.0, 0.5], [1.0, 1.0]]
+    assert [scores.tolist() for scores in sheet.readable] == [[1.0, 0.5], [1.0, 1.0]]
 
 
 def test_without_orders_nothing_speaks_of_them(sums: Benchmark, tmp_path: Path) -> None:

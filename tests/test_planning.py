@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import zlib
 from collections import Counter
@@ -39,14 +40,17 @@ from evalkit.models.catalogue import find_model
 from evalkit.models.findings import default_findings
 from evalkit.models.model import Capabilities
 from evalkit.plans import Plan, PlanOptions, add_up
+from evalkit.precedents import find_precedent
 from evalkit.prompts import PromptFormat, build_prompt
 from evalkit.questions import Question, QuestionSet
 from evalkit.requests import Way
-from evalkit.results import Run
+from evalkit.results import Run, load_run
 from evalkit.runs.batch_log import read_batch_log
+from evalkit.runs.manifest import Identity
 from evalkit.settings import RunSettings
+from evalkit.stats.costs import expected_questions
 from evalkit.stats.intervals import wilson_interval
-from evalkit.stats.power import power_of_difference
+from evalkit.stats.power import power_of_difference, questions_needed
 from tests.conftest import QUICK, SUMS, endpoint_of
 from tests.messages_faults import Fault, first_attempts
 from tests.messages_models import find_model as served_model
@@ -874,6 +878,63 @@ def test_a_margin_tells_the_questions_it_takes_and_their_price(
     for need in made.needs:
         price = None if need.questions is None else pytest.approx(each * need.questions)
         assert need.price == price
+    assert single.gates == ()
+
+
+def test_a_margin_tells_what_a_gate_will_use(
+    server: MessagesServer, prose: Benchmark, tmp_path: Path
+) -> None:
+    made = plan(server, prose, tmp_path, way="prefill", options=PlanOptions(margin=0.06))
+    count = len(prose.question_set.questions)
+    for need in made.needs[1:]:
+        assert need.flips is not None
+        assert [gate.drop for gate in need.gates] == [0.0, 0.05]
+        for gate in need.gates:
+            expected = expected_questions(count, delta=0.06, drop=gate.drop, flips=need.flips)
+            assert gate.questions == math.ceil(expected) <= count
+            assert gate.price == pytest.approx((made.price or 0) / count * gate.questions)
+
+
+def test_a_gate_is_expected_to_use_more_flips_where_a_drop_takes_them(
+    server: MessagesServer, sums: Benchmark, tmp_path: Path
+) -> None:
+    options = PlanOptions(margin=0.02, flips=0.01)
+    made = plan(server, sums, tmp_path, way="prefill", options=options)
+    [need] = made.needs[1:]
+    assert need.questions is None
+    expected = expected_questions(SUMS, delta=0.02, drop=0.05, flips=0.05)
+    assert need.gates[1].questions == math.ceil(expected)
+
+
+def test_flips_and_power_can_be_stated(
+    server: MessagesServer, sums: Benchmark, tmp_path: Path
+) -> None:
+    options = PlanOptions(margin=0.02, flips=0.07, power=0.9)
+    made = plan(server, sums, tmp_path, way="prefill", options=options)
+    assert [need.flips for need in made.needs] == [None, 0.07]
+    assert made.needs[1].questions == questions_needed(0.02, 0.07, power=0.9)
+    assert (made.power, made.precedent) == (0.9, None)
+
+
+def test_flips_are_those_of_two_earlier_runs(
+    server: MessagesServer, sums: Benchmark, tmp_path: Path
+) -> None:
+    for way in ("prefill", "instructed"):
+        carry_out(server, sums, tmp_path, way=way)
+    made = plan(server, sums, tmp_path, options=PlanOptions(margin=0.02), way="prefill")
+    found = find_precedent(tmp_path, made_identity(tmp_path, "prefill"))
+    assert found is not None
+    assert made.precedent == found
+    assert [need.flips for need in made.needs] == [None, found.flips]
+    stated = PlanOptions(margin=0.02, flips=0.05)
+    assert plan(server, sums, tmp_path, options=stated, way="prefill").precedent is None
+    assert plan(server, sums, tmp_path, way="prefill").precedent is None, "nobody asked for it"
+
+
+def made_identity(results: Path, way: str) -> Identity:
+    """What was asked in a run that is there."""
+    [path] = results.glob(f"*--{way}--*")
+    return load_run(path).manifest.identity
 
 
 def test_a_margin_has_its_price_even_when_nothing_is_left_to_ask(
@@ -918,6 +979,10 @@ def test_what_a_run_would_warn_of_is_noted(
         (lambda: PlanOptions(margin=0.0), "margin 0: expected percentage points"),
         (lambda: PlanOptions(margin=0.5), "margin 50: expected percentage points"),
         (lambda: PlanOptions(margin=float("nan")), "margin nan: expected percentage points"),
+        (lambda: PlanOptions(power=0.05), "power 0.05: expected a fraction, more than 0.05"),
+        (lambda: PlanOptions(power=1.0), "power 1: expected a fraction, more than 0.05, below 1"),
+        (lambda: PlanOptions(flips=0.0), "flips 0: expected a fraction, more than 0"),
+        (lambda: PlanOptions(flips=1.1), "flips 1.1: expected a fraction, more than 0, at most 1"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(make: Callable[[], object], message: str) -> None:

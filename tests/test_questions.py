@@ -23,6 +23,7 @@ from evalkit.questions import (
     Question,
     QuestionSet,
     digest_of,
+    question_digest,
     rank_by_seed,
     reorder,
     shuffle_choices,
@@ -370,11 +371,12 @@ def test_repetitions_are_those_that_a_comparison_of_all_pairs_finds(shown: list[
 def test_the_digest_tells_what_is_shown_or_judged_by_and_nothing_else(
     changes: dict[str, Any], is_changed: bool
 ) -> None:
-    before = QuestionSet(questions=(question(),)).digest
-    after = QuestionSet(questions=(question(**changes),)).digest
+    one, other = question(), question(**changes)
+    before, after = (QuestionSet(questions=(asked,)).digest for asked in (one, other))
 
     assert (before != after) is is_changed
-    assert len(bytes.fromhex(before)) == 32
+    assert (question_digest(one) != question_digest(other)) is is_changed
+    assert len(bytes.fromhex(before)) == len(bytes.fromhex(question_digest(one))) == 32
 
 
 def test_the_digest_tells_an_asked_question_from_a_worked_example() -> None:

@@ -9,15 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.reports.tables import (
-    brackets,
     clean,
     clean_lines,
     new_table,
     percent,
-    points,
     render_table,
 )
-from evalkit.stats.intervals import wilson_interval
 
 BIDIRECTIONAL = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
@@ -44,26 +41,6 @@ def moves_something(character: str) -> bool:
 )
 def test_percentages_have_one_decimal(share: float | None, text: str) -> None:
     assert percent(share) == text
-
-
-def test_an_interval_has_one_decimal_too() -> None:
-    assert brackets(wilson_interval(84, 100)) == "[75.6, 89.9]"
-    assert brackets(None) == "-"
-
-
-@pytest.mark.parametrize(
-    ("difference", "text"),
-    [
-        (0.0, "0.0"),
-        (0.0213, "2.1"),
-        (0.0004, "<0.1"),
-        (0.0005, "0.1"),
-        (-0.01, "-1.0"),
-        (None, "-"),
-    ],
-)
-def test_differences_are_points_with_one_decimal(difference: float | None, text: str) -> None:
-    assert points(difference) == text
 
 
 @given(st.text(max_size=50))

@@ -406,7 +406,7 @@ def test_clusters_are_counted_and_explained() -> None:
     run = build_repeated(["B", "B", "A", "A", "B", "A"], cluster=clusters)
     text = render_runs([run, build_run(build_scores({"correct": 3}))])
     lines = text.splitlines()
-    assert lines[0] == "Accuracy in percent, with the 95 % Wilson or CR2 interval"
+    assert lines[0] == "Accuracy in percent, with the 95 % CR2 or Wilson interval"
     assert lines[1].split() == [
         "Benchmark",
         "Model",

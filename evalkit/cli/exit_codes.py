@@ -12,9 +12,12 @@ from evalkit.errors import (
     RunFormatError,
     RunMismatchError,
 )
+from evalkit.stats.verdicts import Verdict
 
 FINE = 0
+REGRESSED = 1
 USAGE = 2
+INCONCLUSIVE = 3
 INCOMPLETE = 4
 
 USERS_MISTAKE = (
@@ -31,3 +34,14 @@ def exit_code_of(error: EvalkitError) -> int:
     if isinstance(error, ApiError | RunError) and not isinstance(error, USERS_MISTAKE):
         return INCOMPLETE
     return USAGE
+
+
+def exit_code_of_verdict(verdict: Verdict) -> int:
+    """0 for no regression, 1 regressed, 2 invalid, 3 inconclusive."""
+    codes = {
+        Verdict.NO_REGRESSION: FINE,
+        Verdict.REGRESSED: REGRESSED,
+        Verdict.INVALID: USAGE,
+        Verdict.INCONCLUSIVE: INCONCLUSIVE,
+    }
+    return codes[verdict]

@@ -57,6 +57,25 @@ def parse_dollars(text: str) -> float:
     return parse_number(text.removeprefix("$"), "dollars, more than 0", least=1e-9)
 
 
+def parse_points(text: str) -> float:
+    """Percentage points as a fraction.
+
+    Raises:
+        ArgumentTypeError: they are none.
+    """
+    expected = "percentage points, more than 0, below 50"
+    return parse_number(text, expected, least=0.01, most=49.9) / 100
+
+
+def parse_share(text: str) -> float:
+    """A fraction that is more than nothing.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return parse_number(text, "a fraction, more than 0, at most 1", least=1e-6, most=1)
+
+
 def parse_number(
     text: str, expected: str, *, least: float = 0.0, most: float = float("inf")
 ) -> float:

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE
-from evalkit.cli.numbers import parse_number
+from evalkit.cli.numbers import parse_points, parse_share
 from evalkit.cli.options import (
     Commands,
     add_asking_options,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from evalkit.settings import RunSettings
 
 EXAMPLES = """  evalkit plan mmlu --data ~/sets --model claude-haiku-4-5 --model claude-opus-5-5
-  evalkit plan mmlu --data ~/sets --model claude-haiku-4-5 --shots 5 --margin 2
+  evalkit plan mmlu --data ~/sets --model claude-haiku-4-5 --shots 5 --margin 2 --power 0.9
   evalkit plan questions.csv --model claude-opus-4-8 --way structured --way tool --offline
 
 It takes the arguments of `run`. Input tokens are counted by the endpoint, which is free, on a few
@@ -57,22 +57,26 @@ def add_parser(commands: Commands) -> None:
         type=parse_points,
         metavar="POINTS",
         help="say how many questions it takes to know an accuracy within so many percentage "
-        "points, and to find a difference of that size",
+        "points, to find a difference of that size, and to pass a gate with that margin",
+    )
+    parser.add_argument(
+        "--power",
+        type=parse_share,
+        default=0.8,
+        metavar="P",
+        help="how often a difference as large as the margin is to be found (default: 0.8)",
+    )
+    parser.add_argument(
+        "--flips",
+        type=parse_share,
+        metavar="SHARE",
+        help="the share of questions that only one of two models has right (default: as between "
+        "two earlier runs in --results, else 0.05, 0.10 and 0.20)",
     )
     add_asking_options(parser)
     add_running_options(parser)
     add_sending_options(parser)
     parser.set_defaults(execute=execute)
-
-
-def parse_points(text: str) -> float:
-    """Percentage points as a fraction.
-
-    Raises:
-        ArgumentTypeError: they are none.
-    """
-    expected = "percentage points, more than 0, below 50"
-    return parse_number(text, expected, least=0.01, most=49.9) / 100
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -84,7 +88,13 @@ def execute(args: argparse.Namespace) -> int:
 
     say = ignore if args.quiet else print_note
     check_results(args.results)
-    options = PlanOptions(count=args.count, offline=args.offline, margin=args.margin)
+    options = PlanOptions(
+        count=args.count,
+        offline=args.offline,
+        margin=args.margin,
+        power=args.power,
+        flips=args.flips,
+    )
     settings = build_settings(args)
     benchmarks = load_questions(args.benchmarks, args.data, say)
     plans = asyncio.run(plan_all(args, benchmarks, settings, options, say))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.progress import dollars
 from evalkit.reports.tables import clean, new_table, percent, render_table
 from evalkit.reports.text import list_notes
+from evalkit.reports.wording import (
+    any_of,
+    bracket,
+    count,
+    first_words,
+    name_methods,
+    points,
+    render_p,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -243,72 +250,3 @@ def size(interval: Interval) -> str:
     if interval.estimate < 0:
         ends = [-end for end in reversed(ends)]
     return f"{points(abs(interval.estimate))} points [{points(ends[0])}, {points(ends[1])}]"
-
-
-def bracket(interval: Interval | None) -> str:
-    """The ends of an interval in percent or points."""
-    return "-" if interval is None else f"[{points(interval.low)}, {points(interval.high)}]"
-
-
-def points(share: float, *, signed: bool = False) -> str:
-    """A fraction in points with one decimal; what rounds to nothing has no sign.
-
-    Example:
-        >>> points(0.125, signed=True), points(-0.0001), points(-0.02)
-        ('+12.5', '0.0', '-2.0')
-    """
-    text = f"{100 * share:+.1f}" if signed else f"{100 * share:.1f}"
-    return "0.0" if float(text) == 0 else text
-
-
-def render_p(p: float) -> str:
-    """A p-value with three decimals.
-
-    Example:
-        >>> render_p(0.0347), render_p(0.00001)
-        ('0.035', '<0.001')
-    """
-    return "<0.001" if p < 0.0005 else f"{p:.3f}"
-
-
-def count(number: int, one: str, several: str | None = None) -> str:
-    """A number of things.
-
-    Example:
-        >>> count(1, "loss", "losses"), count(0, "gain")
-        ('1 loss', '0 gains')
-    """
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
-
-
-def any_of(names: Sequence[str]) -> str:
-    """Names as a choice of one.
-
-    Example:
-        >>> any_of(["tool"]), any_of(["instructed", "structured", "tool"])
-        ('tool', 'instructed, structured or tool')
-    """
-    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def name_methods(intervals: Iterable[Interval | None]) -> str:
-    """The methods of some intervals, each once."""
-    methods = [interval.method for interval in intervals if interval is not None]
-    return " or ".join(dict.fromkeys(methods)) or "Wilson"
-
-
-def first_words(text: str, width: int) -> str:
-    r"""The beginning of an untrusted text in one line, cut between words where it has such.
-
-    Example:
-        >>> first_words("How much\nis 100 + 7?", 14)
-        'How much is ...'
-    """
-    line = clean(" ".join(text.split()))
-    widths = itertools.accumulate(
-        2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line
-    )
-    fitting = line[: sum(taken <= width for taken in widths)]
-    if fitting == line:
-        return line
-    return f"{fitting.rpartition(' ')[0] or fitting} ..."

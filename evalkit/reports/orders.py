@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.prompts import build_labels
-from evalkit.reports.tables import brackets, new_table, percent
+from evalkit.reports.tables import new_table, percent
+from evalkit.reports.wording import bracket
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -72,7 +73,7 @@ def render_estimate(estimate: Estimate | None) -> tuple[str, str]:
     """A share and its interval."""
     if estimate is None:
         return "-", "-"
-    return percent(estimate.mean), brackets(estimate.interval)
+    return percent(estimate.mean), bracket(estimate.interval)
 
 
 def render_cell(estimate: Estimate) -> str:

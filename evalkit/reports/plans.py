@@ -6,15 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.models.model import PRICE_ADVICE
-from evalkit.plans import add_up
+from evalkit.plans import DROP, add_up
 from evalkit.progress import dollars
 from evalkit.reports.tables import clean, new_table, percent, render_table
 from evalkit.reports.text import describe_way
+from evalkit.reports.wording import wrap
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from evalkit.plans import Need, Plan
+    from evalkit.plans import Plan
 
 
 def render_plans(plans: Sequence[Plan]) -> str:
@@ -82,27 +83,62 @@ def build_prices(rows: Sequence[Plan], totals: dict[str, float | None] | None) -
 
 
 def build_needs(rows: Sequence[Plan]) -> Table:
-    """One row a plan: the questions that the margin takes, with their price."""
-    margin = next(row.margin for row in rows if row.margin is not None)
-    flips = [need.flips for need in next(row.needs for row in rows if row.needs)]
-    points = f"{100 * margin:g}"
+    """One row a share of flips of each plan: the questions that the margin takes, priced."""
+    first = next(row for row in rows if row.needs)
+    assert first.margin is not None, "needs are those of a margin"
+    margin, power = f"{100 * first.margin:g}", f"{100 * first.power:g}"
+    drop = f"{100 * DROP:g}"
     table = new_table(
-        f"Questions that it takes to know one accuracy within {points} points at 95 %, or to find "
-        f"a difference\nof {points} points between two models (80 % power) where so many answers "
-        "differ; price for one model",
+        wrap(
+            f"Questions that a margin of {margin} points takes, and their price for one model: to "
+            f"know one accuracy within {margin} points at 95 %; to find a difference as large in a "
+            f"comparison ({power} % power); in a gate on these questions, in the mean, if nothing "
+            f"changed, and after a drop of {drop} points"
+        ),
         left=("",),
-        right=tuple("One accuracy" if q is None else f"{100 * q:g} % differ" for q in flips),
+        right=("One accuracy", "Flips", "Comparison", "Gate, no\nchange", f"Gate, drop\nof {drop}"),
     )
     for number, row in enumerate(rows, 1):
-        table.add_row(f"({number})", *map(render_need, row.needs))
+        single, *paired = row.needs
+        accuracy = render_need(single.questions, single.price)
+        for place, need in enumerate(paired):
+            table.add_row(
+                f"({number})",
+                "" if place else accuracy,
+                f"{percent(need.flips)} %",
+                render_need(need.questions, need.price),
+                *(render_need(gate.questions, gate.price) for gate in need.gates),
+            )
     return table
 
 
-def render_need(need: Need) -> str:
-    """A number of questions with its price."""
-    if need.questions is None:
-        return "-"
-    return f"{need.questions:,} {render_dollars(need.price)}"
+def render_need(questions: int | None, price: float | None) -> str:
+    """A number of questions with its price.
+
+    Example:
+        >>> render_need(974, 0.25), render_need(None, None)
+        ('974 $0.2500', '-')
+    """
+    return "-" if questions is None else f"{questions:,} {render_dollars(price)}"
+
+
+def describe_flips(plan: Plan) -> Iterable[str]:
+    """Where the share of flips is from, and what else a comparison stands on."""
+    earlier = plan.precedent
+    if earlier is not None:
+        yield (
+            f"flips: as between {clean(earlier.first)} and {clean(earlier.second)} on "
+            f"{earlier.questions:,} questions"
+        )
+        if earlier.design_effect is not None:
+            yield (
+                f"comparison: {earlier.design_effect:.1f} times as many questions for their "
+                "clusters, as between these runs"
+            )
+    elif len(plan.needs) > 2:
+        yield "flips: a range, as no two earlier runs tell of these questions; --flips states one"
+    if any(need.questions is None for need in plan.needs):
+        yield "-: so few flips can't make such a difference"
 
 
 def list_notes(plan: Plan) -> Iterable[str]:
@@ -113,6 +149,7 @@ def list_notes(plan: Plan) -> Iterable[str]:
         yield f"{plan.under_way:,} requests are in batches that are still to be collected"
     if plan.prices is None:
         yield f"no price is known for {clean(plan.model)}: {PRICE_ADVICE}"
+    yield from describe_flips(plan)
     largest = max((need.questions or 0 for need in plan.needs), default=0)
     if largest > plan.questions:
         yield f"more than these {plan.questions:,} questions: priced as if all were as long"

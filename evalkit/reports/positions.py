@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from evalkit.reports.tables import brackets, new_table, percent, points, render_table
+from evalkit.reports.tables import new_table, percent, render_table
+from evalkit.reports.wording import bracket, points
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +42,7 @@ def build_positions(name: str, bias: PositionBias) -> Table:
             str(sum(counts) + unread),
             str(sum(row[place] for row in bias.table.counts)),
             percent(recall.mean if recall else None),
-            brackets(recall.interval if recall else None),
+            bracket(recall.interval if recall else None),
             *map(str, counts),
         )
     return table
@@ -49,7 +50,9 @@ def build_positions(name: str, bias: PositionBias) -> Table:
 
 def list_findings(bias: PositionBias) -> Iterable[str]:
     """What the tests say, each with its name."""
-    yield f"standard deviation of the recalls: {points(bias.table.recall_deviation)} points"
+    deviation = bias.table.recall_deviation
+    assert deviation is not None, "some letter was right"
+    yield f"standard deviation of the recalls: {points(deviation)} points"
     if bias.homogeneity is None:
         yield "every letter read was right: nothing to test"
     else:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from evalkit.stats.intervals import Interval
-
 MIN_WIDTH = 80
 """Columns of text that a table may take where the terminal has fewer."""
 
@@ -31,23 +29,6 @@ def percent(share: float | None) -> str:
         ('87.5', '-')
     """
     return "-" if share is None else f"{100 * share:.1f}"
-
-
-def points(difference: float | None) -> str:
-    """A difference or an error in percentage points with one decimal.
-
-    Example:
-        >>> points(0.0213), points(0.0002), points(None)
-        ('2.1', '<0.1', '-')
-    """
-    if difference is None:
-        return "-"
-    return "<0.1" if 0 < difference < 0.0005 else f"{100 * difference:.1f}"
-
-
-def brackets(interval: Interval | None) -> str:
-    """An interval in percent, with one decimal."""
-    return "-" if interval is None else f"[{percent(interval.low)}, {percent(interval.high)}]"
 
 
 def clean(text: str) -> str:

@@ -10,15 +10,8 @@ from evalkit.comparability import describe_served, list_differences
 from evalkit.orders import count_placed
 from evalkit.progress import dollars
 from evalkit.reports.orders import build_orders
-from evalkit.reports.tables import (
-    brackets,
-    clean,
-    find_width,
-    new_table,
-    percent,
-    points,
-    render_table,
-)
+from evalkit.reports.tables import clean, find_width, new_table, percent, render_table
+from evalkit.reports.wording import bracket, name_methods, points
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -53,8 +46,9 @@ def render_runs(runs: Sequence[Run]) -> str:
 def build_accuracies(runs: Sequence[Run]) -> Table:
     """One row a run: accuracy, interval, n, clusters if there are any."""
     clusters = [run.summary.estimate and run.summary.estimate.clusters for run in runs]
+    methods = name_methods(run.summary.accuracy for run in runs)
     table = new_table(
-        f"Accuracy in percent, with the 95 % {name_methods(runs)} interval",
+        f"Accuracy in percent, with the 95 % {methods} interval",
         left=("", "Benchmark", "Model", "Way"),
         right=("n", *(["Clusters"] if any(clusters) else []), "Accuracy", "Interval"),
     )
@@ -68,15 +62,9 @@ def build_accuracies(runs: Sequence[Run]) -> Table:
             str(summary.asked),
             *([str(count or "-")] if any(clusters) else []),
             percent(summary.mean),
-            brackets(summary.accuracy),
+            bracket(summary.accuracy),
         )
     return table
-
-
-def name_methods(runs: Sequence[Run]) -> str:
-    """The methods of the intervals: Wilson's, or Student's t for shares, or CR2 for clusters."""
-    methods = {run.summary.accuracy.method for run in runs if run.summary.accuracy is not None}
-    return " or ".join(sorted(methods, reverse=True)) or "Wilson"
 
 
 def describe_way(asked: Identity | Plan) -> str:
@@ -116,7 +104,11 @@ def build_errors(runs: Sequence[Run]) -> Table:
         corrected = None if summary.mean is None else summary.correct_for_chance(summary.mean)
         cells = [percent(summary.chance), percent(corrected), describe_rerun(summary)]
         if macro:
-            cells += ["-", "-"] if mean is None else [percent(mean.macro), points(mean.macro_error)]
+            cells += (
+                ["-", "-"]
+                if mean is None
+                else [percent(mean.macro), render_error(mean.macro_error)]
+            )
         table.add_row(f"({number})", *cells)
     return table
 
@@ -125,7 +117,12 @@ def describe_rerun(summary: Summary) -> str:
     """The standard error of another run on the same questions."""
     if summary.samples == 1:
         return "unknown (K = 1)"
-    return "-" if summary.repetition is None else points(summary.repetition.rerun_error)
+    return render_error(None if summary.repetition is None else summary.repetition.rerun_error)
+
+
+def render_error(error: float | None) -> str:
+    """A standard error in points."""
+    return "-" if error is None else points(error)
 
 
 def build_groups(runs: Sequence[Run], first: int) -> Table:
