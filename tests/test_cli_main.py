@@ -75,7 +75,7 @@ def test_the_help_names_every_command_and_the_exit_codes(
     for arguments in (["--help"], ["-h"]):
         shown = call(capsys, *arguments)
         assert (shown.code, shown.err) == (0, "")
-        assert "exit codes: 0 fine, 2 usage, 4 incomplete" in shown.out
+        assert "exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete" in shown.out
         assert all(f"\n    {name[0]} " in shown.out for name in COMMANDS if len(name) == 1)
 
 

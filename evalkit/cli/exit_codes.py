@@ -14,7 +14,9 @@ from evalkit.errors import (
 )
 
 FINE = 0
+REGRESSED = 1
 USAGE = 2
+INCONCLUSIVE = 3
 INCOMPLETE = 4
 
 USERS_MISTAKE = (

@@ -30,6 +30,9 @@ MANIFEST, QUESTIONS, JOURNAL = "manifest.json", "questions.jsonl.gz", "responses
 EXAMPLES = "examples.jsonl.gz"
 SUMMARY, BATCHES, LOCK = "summary.json", "batches.jsonl", ".lock"
 
+GATES = "gate-*"
+"""What gates leave: see `evalkit.runs.gate_files`."""
+
 PARTS = "*.part*"
 """Files that were being written; one that is left is a killed process's."""
 
@@ -90,6 +93,8 @@ class RunFolder:
         reader = JournalReader(self.journal_path)
         is_empty = next(iter(reader), None) is None and reader.good_bytes == 0
         if is_empty and not self.batch_log_path.exists():
+            for path in self.path.glob(GATES):
+                path.unlink(missing_ok=True)
             for name in (JOURNAL, EXAMPLES, QUESTIONS, MANIFEST, LOCK):
                 (self.path / name).unlink(missing_ok=True)
             with suppress(OSError):  # somebody put a file of their own there
@@ -245,9 +250,14 @@ def encode_questions(questions: Iterable[Question]) -> bytes:
 
 def compress_questions(questions: Iterable[Question]) -> Iterator[bytes]:
     """The same in parts, none of which holds many questions."""
+    return compress_lines(map(encode_question, questions))
+
+
+def compress_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines without their line breaks, compressed in parts, none of which holds many of them."""
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
-    lines = (b"%b\n" % encode_question(question) for question in questions)
-    while some := b"".join(islice(lines, LINES_AT_ONCE)):
+    broken = (b"%b\n" % line for line in lines)
+    while some := b"".join(islice(broken, LINES_AT_ONCE)):
         yield packer.compress(some)
     yield packer.flush()
 
