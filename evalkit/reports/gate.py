@@ -86,9 +86,9 @@ def describe_verdict(record: GateRecord) -> str:
             )
         case Verdict.INCONCLUSIVE:
             return (
-                f"Inconclusive after {record.used:,} of {plan.size:,} questions (budget): {counts}; "
-                f"{describe_range(record.drop)}, and the margin of {margin} lies inside. About "
-                f"{record.more:,} questions more would probably decide."
+                f"Inconclusive after {record.used:,} of {plan.size:,} questions (budget): "
+                f"{counts}; {describe_range(record.drop)}, and the margin of {margin} lies inside. "
+                f"About {record.more:,} questions more would probably decide."
             )
         case Verdict.INVALID:
             return (
