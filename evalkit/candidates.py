@@ -122,8 +122,5 @@ def find_baseline(name: Path | str, results: Path) -> Path:
     found = sorted(path.parent for path in results.glob(f"*--{name}/{MANIFEST}"))
     if len(found) == 1:
         return found[0]
-    raise UsageError(
-        f"baseline {name}: "
-        + (f"{len(found)} runs have this id" if found else "no run's folder, nor a run in")
-        + f" {results}"
-    )
+    problem = f"{len(found)} runs have this id in" if found else "no run's folder, nor a run in"
+    raise UsageError(f"baseline {name}: {problem} {results}")

@@ -240,13 +240,15 @@ def judge_full(run: Run, plan: GatePlan) -> FullVerdict | None:
     from evalkit.stats.paired import mean_difference_interval, tango_interval
 
     shares = complete_shares(run)
-    differences = [shares[q.id] - q.score for q in plan.lot.questions]
+    differences = [
+        shares[name] - score for name, score in zip(plan.lot.ids, plan.lot.scores, strict=True)
+    ]
     if any(map(math.isnan, differences)):
         return None
     n, terms = len(differences), plan.terms
     level = 1 - 2 * terms.alpha
     by_id = {question.id: question.cluster for question in run.questions}
-    clusters = [by_id[q.id] or f"question {q.id}" for q in plan.lot.questions]
+    clusters = [by_id[name] or f"question {name}" for name in plan.lot.ids]
     if 1 < len(set(clusters)) < n:
         mean = clustered_mean(differences, clusters)
         interval = clustered_difference_interval(mean, confidence=level)

@@ -10,11 +10,11 @@ from functools import cached_property
 
 from evalkit.answers import Outcome
 from evalkit.errors import UsageError
-from evalkit.questions import Question, QuestionSet, digest_of, list_facts
+from evalkit.questions import Question, digest_of, list_facts
 from evalkit.responses import RequestFailure
 from evalkit.results import Run
-from evalkit.runs.gate_files import GateQuestion, Lot
-from evalkit.runs.manifest import Manifest
+from evalkit.runs.gate_files import Lot
+from evalkit.runs.manifest import Identity, Manifest
 from evalkit.scores import Score
 from evalkit.stats.costs import expected_questions, noise_floor
 from evalkit.stats.draws import draw_order, gate_seed, history_weights
@@ -36,7 +36,7 @@ class Pairing:
     suite: str
     """The benchmark's name."""
     suite_digest: str
-    """SHA-256 of the questions' content."""
+    """SHA-256 of the content of the questions, and of the worked examples before them."""
     ids: tuple[str, ...]
     """In the order of the set."""
     scores: tuple[float, ...]
@@ -45,28 +45,33 @@ class Pairing:
     """Questions of the candidate that the baseline has no score of."""
 
 
-def pair_questions(baseline: Run, questions: Sequence[Question], suite: str) -> Pairing:
+def pair_questions(baseline: Run, questions: Sequence[Question], candidate: Identity) -> Pairing:
     """Join the candidate's questions with the baseline's scores.
 
     Args:
         baseline: complete or not: a question without a reply is left out.
         questions: the candidate's, in the order of the set.
-        suite: the benchmark's name.
+        candidate: of the run that is asked them.
 
     Raises:
         UsageError: a question is not the same in both, or none is in both.
     """
     known = dict(zip((q.id for q in baseline.questions), baseline.shares, strict=True))
     check_versions(baseline, questions)
-    used = [q for q in questions if not math.isnan(known.get(q.id, math.nan))]
-    if not used:
-        raise UsageError(f"invalid: {baseline.path} has a score of none of {suite}'s questions")
+    scores = {q.id: known.get(q.id, math.nan) for q in questions}
+    left_out = [name for name, score in scores.items() if math.isnan(score)]
+    if len(left_out) == len(scores):
+        raise UsageError(
+            f"invalid: {baseline.path} has a score of none of {candidate.benchmark}'s questions"
+        )
+    for name in left_out:
+        del scores[name]
     return Pairing(
-        suite=suite,
-        suite_digest=QuestionSet(questions=tuple(used)).digest,
-        ids=tuple(q.id for q in used),
-        scores=tuple(known[q.id] for q in used),
-        left_out=len(questions) - len(used),
+        suite=candidate.benchmark,
+        suite_digest=digest_of(candidate.question_digest, *left_out),
+        ids=tuple(scores),
+        scores=tuple(scores.values()),
+        left_out=len(left_out),
     )
 
 
@@ -83,7 +88,9 @@ def check_versions(baseline: Run, questions: Sequence[Question]) -> None:
     changed = [
         q.id
         for q in questions
-        if (other := before.get(q.id)) is not None and list_facts(other) != list_facts(q)
+        if (other := before.get(q.id)) is not None
+        and other is not q
+        and list_facts(other) != list_facts(q)
     ]
     if changed:
         raise UsageError(
@@ -101,13 +108,13 @@ def draw_up(pairing: Pairing, baseline: Run, earlier: Sequence[Run]) -> Lot:
         earlier: other complete runs of the same model over these questions, the latest last.
     """
     histories = [shares_of(run, pairing.ids) for run in earlier]
-    weights = history_weights(pairing.scores, histories)
+    even = (1.0,) * len(pairing.ids)
+    weights = history_weights(pairing.scores, histories) if histories else even
     flips, source = estimate_flips(pairing.scores, histories, baseline)
     return Lot(
-        questions=tuple(
-            GateQuestion(id=name, score=score, weight=weight)
-            for name, score, weight in zip(pairing.ids, pairing.scores, weights, strict=True)
-        ),
+        ids=pairing.ids,
+        scores=pairing.scores,
+        weights=weights,
         history=tuple(run.manifest.identity.run_id for run in earlier),
         flips=flips,
         flips_from=source,
@@ -174,7 +181,7 @@ class GatePlan:
     @property
     def size(self) -> int:
         """Questions, the N of the gate."""
-        return len(self.lot.questions)
+        return len(self.lot.ids)
 
     @cached_property
     def seed(self) -> int:
@@ -197,7 +204,7 @@ class GatePlan:
     @property
     def is_binary(self) -> bool:
         """Whether all scores are 0 or 1, the candidate's too."""
-        return self.candidate_samples == 1 and all(q.score in (0, 1) for q in self.lot.questions)
+        return self.candidate_samples == 1 and set(self.lot.scores) <= {0, 1}
 
     @property
     def expected(self) -> float:
@@ -230,12 +237,11 @@ class GatePlan:
 
     def open(self) -> Gate:
         """The gate before its first answer."""
-        weights = [question.weight for question in self.lot.questions]
         return Gate(
-            [question.score for question in self.lot.questions],
+            self.lot.scores,
             self.terms,
-            order=draw_order(weights, self.seed),
-            weights=weights,
+            order=draw_order(self.lot.weights, self.seed),
+            weights=self.lot.weights,
             is_binary=self.is_binary,
         )
 
@@ -284,8 +290,7 @@ class GateWatch:
         asks_all: bool = False,
     ) -> None:
         self.plan, self.gate, self.wanted, self.asks_all = plan, plan.open(), wanted, asks_all
-        questions = plan.lot.questions
-        self.ids = [questions[place].id for place in self.gate.order]
+        self.ids = [plan.lot.ids[place] for place in self.gate.order]
         """The questions in the order of the gate."""
         self.is_clear = asyncio.Event()
         """Set at the verdict, when nothing more is needed."""
@@ -319,35 +324,42 @@ class GateWatch:
     def take(self, scores: Iterable[Score]) -> None:
         """Take scores of responses that are on disk, in whatever order they came."""
         for score in scores:
-            name = score.question.id
-            place = self._places.get(name)
+            question = score.question
+            place = self._places.get(question.id)
             if place is None:
                 continue
-            row = score.row
-            # Of a reply that was cut off, and can't be had longer, what came counts.
-            is_futile = row is not None and row.is_futile
-            if score.answer.outcome is Outcome.FAILED and not is_futile:
-                assert row is not None, "a failure has a row"
-                assert isinstance(row.result, RequestFailure), "a failure"
-                self.failures[name] = row.result.message
+            if score.answer.outcome is Outcome.FAILED and self._note_failure(score):
                 continue
-            came, right = self._partial.pop(name, (0, 0))
-            came, right = came + 1, right + (score.correct is True)
-            if came < self.wanted(score.question):
-                self._partial[name] = came, right
+            is_right = score.correct is True
+            if (wanted := self.wanted(question)) == 1:
+                self._early[place] = 1.0 if is_right else 0.0
+                continue
+            came, right = self._partial.pop(question.id, (0, 0))
+            came, right = came + 1, right + is_right
+            if came < wanted:
+                self._partial[question.id] = came, right
             else:
                 self._early[place] = right / came
         self._advance()
 
+    def _note_failure(self, score: Score) -> bool:
+        """Note that a request failed; False for one of which a reply came, cut off, that counts."""
+        row = score.row
+        assert row is not None, "a failure has a row"
+        assert isinstance(row.result, RequestFailure), "a failure"
+        if row.is_futile:  # it can't be had longer
+            return False
+        self.failures[score.question.id] = row.result.message
+        return True
+
     def _advance(self) -> None:
         """Give the gate whatever is next in its order."""
-        gate, early = self.gate, self._early
+        gate, early, place = self.gate, self._early, self.gate.answered
         # The verdict is final: only who asks for all of it goes on, for the estimate.
-        while gate.verdict is None or self.asks_all:
-            if (score := early.pop(gate.answered, None)) is None:
-                return
-            if gate.update(score) is not None and not self.asks_all:
+        while place in early and (gate.verdict is None or self.asks_all):
+            if gate.update(early.pop(place)) is not None and not self.asks_all:
                 self.is_clear.set()
+            place += 1
 
     @property
     def verdict(self) -> Verdict | None:

@@ -20,7 +20,6 @@ from evalkit.results import Run
 from evalkit.runs.costs import cost_of_tokens
 from evalkit.runs.folder import RunFolder
 from evalkit.runs.gate_files import (
-    GateQuestion,
     Lot,
     list_records,
     lot_path,
@@ -66,7 +65,7 @@ class GateReferee:
                 "the candidate is the baseline itself: name what is new, such as --prompt or "
                 "--model; or another --results, to ask the same once more"
             )
-        pairing = pair_questions(self.baseline, job.questions, job.manifest.identity.benchmark)
+        pairing = pair_questions(self.baseline, job.questions, job.manifest.identity)
         plan = self._fix_order(pairing, folder, job)
         self._watch = GateWatch(plan, job.responses_wanted, asks_all=self.asks_all)
         self._watch.lost_before = sum(
@@ -88,12 +87,8 @@ class GateReferee:
 
     def _fix_order(self, pairing: Pairing, folder: RunFolder, job: Job) -> GatePlan:
         """Draw up the questions, or take them as an earlier attempt did."""
-        unweighted = Lot(
-            questions=tuple(
-                GateQuestion(id=name, score=score)
-                for name, score in zip(pairing.ids, pairing.scores, strict=True)
-            )
-        )
+        even = (1.0,) * len(pairing.ids)
+        unweighted = Lot(ids=pairing.ids, scores=pairing.scores, weights=even)
         plan = plan_gate(pairing, self.baseline, job.manifest, self.terms, unweighted)
         lot = read_lot(folder.path, plan.seed)
         if lot is None:
@@ -102,9 +97,7 @@ class GateReferee:
             )
             lot = draw_up(pairing, self.baseline, earlier)
             write_lot(folder.path, plan.seed, lot)
-        elif tuple((q.id, q.score) for q in lot.questions) != tuple(
-            zip(pairing.ids, pairing.scores, strict=True)
-        ):
+        elif (lot.ids, lot.scores) != (pairing.ids, pairing.scores):
             raise RunMismatchError(
                 f"invalid: the scores of the baseline {self.baseline.path} are not those that this "
                 f"gate began with; move {lot_path(folder.path, plan.seed)} away to begin anew"

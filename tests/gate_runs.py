@@ -11,7 +11,7 @@ from typing import Any
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.evaluation import run
 from evalkit.prompts import PromptFormat
-from evalkit.questions import QuestionSet
+from evalkit.questions import digest_of
 from evalkit.results import Run, load_run
 from evalkit.runs.gate_files import read_lot
 from evalkit.settings import RunSettings
@@ -81,7 +81,7 @@ def order_of(baseline: Run, candidate: Run, terms: GateTerms) -> tuple[list[str]
     """The order of a gate and the gate before its first answer, by the pure functions alone."""
     identity = candidate.manifest.identity
     seed = gate_seed(
-        suite=QuestionSet(questions=candidate.questions).digest,
+        suite=digest_of(identity.question_digest),
         baseline=baseline.manifest.identity.run_id,
         candidate=identity.run_id,
         delta=terms.delta,
@@ -89,7 +89,7 @@ def order_of(baseline: Run, candidate: Run, terms: GateTerms) -> tuple[list[str]
     )
     lot = read_lot(candidate.path, seed)
     assert lot is not None, "the gate has written down what its order is drawn from"
-    weights = [question.weight for question in lot.questions]
+    weights = lot.weights
     order = draw_order(weights, seed)
     gate = Gate(
         list(baseline.shares),

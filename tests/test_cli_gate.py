@@ -10,9 +10,10 @@ import pytest
 
 from evalkit.results import Run, load_run
 from evalkit.runs.gate_files import list_records, read_record
-from tests.command_line import HAIKU, Outcome, call, point_at
+from tests.command_line import Outcome, call, point_at
 from tests.gate_runs import Answers, candidates_in, load_sums, make_run, number_of, write_prompt
-from tests.messages_faults import server_error
+from tests.messages_faults import Fault, server_error
+from tests.messages_record import RequestRecord
 from tests.messages_server import MessagesServer
 
 N = 200
@@ -59,7 +60,7 @@ def first_line(done: Outcome) -> str:
 
 PASSED = (
     "No regression beyond 2.0 points on sums. 122 of 200 questions used; 0 losses, 0 gains; the "
-    "drop is between -1.5 and 2.0 points (90 %, valid at any stopping time). Chance of this "
+    "drop is between -2.0 and 2.0 points (90 %, valid at any stopping time). Chance of this "
     "verdict when the drop is more than 2.0 points: at most 5 %."
 )
 
@@ -74,7 +75,7 @@ def test_an_unchanged_candidate_passes_with_this_report(
     starts = [
         "Used 122, asked 1",
         "Losses 0, gains 0",
-        "Drop on this set: [-1.5, 2.0] points (90 %, betting, valid at any stopping",
+        "Drop on this set: [-2.0, 2.0] points (90 %, betting, valid at any stopping",
         "time); estimate 0.0, stopped early",
         "Betting p-values: 0.0",
         "Evidence: pass 3.0",
@@ -121,29 +122,20 @@ def test_a_spent_budget_is_inconclusive_and_says_what_more_it_would_take(
         assert "(budget)" in first_line(again)
 
 
-def test_all_questions_are_a_count(
-    capsys: pytest.CaptureFixture[str], baseline: Run, answers: Answers
-) -> None:
-    """Four losses are the margin, so that none but the last answer decides."""
-    answers.wrong["Be brief."] = [*range(0, N, 10), 1, 2, 3, 5]
-    done = gate(capsys, baseline, "--quiet")
-    record = json.loads(gate(capsys, baseline, "--quiet", "--json").out)["gates"][0]
-    assert done.code == 0
-    if record["used"] == N:
-        assert (
-            "all 200 questions asked: the drop on this set is 2.0 points (a count, no sampling "
-            "error)."
-        ) in first_line(done)
-
-
 def test_a_failure_is_invalid(
     capsys: pytest.CaptureFixture[str], baseline: Run, server: MessagesServer
 ) -> None:
-    server.faults = lambda record: server_error() if number_of(record.body) == 7 else None
+    asked: list[int] = []
+
+    def fail_fifth(record: RequestRecord) -> Fault | None:
+        asked.append(number_of(record.body))
+        return server_error() if asked[4:] and asked[4] == asked[-1] else None
+
+    server.faults = fail_fifth
     done = gate(capsys, baseline, "--quiet", "--attempts", "1")
     assert done.code == 2
     assert first_line(done).startswith(
-        "Invalid: a request failed for good, and a gate skips none (question q7: "
+        f"Invalid: a request failed for good, and a gate skips none (question q{asked[4]}: "
     )
     server.faults = lambda record: None
     assert gate(capsys, baseline, "--quiet").code == 0
@@ -157,7 +149,7 @@ def test_full_gives_the_verdict_of_a_complete_run(
     assert done.code == 3
     assert first_line(done) == (
         "Inconclusive on questions like those of sums: 3 losses, 0 gains; the drop on questions "
-        "like these is between 0.6 and 3.7 points (90 % Tango interval, n = 200), and the margin "
+        "like these is between 0.1 and 3.7 points (90 % Tango interval, n = 200), and the margin "
         "of 2.0 lies inside. All 200 questions asked: the drop on this set is 1.5 points (a count, "
         "no sampling error), within the margin."
     )
@@ -192,10 +184,8 @@ def test_a_replay_prints_the_same_report_and_exits_the_same(
     assert again.code == done.code == 1
     assert again.out == f"{done.out}\nComputed again from the journal: as recorded.\n"
     facts = json.loads(call(capsys, "gate", "--replay", folder, "--json").out)
-    assert facts["gates"] == [{**read_record(list_records(folder)[0]), "differences": []}] or (
-        {**facts["gates"][0], "format": 1}
-        == {**read_record(list_records(folder)[0]), "differences": []}
-    )
+    [table] = facts["gates"]
+    assert {**table, "format": 1} == {**read_record(list_records(folder)[0]), "differences": []}
     assert len(server.requests) == asked
 
 
@@ -230,7 +220,6 @@ def test_an_error_of_one_gate_leaves_the_others_their_verdict(
     other = make_run(
         server, load_sums(folder, 150, "other"), Path("results"), model="claude-opus-4-6"
     )
-    server.known = None
     done = gate(capsys, baseline, "--baseline", other.path, "--quiet", "--way", "prefill")
     assert done.code == 2
     assert "takes no prefill" in done.err
@@ -290,7 +279,11 @@ def test_the_baselines_settings_hold_unless_others_are_named(
         server,
         bench,
         Path("results"),
-        **{"way": "instructed", "limit": 100, "seed": 5, "max_tokens": 9, "temperature": 0.5},
+        way="instructed",
+        limit=100,
+        seed=5,
+        max_tokens=9,
+        temperature=0.5,
     )
     done = gate(capsys, baseline, "--quiet", "--margin", "20", "--seed", "5")
     assert done.code == 0
@@ -303,14 +296,6 @@ def test_the_baselines_settings_hold_unless_others_are_named(
     [other] = [each for each in candidates_in(Path("results"), [baseline]) if each != path]
     changed = load_run(other).manifest.identity.parameters
     assert changed == {name: 7 for name in theirs.parameters if name == "max_tokens"}
-
-
-def test_a_reply_of_several_models_is_said(
-    capsys: pytest.CaptureFixture[str], baseline: Run
-) -> None:
-    done = gate(capsys, baseline, "--model", HAIKU, "--quiet")
-    assert done.code == 0
-    assert "Several models answered" not in done.out
 
 
 def test_the_help_explains_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,7 +97,7 @@ def change_reply(record: GateRecord, to_right: bool, used: bool) -> None:
     """Change a reply in the journal: of a question that was used, or of one that was not."""
     run = load_run(record.folder)
     shares = dict(zip((q.id for q in run.questions), run.shares, strict=True))
-    order = [record.plan.lot.questions[place].id for place in record.plan.open().order]
+    order = [record.plan.lot.ids[place] for place in record.plan.open().order]
     names = order[: record.used] if used else order[record.used :]
     name = next(name for name in names if shares[name] == (0.0 if to_right else 1.0))
     path = Path(record.folder) / "responses.jsonl"
@@ -124,7 +124,7 @@ def test_a_reply_that_was_changed_is_noticed(
 
 def test_a_reply_that_is_gone_is_noticed(server: MessagesServer, baseline: Run) -> None:
     [record] = hold(server, baseline).gates
-    order = [record.plan.lot.questions[place].id for place in record.plan.open().order]
+    order = [record.plan.lot.ids[place] for place in record.plan.open().order]
     path = Path(record.folder) / "responses.jsonl"
     lines = [line for line in path.read_text().splitlines() if f'"{order[3]}"' not in line]
     path.write_text("\n".join(lines) + "\n")

@@ -316,7 +316,10 @@ def test_runs_of_the_same_model_weigh_the_questions(
     answers.wrong["Be kind."] = [*range(0, N, 10), 3, 5]
     earlier = make_run(server, bench, tmp_path / "results", prompt=KIND)
     [record] = hold(server, baseline).gates
-    weighted = {q.id: q.weight for q in record.plan.lot.questions if q.weight != 1}
+    lot = record.plan.lot
+    weighted = {
+        name: weight for name, weight in zip(lot.ids, lot.weights, strict=True) if weight > 1
+    }
     assert weighted == {"q3": 4.0, "q5": 4.0}
     assert record.plan.lot.history == (earlier.manifest.identity.run_id,)
     assert record.plan.lot.flips == pytest.approx(2 / N)
@@ -412,7 +415,7 @@ def test_questions_that_the_baseline_has_no_reply_to_are_left_out(
     server.faults = lambda record: None
     [record] = hold(server, baseline).gates
     assert (record.plan.size, record.plan.left_out) == (N - 2, 2)
-    assert {"q4", "q8"}.isdisjoint(q.id for q in record.plan.lot.questions)
+    assert {"q4", "q8"}.isdisjoint(record.plan.lot.ids)
 
 
 def test_a_sample_of_the_baseline_can_be_asked(server: MessagesServer, baseline: Run) -> None:

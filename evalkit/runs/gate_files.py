@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,26 +23,19 @@ FORMAT = 1
 RECORDS = "gate-*.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateQuestion:
-    """One question of a gate: by its place and these two numbers the order can be drawn again."""
-
-    id: str
-    score: float
-    """The baseline's, in [0, 1]."""
-    weight: float = 1.0
-    """By which it is drawn, more than 0."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Lot:
     """What a gate's order is drawn from, fixed before the candidate is asked.
 
     All gates of one seed share it: whatever runs are made meanwhile, the order stays.
     """
 
-    questions: tuple[GateQuestion, ...]
-    """In the order of the set."""
+    ids: tuple[str, ...]
+    """The questions in the order of the set."""
+    scores: tuple[float, ...]
+    """The baseline's, each in [0, 1]."""
+    weights: tuple[float, ...]
+    """By which the questions are drawn, each more than 0."""
     history: tuple[str, ...] = ()
     """Ids of the earlier runs that made the weights."""
     flips: float = 0.05
@@ -52,13 +46,16 @@ class Lot:
     @property
     def volatile(self) -> int:
         """Questions that are drawn rather than others."""
-        least = min(question.weight for question in self.questions)
-        return sum(question.weight > least for question in self.questions)
+        least = min(self.weights)
+        return sum(weight > least for weight in self.weights)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of all of it, as 64 hexadecimal digits."""
-        return sha256(b"\n".join(encode_lot(self))).hexdigest()
+        sha = sha256()
+        for line in encode_lot(self):
+            sha.update(b"%b\n" % line)
+        return sha.hexdigest()
 
 
 def lot_path(folder: Path, seed: int) -> Path:
@@ -78,9 +75,12 @@ def write_lot(folder: Path, seed: int, lot: Lot) -> None:
 def encode_lot(lot: Lot) -> Iterator[bytes]:
     """A line for the whole, then one a question."""
     head = {"format": FORMAT, "history": lot.history, "flips": lot.flips, "from": lot.flips_from}
-    yield json.dumps(head).encode()
-    for question in lot.questions:
-        yield json.dumps([question.id, question.score, question.weight]).encode()
+    yield orjson.dumps(head)
+    for row in zip(lot.ids, lot.scores, lot.weights, strict=True):
+        try:
+            yield orjson.dumps(row)
+        except TypeError:  # a lone surrogate
+            yield json.dumps(row).encode()
 
 
 def read_lot(folder: Path, seed: int) -> Lot | None:
@@ -94,19 +94,31 @@ def read_lot(folder: Path, seed: int) -> Lot | None:
         return None
     with named_errors(folder):
         try:
-            head, *rows = map(orjson.loads, gzip.decompress(path.read_bytes()).splitlines())
+            head, *rows = map(read_line, gzip.decompress(path.read_bytes()).splitlines())
             check_format(path, head)
+            ids, scores, weights = zip(*rows, strict=True)
             return Lot(
-                questions=tuple(
-                    GateQuestion(id=name, score=score, weight=weight)
-                    for name, score, weight in rows
-                ),
+                ids=ids,
+                scores=scores,
+                weights=weights,
                 history=tuple(head["history"]),
                 flips=head["flips"],
                 flips_from=head["from"],
             )
         except (KeyError, TypeError, ValueError, EOFError, zlib.error) as error:
             raise RunFormatError(f"{path} can't be read: {error}") from error
+
+
+def read_line(line: bytes) -> Any:
+    """The JSON of one line.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return orjson.loads(line)
+    except ValueError:  # what orjson does not take, Python's own reader may
+        return json.loads(line)
 
 
 def record_path(folder: Path, gate: str) -> Path:
@@ -120,8 +132,12 @@ def write_record(folder: Path, gate: str, record: Mapping[str, Any]) -> None:
     Raises:
         RunError: it can't be written.
     """
-    text = json.dumps({"format": FORMAT, **record}, ensure_ascii=False)
-    write_whole(record_path(folder, gate), f"{text}\n".encode())
+    table = {"format": FORMAT, **record}
+    try:
+        text = orjson.dumps(table)
+    except TypeError:  # a lone surrogate
+        text = json.dumps(table).encode()
+    write_whole(record_path(folder, gate), b"%b\n" % text)
 
 
 def read_record(path: Path) -> dict[str, Any]:

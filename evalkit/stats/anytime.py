@@ -59,17 +59,10 @@ def bound_total(
     """
     total = math.fsum(course.differences)
     low, high = total - course.to_lose, total + course.to_gain
-    is_higher, is_lower = _evidence_against(course)
-
-    def passing(at: float) -> float:
-        return float(is_higher(at).max())
-
-    def failing(at: float) -> float:
-        return float(is_lower(at).max())
-
+    above, below = _wealths_against(course)
     find = _first_kept_whole if is_whole else _first_kept
-    least = find(lambda at: passing(at) >= pass_limit, low, high)
-    most = find(lambda at: failing(at) >= fail_limit, high, low)
+    least = find(lambda at: _ever_reaches(above(at), pass_limit), low, high)
+    most = find(lambda at: _ever_reaches(below(at), fail_limit), high, low)
     return min(least, most), max(least, most)
 
 
@@ -86,8 +79,8 @@ def trace_evidence(
     Returns:
         Logarithms of their wealth, the passing side's first.
     """
-    is_higher, is_lower = _evidence_against(course)
-    return is_higher(pass_total).tolist(), is_lower(fail_total).tolist()
+    above, below = _wealths_against(course)
+    return _evidence(above(pass_total)).tolist(), _evidence(below(fail_total)).tolist()
 
 
 def _first_kept_whole(is_refused: Callable[[float], bool], start: float, end: float) -> float:
@@ -118,10 +111,10 @@ def _first_kept(is_refused: Callable[[float], bool], start: float, end: float) -
     return refused
 
 
-def _evidence_against(
+def _wealths_against(
     course: Course,
 ) -> tuple[Callable[[float], NDArray[np.float64]], Callable[[float], NDArray[np.float64]]]:
-    """The evidence after each answer that the total is higher, or lower, than a given one.
+    """The wealths of whoever bets that the total is higher, or lower, than a given one.
 
     The answers stay the same for every total, so they are prepared once.
     """
@@ -135,25 +128,45 @@ def _evidence_against(
     before = np.concatenate(([0.0], np.cumsum(differences)[:-1]))
     stakes = np.outer(BETS, course.size / left)
 
-    def is_higher(total: float) -> NDArray[np.float64]:
+    def above(total: float) -> NDArray[np.float64]:
         means = (total - before) / left
-        return _evidence_after_each(payoffs - means, means - worst, stakes)
+        return _wealths_after_each(payoffs - means, means - worst, stakes)
 
-    def is_lower(total: float) -> NDArray[np.float64]:
+    def below(total: float) -> NDArray[np.float64]:
         means = (total - before) / left
-        return _evidence_after_each(means - payoffs, best - means, stakes)
+        return _wealths_after_each(means - payoffs, best - means, stakes)
 
-    return is_higher, is_lower
+    return above, below
 
 
-def _evidence_after_each(
+def _wealths_after_each(
     gains: NDArray[np.float64], costs: NDArray[np.float64], stakes: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """What a bettor's evidence would have been after each answer."""
+    """What a bettor's wealths would have been after each answer, one row a bet."""
     import numpy as np
 
-    most = LARGEST_LOSS / np.maximum(costs, FLOOR)
-    wealths = np.cumsum(np.log1p(np.minimum(stakes, most) * gains), axis=1)
+    wealths = np.minimum(stakes, LARGEST_LOSS / np.maximum(costs, FLOOR))
+    wealths *= gains
+    np.log1p(wealths, out=wealths)
+    return np.cumsum(wealths, axis=1, out=wealths)
+
+
+def _evidence(wealths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithm of the mean wealth after each answer."""
+    import numpy as np
+
     tops = wealths.max(axis=0)
     evidence: NDArray[np.float64] = tops + np.log(np.exp(wealths - tops).mean(axis=0))
     return evidence
+
+
+def _ever_reaches(wealths: NDArray[np.float64], limit: float) -> bool:
+    """Whether the evidence was ever as high as a limit.
+
+    A mean is no more than the largest, and no less than its share: mostly, that is enough to know.
+    """
+    highest = float(wealths.max())
+    if highest < limit or highest - math.log(len(wealths)) >= limit:
+        return highest >= limit
+    some = wealths[:, wealths.max(axis=0) >= limit]
+    return float(_evidence(some).max()) >= limit

@@ -11,7 +11,9 @@ from __future__ import annotations
 from math import exp, log, log1p
 
 BETS = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Stakes for a whole set; they are raised as less of it is left."""
+"""Stakes for a whole set, ascending; they are raised as less of it is left."""
+
+A, B, C, D, E = BETS
 
 LARGEST_LOSS = 0.9
 """No answer takes more of a wealth than this share."""
@@ -33,7 +35,7 @@ class Bettor:
     __slots__ = ("_wealths", "highest")
 
     def __init__(self) -> None:
-        self._wealths = [0.0] * len(BETS)
+        self._wealths = (0.0,) * len(BETS)
         self.highest = 0.0
         """The most that `evidence` ever was."""
 
@@ -44,7 +46,7 @@ class Bettor:
         rest = sum([exp(wealth - top) for wealth in self._wealths])
         return top + log(rest / len(BETS))
 
-    def settle(self, gain: float, *, worst: float, scale: float) -> None:
+    def settle(self, gain: float, worst: float, scale: float) -> None:
         """Pay out one answer.
 
         Args:
@@ -57,13 +59,25 @@ class Bettor:
             Waudby-Smith and Ramdas (2020), arXiv:2006.04347, sampling without replacement.
         """
         most = LARGEST_LOSS / (worst if worst > FLOOR else FLOOR)
-        self._wealths = wealths = [
-            wealth + log1p((stake if (stake := bet * scale) < most else most) * gain)
-            for wealth, bet in zip(self._wealths, BETS)  # noqa: B905 - this is the inner loop
-        ]
+        # Written out, since this is the inner loop, it takes half the time of one over the bets.
+        a, b, c, d, e = self._wealths
+        if (stake := E * scale) < most:
+            a += log1p(A * scale * gain)
+            b += log1p(B * scale * gain)
+            c += log1p(C * scale * gain)
+            d += log1p(D * scale * gain)
+            e += log1p(stake * gain)
+        else:
+            a += log1p((stake if (stake := A * scale) < most else most) * gain)
+            b += log1p((stake if (stake := B * scale) < most else most) * gain)
+            c += log1p((stake if (stake := C * scale) < most else most) * gain)
+            d += log1p((stake if (stake := D * scale) < most else most) * gain)
+            e += log1p(most * gain)
+        self._wealths = a, b, c, d, e
         # The mean of the wealths is no more than the largest of them.
-        if max(wealths) > self.highest:
-            self.highest = max(self.highest, self.evidence)
+        top = self.highest
+        if gain > 0 and (e > top or d > top or c > top or b > top or a > top):
+            self.highest = max(top, self.evidence)
 
     @property
     def p_value(self) -> float:

@@ -148,15 +148,16 @@ class Gate:
         difference = score - self._baseline[place]
         payoff = difference * outlook.ratios[place]
         mean, scale = (self.pass_total - self._total) / left, size / left
-        self._passing.settle(payoff - mean, worst=mean - outlook.worst[place], scale=scale)
+        self._passing.settle(payoff - mean, mean - outlook.worst[place], scale)
         mean = (self.fail_total - self._total) / left
-        self._failing.settle(mean - payoff, worst=outlook.best[place] - mean, scale=scale)
+        self._failing.settle(mean - payoff, outlook.best[place] - mean, scale)
         self._projections += self._total + left * payoff
-        self._total += difference
         self._differences.append(difference)
         self._payoffs.append(payoff)
-        self.losses += difference < 0
-        self.gains += difference > 0
+        if difference:
+            self._total += difference
+            self.losses += difference < 0
+            self.gains += difference > 0
         if self.verdict is None and (verdict := self._judge(place + 1)):
             self.verdict, self.used = verdict, place + 1
         return self.verdict
