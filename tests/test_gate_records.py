@@ -147,8 +147,8 @@ def edit_lot(record: GateRecord) -> None:
     """Give the baseline a right answer that it had not."""
     [path] = Path(record.folder).glob("gate-*.gz")
     lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-    place = next(place for place, line in enumerate(lines) if ", 0.0, " in line)
-    lines[place] = lines[place].replace(", 0.0, ", ", 1.0, ")
+    place = next(place for place, line in enumerate(lines) if ",0.0," in line)
+    lines[place] = lines[place].replace(",0.0,", ",1.0,")
     path.write_bytes(gzip.compress("\n".join(lines).encode()))
 
 

@@ -32,12 +32,13 @@ class Bettor:
         (0.144, 0.866)
     """
 
-    __slots__ = ("_wealths", "highest")
+    __slots__ = ("_is_rising", "_peak", "_wealths")
 
     def __init__(self) -> None:
         self._wealths = (0.0,) * len(BETS)
-        self.highest = 0.0
-        """The most that `evidence` ever was."""
+        self._peak = 0.0
+        """The most that the evidence was before it last began to rise."""
+        self._is_rising = False
 
     @property
     def evidence(self) -> float:
@@ -45,6 +46,18 @@ class Bettor:
         top = max(self._wealths)
         rest = sum([exp(wealth - top) for wealth in self._wealths])
         return top + log(rest / len(BETS))
+
+    @property
+    def highest(self) -> float:
+        """The most that `evidence` ever was."""
+        return max(self._peak, self.evidence) if self._is_rising else self._peak
+
+    def has_reached(self, limit: float) -> bool:
+        """Whether the evidence was ever as high as a limit above 0."""
+        if self._peak >= limit:
+            return True
+        # The mean of the wealths is no more than the largest of them.
+        return self._is_rising and max(self._wealths) >= limit and self.evidence >= limit
 
     def settle(self, gain: float, worst: float, scale: float) -> None:
         """Pay out one answer.
@@ -58,6 +71,8 @@ class Bettor:
         Source:
             Waudby-Smith and Ramdas (2020), arXiv:2006.04347, sampling without replacement.
         """
+        if gain < 0 and self._is_rising:
+            self._peak = self.highest
         most = LARGEST_LOSS / (worst if worst > FLOOR else FLOOR)
         # Written out, since this is the inner loop, it takes half the time of one over the bets.
         a, b, c, d, e = self._wealths
@@ -74,10 +89,7 @@ class Bettor:
             d += log1p((stake if (stake := D * scale) < most else most) * gain)
             e += log1p(most * gain)
         self._wealths = a, b, c, d, e
-        # The mean of the wealths is no more than the largest of them.
-        top = self.highest
-        if gain > 0 and (e > top or d > top or c > top or b > top or a > top):
-            self.highest = max(top, self.evidence)
+        self._is_rising = gain > 0 or (gain == 0 and self._is_rising)
 
     @property
     def p_value(self) -> float:

@@ -170,9 +170,9 @@ class Gate:
             return Verdict.REGRESSED
         if answered == len(self._baseline):  # a fractional drop of exactly delta
             return Verdict.NO_REGRESSION
-        if self._passing.highest >= self.pass_limit:
+        if self._passing.has_reached(self.pass_limit):
             return Verdict.NO_REGRESSION
-        if self._failing.highest >= self.fail_limit:
+        if self._failing.has_reached(self.fail_limit):
             return Verdict.REGRESSED
         return Verdict.INCONCLUSIVE if answered == self.terms.budget else None
 
