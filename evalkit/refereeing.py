@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evalkit.answers import Outcome
-from evalkit.comparability import list_differences
+from evalkit.comparability import Difference, list_differences
 from evalkit.desk import Desk
 from evalkit.earlier import find_earlier
 from evalkit.errors import RunMismatchError, UsageError
@@ -28,6 +28,7 @@ from evalkit.runs.gate_files import (
     record_path,
     write_lot,
 )
+from evalkit.runs.manifest import Manifest
 from evalkit.scores import CODES
 from evalkit.stats.sequential import GateTerms
 
@@ -72,11 +73,10 @@ class GateReferee:
             read_record(path)["lost"] for path in list_records(folder.path)
         )
         self._folder = folder.path
-        differences = list_differences(self.baseline.manifest, job.manifest)
         begun = GateRecord(
             plan=plan,
             folder=str(folder.path),
-            changed=tuple(str(d) for d in differences if d.name not in EXPECTED_OF_A_GATE),
+            changed=tuple(map(str, list_changes(self.baseline.manifest, job.manifest))),
             asks_all=self.asks_all,
         )
         self._begun = take_down(begun, self._watch)
@@ -154,6 +154,19 @@ class GateReferee:
             full=judge_full(run, watch.plan) if self.asks_all else None,
         )
         self.record.write(self._folder)
+
+
+def list_changes(baseline: Manifest, candidate: Manifest) -> tuple[Difference, ...]:
+    """In what a candidate is asked differently from its baseline, the model first."""
+    models = baseline.identity.model, candidate.identity.model
+    others = (
+        each
+        for each in list_differences(baseline, candidate)
+        if each.name not in EXPECTED_OF_A_GATE
+    )
+    if models[0] == models[1]:
+        return tuple(others)
+    return (Difference(name="model", first=models[0], second=models[1]), *others)
 
 
 def estimate_price(baseline: Run, price: Price | None, samples: int) -> float | None:

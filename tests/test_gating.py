@@ -678,4 +678,5 @@ def test_another_model_is_asked_in_the_same_way(server: MessagesServer, baseline
     [record] = result.gates
     candidate = load_run(record.folder).manifest.identity
     assert candidate.model != HAIKU == baseline.manifest.identity.model
+    assert record.changed == ("model: claude-haiku-4-5 and claude-haiku-4-5-20251001",)
     assert candidate.parameters == baseline.manifest.identity.parameters
