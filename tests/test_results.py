@@ -217,7 +217,7 @@ def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
             "n": 6,
             "level": 0.95,
             "method": facts["accuracy"]["method"],
-            "clusters": None,
+                "clusters": None,
         },
     }
     assert facts["outcomes"] == {
