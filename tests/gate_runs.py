@@ -10,6 +10,7 @@ from typing import Any
 
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.evaluation import run
+from evalkit.orders import design_of
 from evalkit.prompts import PromptFormat
 from evalkit.questions import digest_of
 from evalkit.results import Run, load_run
@@ -96,7 +97,7 @@ def order_of(baseline: Run, candidate: Run, terms: GateTerms) -> tuple[list[str]
         terms,
         order=order,
         weights=weights,
-        is_binary=identity.samples == 1 and set(baseline.shares) <= {0.0, 1.0},
+        is_binary=not design_of(identity).is_repeated and set(baseline.shares) <= {0.0, 1.0},
     )
     return [candidate.questions[place].id for place in order], gate
 

@@ -26,6 +26,7 @@ from evalkit.prompts import PromptFormat
 from evalkit.results import Run, load_run
 from evalkit.runs.gate_files import list_records, read_record
 from evalkit.runs.journal import JournalRow, read_journal
+from evalkit.runs.manifest import Orders
 from evalkit.settings import RunSettings
 from evalkit.stats.sequential import GateTerms
 from evalkit.stats.verdicts import Verdict
@@ -310,6 +311,24 @@ def test_several_answers_a_question_make_fractional_scores(
     assert record.plan.is_binary is (samples[1] == 1)
     assert (record.verdict, record.used) == (expected.verdict, expected.used)
     assert (record.plan.noise_floor is None) is (samples[0] == 1)
+
+
+@pytest.mark.parametrize("orders", [(2, 2), (None, "cyclic")])
+def test_a_question_counts_when_it_was_answered_in_all_orders(
+    orders: tuple[Orders | None, Orders], server: MessagesServer, bench: Benchmark, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    baseline = make_run(server, bench, results, orders=orders[0])
+    assert settings_of(baseline).orders == orders[0]
+    server.faults = ROUGH
+    settings = replace(settings_of(baseline), orders=orders[1])
+    [record] = hold(server, baseline, settings=settings, retries=PATIENT).gates
+    server.faults = lambda record: None
+    whole = complete(server, bench, results, orders=orders[1])
+    expected = decide(baseline, whole, TERMS)
+    assert not record.plan.is_binary
+    assert record.plan.noise_floor is None, "orders tell nothing of what is chance"
+    assert (record.verdict, record.used) == (expected.verdict, expected.used)
 
 
 def test_runs_of_the_same_model_weigh_the_questions(
