@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.progress import dollars
 from evalkit.reports.tables import clean
+from evalkit.reports.wording import render_p
 from evalkit.stats.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -179,8 +180,8 @@ def list_facts(record: GateRecord) -> Iterator[str]:
         )
     fail = terms.delta if terms.fail_margin is None else terms.fail_margin
     yield (
-        f"Betting p-values: {record.pass_p_value:.3g} of a drop beyond {points(terms.delta)} "
-        f"points, {record.fail_p_value:.3g} of a drop within {points(fail)}"
+        f"Betting p-values: {render_p(record.pass_p_value)} of a drop beyond {points(terms.delta)} "
+        f"points, {render_p(record.fail_p_value)} of a drop within {points(fail)}"
     )
     yield (
         f"Evidence: pass {record.pass_evidence:.2f} of {record.pass_limit:.2f}, fail "
