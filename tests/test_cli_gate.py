@@ -77,7 +77,7 @@ def test_an_unchanged_candidate_passes_with_this_report(
         "Losses 0, gains 0",
         "Drop on this set: [-2.0, 2.0] points (90 %, betting, valid at any stopping",
         "time); estimate 0.0, stopped early",
-        "Betting p-values: 0.049 of a drop beyond 2.0 points, 1.000 of a drop within",
+        "Betting p-values: 0.050 of a drop beyond 2.0 points, 1.000 of a drop within",
         "2.0",
         "Evidence: pass 3.0",
         "Margin 2.0 points, alpha 0.05, seed ",
