@@ -93,13 +93,20 @@ def report_errors(errors: Sequence[tuple[str, EvalkitError]]) -> int:
     return min(exit_code_of(error) for _, error in errors)
 
 
-def print_runs(runs: list[Run], *, as_json: bool, with_positions: bool = False) -> None:
+def print_runs(
+    runs: list[Run],
+    *,
+    as_json: bool,
+    with_positions: bool = False,
+    with_calibration: bool = False,
+) -> None:
     """Print the table or the facts, and where the run folders are.
 
     Args:
         runs: those to print.
         as_json: whether to print the facts.
         with_positions: whether to say how much the models like some letters.
+        with_calibration: whether to say if they are as often right as their answers agree.
     """
     if as_json:
         facts = [run.to_dict() for run in runs]
@@ -107,6 +114,11 @@ def print_runs(runs: list[Run], *, as_json: bool, with_positions: bool = False) 
             for table, run in zip(facts, runs, strict=True):
                 bias = run.position_bias()
                 table["positions"] = None if bias is None else bias.to_dict()
+        if with_calibration:
+            from evalkit.calibration_json import describe_calibration
+
+            for table, run in zip(facts, runs, strict=True):
+                table["calibration"] = describe_calibration(run)
         print(json.dumps({"runs": facts}, indent=2))
     elif runs:
         from evalkit.reports.tables import clean
@@ -119,6 +131,11 @@ def print_runs(runs: list[Run], *, as_json: bool, with_positions: bool = False) 
 
             for number, run in enumerate(runs, 1):
                 print(f"{render_positions(f'({number})', run.position_bias())}\n")
+        if with_calibration:
+            from evalkit.reports.calibration import render_calibration
+
+            for number, run in enumerate(runs, 1):
+                print(f"{render_calibration(f'({number})', run)}\n")
         print("Run folders:")
         for number, run in enumerate(runs, 1):
             print(f"({number}) {clean(str(run.path))}")
