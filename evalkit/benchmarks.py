@@ -17,6 +17,7 @@ from evalkit.loaders.definition import (
     parse_source,
     read_number,
     read_text,
+    read_texts,
 )
 from evalkit.loaders.fields import FieldMap, build_question_set
 from evalkit.loaders.guess import guess_fields
@@ -25,7 +26,15 @@ from evalkit.prompts import PromptFormat, parse_prompt_format
 from evalkit.questions import MIN_CHOICES, QuestionSet
 
 TEXT_KEYS = ("name", "title", "version", "licence", "homepage", "citation", "note")
-OTHER_KEYS = ("questions", "choices", "source", "columns", "prompt")
+OTHER_KEYS = (
+    "questions",
+    "choices",
+    "unverified",
+    "source",
+    "columns",
+    "hub_columns",
+    "prompt",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,10 @@ class Definition:
     """How many questions the published set has."""
     choices: int | None = None
     """How many choices each question has, if all have as many."""
+    unverified: tuple[str, ...] = ()
+    """Facts of the definition that nobody has held against the published set."""
+    hub_fields: FieldMap | None = None
+    """The columns of the hub's files, if they differ from those of the authors' own files."""
 
     def find_files(self, patterns: tuple[str, ...], data_folder: Path | None) -> tuple[Path, ...]:
         """Files that match the patterns, from the first folder that has any.
@@ -248,7 +261,7 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
     texts["name"] = texts["name"] or path.stem
     if not texts["version"]:
         raise DefinitionError('version is missing; for example version = "1"')
-    for section in ("source", "columns", "prompt"):
+    for section in ("source", "columns", "hub_columns", "prompt"):
         if not isinstance(table.get(section, {}), dict):
             raise DefinitionError(f"{section}: expected a table, [{section}]")
     return Definition(
@@ -258,5 +271,7 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
         prompt=parse_prompt_format(table.get("prompt", {})),
         questions=read_number("definition", table, "questions", least=1),
         choices=read_number("definition", table, "choices", least=MIN_CHOICES),
+        unverified=read_texts("definition", table, "unverified"),
+        hub_fields=parse_fields(table["hub_columns"]) if "hub_columns" in table else None,
         **texts,
     )

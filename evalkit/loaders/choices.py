@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import dropwhile
 from string import ascii_uppercase
@@ -78,14 +79,17 @@ class ListColumn:
     """One column that holds a list: `choices = "options"`.
 
     With `labelled`, each choice carries its own letter, `(A) 2` or `A)125`, which is taken off.
+    With `literal`, the list is a text as Python writes it: `"['red', 'blue']"`.
     """
 
     column: str
     labelled: bool = False
+    literal: bool = False
 
     def find(self, record: Record) -> FoundChoices:
         """Take the items of the list."""
-        texts = text_list(self.column, record.get(self.column))
+        value = record.get(self.column)
+        texts = text_list(self.column, read_literal(self.column, value) if self.literal else value)
         if self.labelled and len(texts) <= len(ascii_uppercase):
             texts = tuple(self.take_label(text, i) for i, text in enumerate(texts))
         return FoundChoices(texts=texts, labels=letters(len(texts)))
@@ -114,6 +118,53 @@ class ParallelLists:
             remedy = f"expected {len(texts)} different labels, one for each choice"
             raise FieldError(self.labels, list(labels), remedy)
         return FoundChoices(texts=texts, labels=labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedChoices:
+    """One column that holds labels with their texts: `choices = { keyed = "options" }`."""
+
+    column: str
+
+    def find(self, record: Record) -> FoundChoices:
+        """Take labels and texts; a label without text is no choice: tables give all rows all."""
+        value = record.get(self.column)
+        if not isinstance(value, Mapping):
+            raise FieldError(self.column, value, "expected labels with their texts")
+        filled = {label: text for label, text in value.items() if not is_empty(text)}
+        texts = tuple(text_of(self.column, text) for text in filled.values())
+        return FoundChoices(texts=texts, labels=tuple(map(str, filled)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemList:
+    """A list of objects: `choices = { items = "choices", text = "text", label = "label" }`."""
+
+    column: str
+    text: str
+    label: str
+
+    def find(self, record: Record) -> FoundChoices:
+        """Take text and label of each item."""
+        value = record.get(self.column)
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+            raise FieldError(self.column, value, "expected a list of objects")
+        texts = text_list(f"{self.column}.{self.text}", [item.get(self.text) for item in value])
+        labels = text_list(f"{self.column}.{self.label}", [item.get(self.label) for item in value])
+        if len(set(labels)) != len(labels):
+            raise FieldError(self.column, list(labels), "expected different labels")
+        return FoundChoices(texts=texts, labels=labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedChoices:
+    """The same choices in every row: `choices = { fixed = ["no", "yes"] }`."""
+
+    texts: tuple[str, ...]
+
+    def find(self, record: Record) -> FoundChoices:
+        """The same whatever the row."""
+        return FoundChoices(texts=self.texts, labels=letters(len(self.texts)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +227,15 @@ class PictureChoices:
 
 
 ChoiceForm: TypeAlias = (
-    SeparateColumns | ListColumn | ParallelLists | LetteredText | RightAndWrong | PictureChoices
+    SeparateColumns
+    | ListColumn
+    | ParallelLists
+    | KeyedChoices
+    | ItemList
+    | FixedChoices
+    | LetteredText
+    | RightAndWrong
+    | PictureChoices
 )
 
 
@@ -235,3 +294,17 @@ def text_list(field: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise FieldError(field, value, "expected a list of texts")
     return tuple(text_of(field, item) for item in value)
+
+
+def read_literal(field: str, value: object) -> object:
+    """What a text means as Python writes lists.
+
+    Raises:
+        FieldError: it is no literal.
+    """
+    text = text_of(field, value)
+    try:
+        return ast.literal_eval(text)
+    # What Python's own parser raises for a text that is none, or nested too deeply.
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise FieldError(field, value, "expected a list as Python writes it") from None

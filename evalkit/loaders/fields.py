@@ -16,11 +16,13 @@ from evalkit.images import Image
 from evalkit.loaders.choices import (
     ChoiceForm,
     FieldError,
+    FixedChoices,
     FoundChoices,
     LetteredText,
     is_empty,
     text_of,
 )
+from evalkit.loaders.filters import RowFilter
 from evalkit.loaders.history import find_history
 from evalkit.loaders.pictures import (
     add_pictures,
@@ -44,6 +46,8 @@ from evalkit.stored_questions import collect_questions
 
 BRACKETS = "()[]. "
 """What may stand around the letter of an answer."""
+
+NO_ANSWER = "the row has no answer"
 
 ONE_RIGHT = tuple((place,) for place in range(MAX_CHOICES))
 """Shared by the questions that have one right choice."""
@@ -76,6 +80,8 @@ class FieldMap:
     """A column with earlier turns of the conversation that the question continues."""
     shuffle_seed: int | None = None
     """Show choices in an order drawn from this seed, for files whose order gives answers away."""
+    where: tuple[RowFilter, ...] = ()
+    """Conditions that rows have to meet; the others are no questions of the set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,8 @@ def build_questions(
     for placed in rows:
         if isinstance(placed.row, RowProblem):
             problems.append(placed.row)
+            continue
+        if not all(condition.takes(placed.row) for condition in fields.where):
             continue
         try:
             question = build_question(placed.row, fields, placed)
@@ -228,6 +236,8 @@ def check_choices(form: ChoiceForm, found: FoundChoices) -> None:
 def choice_field(form: ChoiceForm) -> str:
     """The column or columns of the choices, for a message."""
     names: list[str] = []
+    if isinstance(form, FixedChoices):
+        return "choices"
     for attribute in ("columns", "column", "texts", "right"):
         value = getattr(form, attribute, ())
         names += [value] if isinstance(value, str) else value
@@ -238,7 +248,8 @@ def build_stem(record: Record, fields: FieldMap, found: FoundChoices) -> str:
     """Join the texts of the question, leaving out the columns that are empty in this row."""
     shared = fields.choices.column if isinstance(fields.choices, LetteredText) else None
     parts = [
-        found.stem if column == shared else read_optional(record, column) for column in fields.stem
+        found.stem if column == shared else read_paragraphs(record, column)
+        for column in fields.stem
     ]
     if not parts[-1]:
         last = fields.stem[-1]
@@ -259,6 +270,14 @@ def read_optional(record: Record, column: str | None) -> str | None:
     if column is None:
         return None
     value = record.get(column)
+    return None if value is None else text_of(column, value) or None
+
+
+def read_paragraphs(record: Record, column: str) -> str | None:
+    """A text that may be missing; of a list of texts, each becomes a paragraph."""
+    value = record.get(column)
+    if isinstance(value, list):
+        return "\n\n".join(filter(None, (text_of(column, part) for part in value))) or None
     return None if value is None else text_of(column, value) or None
 
 
@@ -284,8 +303,8 @@ def find_right(record: Record, fields: FieldMap, found: FoundChoices) -> tuple[i
         assert found.right
         return found.right
     value = record.get(fields.answer)
-    if is_empty(value):
-        raise FieldError(fields.answer, value, "the row has no answer")
+    if is_withheld(value, fields.answer_is):
+        raise FieldError(fields.answer, value, NO_ANSWER)
     if fields.answer_is == "flags":
         places = read_flags(fields.answer, value, found)
     else:
@@ -296,8 +315,17 @@ def find_right(record: Record, fields: FieldMap, found: FoundChoices) -> tuple[i
     return ONE_RIGHT[places.pop()] if len(places) == 1 else tuple(sorted(places))
 
 
+def is_withheld(value: object, form: AnswerForm) -> bool:
+    """Whether an answer is left open, as in test splits; -1 and ? stand for it on the hub."""
+    if value in ([], -1, "-1"):
+        return form != "text" or value == []
+    return is_empty(value) or (value == "?" and form != "text")
+
+
 def find_one(field: str, value: object, form: AnswerForm, found: FoundChoices) -> int:
     """Position of the choice that one answer names."""
+    if isinstance(value, bool) and form == "index0":
+        return int(value)
     text = text_of(field, value)
     if form == "text":
         return find_text(field, text, found)

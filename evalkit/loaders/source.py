@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from evalkit.errors import BenchmarkError
 from evalkit.loaders.csv import read_csv
 from evalkit.loaders.fields import PlacedRow
+from evalkit.loaders.hub_layout import HubSet
 from evalkit.loaders.json import read_json
 from evalkit.loaders.jsonl import read_jsonl
 from evalkit.loaders.records import Rows
@@ -42,9 +43,11 @@ class Source:
         records: the key of the list within JSON files that hold an object.
         group_from_file: pattern for the name of a file without its ending, whose first group is
             the subject of all its rows: `(.+)_test`.
+        hub: the same set on the hub, used where no file is at hand.
+        sha256: digests of files by their name, the path in the repository, or the address.
     """
 
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     folder: str | None = None
     image_folder: str | None = None
@@ -53,6 +56,8 @@ class Source:
     delimiter: str | None = None
     records: str | None = None
     group_from_file: str | None = None
+    hub: HubSet | None = None
+    sha256: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def read_rows(paths: Iterable[Path], source: Source) -> Iterator[PlacedRow]:
