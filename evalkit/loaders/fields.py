@@ -83,6 +83,14 @@ class FieldMap:
     where: tuple[RowFilter, ...] = ()
     """Conditions that rows have to meet; the others are no questions of the set."""
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """All columns and dotted paths that questions are made of."""
+        single = (self.answer, self.id, self.group, self.cluster, self.example, self.history)
+        filters = (condition.column for condition in self.where)
+        named = (*self.stem, *self.metadata, *self.images, *self.choices.used_columns)
+        return frozenset((*named, *filters, *filter(None, single)))
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedRow:
@@ -317,9 +325,7 @@ def find_right(record: Record, fields: FieldMap, found: FoundChoices) -> tuple[i
 
 def is_withheld(value: object, form: AnswerForm) -> bool:
     """Whether an answer is left open, as in test splits; -1 and ? stand for it on the hub."""
-    if value in ([], -1, "-1"):
-        return form != "text" or value == []
-    return is_empty(value) or (value == "?" and form != "text")
+    return is_empty(value) or (form != "text" and value in (-1, "-1", "?"))
 
 
 def find_one(field: str, value: object, form: AnswerForm, found: FoundChoices) -> int:
