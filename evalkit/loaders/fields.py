@@ -117,7 +117,9 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
     """
     examples: list[Question] = []
     problems: list[RowProblem] = []
-    questions = collect_questions(build_questions(rows, fields, examples, problems))
+    questions = collect_questions(
+        build_questions(rows, fields, examples, problems), have_different_ids=True
+    )
     if problems:
         raise QuestionSetError(tuple(problems))
     return QuestionSet(questions=questions, examples=tuple(examples))
@@ -146,16 +148,16 @@ def build_questions(
             continue
         try:
             question = build_question(placed.row, fields, placed)
-            if question.id in places:
+            is_example = fields.example is not None and is_marked(placed.row, fields.example)
+            if not places.add(question.id, placed.path, placed.row.line):
                 if fields.id is not None:
                     remedy = f"stands already at {places.find(question.id)}; give each row its own"
                     raise FieldError(fields.id, question.id, remedy)
                 question = number_repetition(question, places)
-            is_example = fields.example is not None and is_marked(placed.row, fields.example)
+                places.add(question.id, placed.path, placed.row.line)
         except FieldError as error:
             problems.append(as_problem(placed, error))
             continue
-        places.add(question.id, placed.path, placed.row.line)
         if is_example:
             examples.append(question)
         else:
