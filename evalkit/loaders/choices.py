@@ -63,6 +63,11 @@ class SeparateColumns:
 
     columns: tuple[str, ...]
 
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return self.columns
+
     def find(self, record: Record) -> FoundChoices:
         """Take the cells up to the last that is not empty."""
         cells = [record.get(column) for column in self.columns]
@@ -85,6 +90,11 @@ class ListColumn:
     column: str
     labelled: bool = False
     literal: bool = False
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.column,)
 
     def find(self, record: Record) -> FoundChoices:
         """Take the items of the list."""
@@ -110,6 +120,11 @@ class ParallelLists:
     texts: str
     labels: str
 
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.texts, self.labels)
+
     def find(self, record: Record) -> FoundChoices:
         """Take the items of both lists, which must be equally long."""
         texts = text_list(self.texts, record.get(self.texts))
@@ -125,6 +140,11 @@ class KeyedChoices:
     """One column that holds labels with their texts: `choices = { keyed = "options" }`."""
 
     column: str
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.column,)
 
     def find(self, record: Record) -> FoundChoices:
         """Take labels and texts; a label without text is no choice: tables give all rows all."""
@@ -144,6 +164,11 @@ class ItemList:
     text: str
     label: str
 
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.column,)
+
     def find(self, record: Record) -> FoundChoices:
         """Take text and label of each item."""
         value = record.get(self.column)
@@ -162,6 +187,11 @@ class FixedChoices:
 
     texts: tuple[str, ...]
 
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return ()
+
     def find(self, record: Record) -> FoundChoices:
         """The same whatever the row."""
         return FoundChoices(texts=self.texts, labels=letters(len(self.texts)))
@@ -172,6 +202,11 @@ class LetteredText:
     """Choices inside one text: `choices = { lettered = "input" }` for `... (A) red (B) blue`."""
 
     column: str
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.column,)
 
     def find(self, record: Record) -> FoundChoices:
         """Cut the text at (A), (B), (C), ...; what stands before is the question."""
@@ -202,6 +237,11 @@ class RightAndWrong:
     wrong: tuple[str, ...]
     separator: str | None = None
 
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.right, *self.wrong)
+
     def find(self, record: Record) -> FoundChoices:
         """Put the right answer first and the wrong ones after it."""
         texts = [text_of(self.right, record.get(self.right))]
@@ -217,6 +257,11 @@ class PictureChoices:
     """Choices that are pictures: `choice_images = ["image_a", "image_b"]`, or a column of lists."""
 
     columns: tuple[str, ...]
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return self.columns
 
     def find(self, record: Record) -> FoundChoices:
         """Take the places of the pictures."""
@@ -293,7 +338,11 @@ def text_list(field: str, value: object) -> tuple[str, ...]:
     """
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise FieldError(field, value, "expected a list of texts")
-    return tuple(text_of(field, item) for item in value)
+    # Most items are plain texts, of which there are millions: no call for each.
+    return tuple(
+        item.strip() if item.__class__ is str and item.isascii() else text_of(field, item)
+        for item in value
+    )
 
 
 def read_literal(field: str, value: object) -> object:

@@ -83,6 +83,14 @@ class FieldMap:
     where: tuple[RowFilter, ...] = ()
     """Conditions that rows have to meet; the others are no questions of the set."""
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """All columns and dotted paths that questions are made of."""
+        single = (self.answer, self.id, self.group, self.cluster, self.example, self.history)
+        filters = (condition.column for condition in self.where)
+        named = (*self.stem, *self.metadata, *self.images, *self.choices.used_columns)
+        return frozenset((*named, *filters, *filter(None, single)))
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedRow:
@@ -109,7 +117,9 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
     """
     examples: list[Question] = []
     problems: list[RowProblem] = []
-    questions = collect_questions(build_questions(rows, fields, examples, problems))
+    questions = collect_questions(
+        build_questions(rows, fields, examples, problems), have_different_ids=True
+    )
     if problems:
         raise QuestionSetError(tuple(problems))
     return QuestionSet(questions=questions, examples=tuple(examples))
@@ -138,16 +148,16 @@ def build_questions(
             continue
         try:
             question = build_question(placed.row, fields, placed)
-            if question.id in places:
+            is_example = fields.example is not None and is_marked(placed.row, fields.example)
+            if not places.add(question.id, placed.path, placed.row.line):
                 if fields.id is not None:
                     remedy = f"stands already at {places.find(question.id)}; give each row its own"
                     raise FieldError(fields.id, question.id, remedy)
                 question = number_repetition(question, places)
-            is_example = fields.example is not None and is_marked(placed.row, fields.example)
+                places.add(question.id, placed.path, placed.row.line)
         except FieldError as error:
             problems.append(as_problem(placed, error))
             continue
-        places.add(question.id, placed.path, placed.row.line)
         if is_example:
             examples.append(question)
         else:
@@ -317,9 +327,7 @@ def find_right(record: Record, fields: FieldMap, found: FoundChoices) -> tuple[i
 
 def is_withheld(value: object, form: AnswerForm) -> bool:
     """Whether an answer is left open, as in test splits; -1 and ? stand for it on the hub."""
-    if value in ([], -1, "-1"):
-        return form != "text" or value == []
-    return is_empty(value) or (value == "?" and form != "text")
+    return is_empty(value) or (form != "text" and value in (-1, "-1", "?"))
 
 
 def find_one(field: str, value: object, form: AnswerForm, found: FoundChoices) -> int:

@@ -44,7 +44,7 @@ from evalkit.loaders.source import Source, find_format, read_file
 # "correctAnswer" are one.
 STEMS = (
     "question", "stem", "questionstem", "questiontext", "query", "problem", "input", "prompt",
-    "text",
+    "text", "ctx",
 )  # fmt: skip
 PASSAGES = ("passage", "context", "article", "text")
 LISTS = ("choices", "options", "answers", "endings", "alternatives")
