@@ -194,10 +194,9 @@ def read_questions(definition: Definition, found: FoundFiles) -> QuestionSet:
     """
     problems: list[RowProblem] = []
     sets: list[QuestionSet] = []
+    source = definition.source.of_hub if found.has_hub_columns else definition.source
     for paths in (found.paths, found.examples):
-        rows = read_rows(
-            paths, definition.source, columns=definition.fields.columns, groups=found.groups
-        )
+        rows = read_rows(paths, source, columns=definition.fields.columns, groups=found.groups)
         try:
             sets.append(build_question_set(rows, definition.fields))
         except QuestionSetError as error:
@@ -262,9 +261,10 @@ def find_definition(name: str | Path) -> Path:
         if is_file(candidate):
             return candidate
     names = [found.stem for found in list_definitions()]
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4) or names
+    near = difflib.get_close_matches(str(name).lower(), names, n=3)
+    hint = f"; near it: {', '.join(near)}" if near else ""
     raise BenchmarkError(
-        f"no benchmark {str(name)!r}; near it: {', '.join(near)}. `evalkit list` shows all; "
+        f"no benchmark {str(name)!r}{hint}. `evalkit list` shows all; "
         f"files of your own end in {', '.join(FORMATS)}, .zip, .gz or .toml"
     )
 

@@ -132,7 +132,7 @@ def test_every_key_of_the_columns_is_read() -> None:
         answer_is="index1",
         id="id",
         group="subject",
-        cluster="passage",
+        cluster=("passage",),
         example="is_example",
         images=("image_1", "image_2"),
         metadata=("source", "year"),

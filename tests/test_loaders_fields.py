@@ -321,12 +321,29 @@ def test_choices_alone_are_no_question() -> None:
 
 
 def test_subject_cluster_and_metadata_are_kept_beside_the_question() -> None:
-    fields = mapping(group="subject", cluster="passage", metadata=("rationale", "nothing"))
+    fields = mapping(group="subject", cluster=("passage",), metadata=("rationale", "nothing"))
     question = build_one(fields, subject=" colours ", passage="p1", rationale="It is.", other="x")
 
     assert (question.group, question.cluster) == ("colours", "p1")
     assert question.metadata == {"rationale": "It is."}
     assert question.stem == "Which?"
+
+
+@pytest.mark.parametrize(
+    ("row", "cluster"),
+    [
+        ({"category": "Age", "template": 7}, "Age / 7"),
+        ({"category": "Age"}, "Age"),
+        ({"category": " ", "template": None}, None),
+    ],
+)
+def test_columns_that_only_together_name_a_cluster_are_joined(
+    row: dict[str, Any], cluster: str | None
+) -> None:
+    fields = mapping(cluster=("category", "template"))
+
+    assert build_one(fields, **row).cluster == cluster
+    assert fields.columns >= {"category", "template"}
 
 
 @pytest.mark.parametrize(
@@ -623,7 +640,7 @@ def test_an_id_that_stands_there_twice_is_found_in_whatever_file(
 
 def test_what_questions_share_is_in_memory_once() -> None:
     names = ["".join(["pla", "nets"]) for _ in range(2)]  # two texts that are equal
-    fields = mapping(group="group", cluster="cluster")
+    fields = mapping(group="group", cluster=("cluster",))
     rows = ({**ROW, "question": name, "group": name, "cluster": name} for name in names)
     one, other = build(fields, *rows).questions
 

@@ -181,9 +181,9 @@ def parse_fields(table: Table) -> FieldMap:
     """
     check_keys("columns", table, {**FieldMap.__dataclass_fields__, "choice_images": None})
     values: dict[str, Any] = {
-        key: read_texts("columns", table, key) for key in ("stem", "metadata", "images")
+        key: read_texts("columns", table, key) for key in ("stem", "cluster", "metadata", "images")
     }
-    for key in ("answer", "id", "group", "cluster", "example", "history"):
+    for key in ("answer", "id", "group", "example", "history"):
         values[key] = read_text("columns", table, key)
     check_different("columns.images", values["images"])
     form = parse_choices(table)

@@ -69,7 +69,8 @@ class FieldMap:
     answer_is: AnswerForm = "letter"
     id: str | None = None
     group: str | None = None
-    cluster: str | None = None
+    cluster: tuple[str, ...] = ()
+    """Columns that name what a question shares with others; several are joined."""
     example: str | None = None
     """A column of true and false: marks worked examples, which are not asked."""
     metadata: tuple[str, ...] = ()
@@ -86,9 +87,10 @@ class FieldMap:
     @property
     def columns(self) -> frozenset[str]:
         """All columns and dotted paths that questions are made of."""
-        single = (self.answer, self.id, self.group, self.cluster, self.example, self.history)
+        single = (self.answer, self.id, self.group, self.example, self.history)
         filters = (condition.column for condition in self.where)
-        named = (*self.stem, *self.metadata, *self.images, *self.choices.used_columns)
+        texts = (*self.stem, *self.cluster, *self.metadata)
+        named = (*texts, *self.images, *self.choices.used_columns)
         return frozenset((*named, *filters, *filter(None, single)))
 
 
@@ -189,7 +191,7 @@ def build_question(record: Record, fields: FieldMap, placed: PlacedRow) -> Quest
     stem, choices, images = place_pictures(record, fields, found, stem, placed.image_folder)
     name = None if fields.id is None else read_id(record, fields.id)
     group = read_shared(record, fields.group) or placed.group
-    cluster = read_shared(record, fields.cluster)
+    cluster = read_cluster(record, fields.cluster)
     history = find_history(record, fields.history)
     if name is None:
         digests = (image.digest for image in images)
@@ -295,6 +297,14 @@ def read_shared(record: Record, column: str | None) -> str | None:
     """A text that may be missing, kept in memory once for all the questions that share it."""
     text = read_optional(record, column)
     return None if text is None else sys.intern(text)
+
+
+def read_cluster(record: Record, columns: tuple[str, ...]) -> str | None:
+    """What a row shares with others, from one column or from several that only together tell."""
+    if len(columns) == 1:
+        return read_shared(record, columns[0])
+    texts = [read_optional(record, column) for column in columns]
+    return sys.intern(" / ".join(filter(None, texts))) or None
 
 
 def is_marked(record: Record, column: str) -> bool:

@@ -65,6 +65,11 @@ class Source:
     hub: HubSet | None = None
     sha256: Mapping[str, str] = field(default_factory=dict, hash=False)
 
+    @property
+    def of_hub(self) -> Source:
+        """How to read the hub's copy: what is said of the authors' own files doesn't hold for it."""
+        return Source(hub=self.hub, sha256=self.sha256) if self.files else self
+
 
 def read_rows(
     paths: Iterable[Path],

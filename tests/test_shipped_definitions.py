@@ -1,0 +1,270 @@
+"""Every shipped definition has its facts, and reads rows of the shape in which its set lies."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit.benchmarks import Benchmark, Definition, load_benchmark, parse_definition
+from evalkit.errors import QuestionSetError
+from evalkit.loaders.hub_layout import HubSet, choose_files
+from evalkit.loaders.web import is_address
+from evalkit.prompts import build_prompt
+from evalkit.questions import Question
+from tests.shipped_rows import Row, Sample, list_samples, pack
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+OWN = ("everyday", "facts")
+"""Sets that come with evalkit, questions and all."""
+
+ONLY_LOCAL = ("mmmu-pro",)
+"""A sample in its authors' repository, which tests/test_real_data.py reads."""
+
+NAMES = [path.stem for path in sorted(FOLDER.glob("*.toml")) if path.stem not in OWN]
+SAMPLES = list_samples(NAMES)
+
+UNSURE = {
+    *("licence", "homepage", "citation", "questions", "choices"),
+    *("revision", "paths", "example_split", "columns"),
+}
+"""Facts that a definition may mark as unverified."""
+
+WITHHELD: dict[str, Row] = {
+    "hellaswag": {"label": ""},
+    "winogrande": {"answer": ""},
+    "commonsenseqa": {"answerKey": ""},
+    "qasc": {"answerKey": ""},
+    "piqa": {"label": -1},
+    "siqa": {"label": ""},
+    "xcopa": {"label": -1},
+    "copa": {"label": -1},
+    "cosmosqa": {"label": -1},
+    "medmcqa": {"cop": -1},
+    "boolq": {"answer": None},
+    "mmmu": {"answer": "?"},
+    "ceval": {"answer": ""},
+}
+"""How sets leave answers open in their test splits."""
+
+
+@cache
+def read(name: str) -> Definition:
+    return parse_definition(FOLDER / f"{name}.toml")
+
+
+def list_places(hub: HubSet, file: str) -> list[str]:
+    """The same file for every config of a set."""
+    own = next((config for config in hub.configs if file.startswith(f"{config}/")), None)
+    if own is None:
+        return [file]
+    return [f"{config}{file.removeprefix(own)}" for config in hub.configs]
+
+
+def publish(name: str, folder: Path, **changes: Any) -> Sample:
+    """Write a set's files into a data folder, with one question for each config."""
+    sample, hub = SAMPLES[name], read(name).source.hub
+    rows = [{**sample.row, **changes}, *sample.left_out]
+    if hub is None:
+        files = {sample.file: rows}
+    else:
+        home = hub.repository.replace("/", "--")
+        files = {f"{home}/{place}": rows for place in list_places(hub, sample.file)}
+        if hub.example_split is not None:
+            for place in list(files):
+                start, _, end = place.rpartition(hub.split)
+                files[f"{start}{hub.example_split}{end}"] = [sample.row]
+    for place, content in files.items():
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pack(place, content))
+    return sample
+
+
+@pytest.fixture
+def loaded(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Benchmark, Question, Sample]:
+    """A set with its question, read from files as published."""
+    monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "cache"))
+    sample = publish(request.param, tmp_path)
+    benchmark = load_benchmark(FOLDER / f"{request.param}.toml", data_folder=tmp_path)
+    found = [q for q in benchmark.question_set.questions if q.group == sample.group]
+    assert len(found) == 1
+    return benchmark, found[0], sample
+
+
+# Facts
+
+
+def test_there_are_more_than_forty_and_each_is_tried_here() -> None:
+    assert len(NAMES) > 100
+    assert {*SAMPLES, *ONLY_LOCAL} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_definition_has_every_fact_or_says_which_it_lacks(name: str) -> None:
+    definition = read(name)
+
+    assert definition.name == name
+    assert definition.version == "1"
+    assert definition.title
+    assert definition.licence
+    assert definition.homepage.startswith("https://")
+    assert re.search(r" (19|20)\d\d, ", definition.citation)
+    assert definition.questions is not None or "questions" in definition.unverified
+    assert set(definition.unverified) <= UNSURE
+    # Nobody has looked up the licence of what has none.
+    assert definition.licence != "unknown" or "licence" in definition.unverified
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_fetched_is_pinned_or_said_not_to_be(name: str) -> None:
+    definition = read(name)
+    hub, files = definition.source.hub, definition.source.files
+
+    if hub is None:
+        addresses = list(filter(is_address, files))
+        assert name in ONLY_LOCAL or addresses
+        assert all(re.search(r"/[0-9a-f]{40}/", address) for address in addresses)
+    elif hub.is_pinned:
+        assert re.fullmatch(r"[0-9a-f]{40}", hub.revision)
+        assert "revision" not in definition.unverified
+    else:
+        assert "revision" in definition.unverified
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if read(name).source.sha256])
+def test_a_digest_is_that_of_a_file_that_is_asked_for(name: str) -> None:
+    source = read(name).source
+    assert source.hub is not None
+    for file in source.sha256:
+        assert [found.name for found in choose_files([file], source.hub, source.hub.split)]
+
+
+def test_the_four_groups_of_mmlu_are_its_57_subjects() -> None:
+    parts = ("mmlu-stem", "mmlu-humanities", "mmlu-social-sciences", "mmlu-other")
+    hubs = [read(name).source.hub for name in ("mmlu", *parts)]
+    whole, *others = [hub.configs for hub in hubs if hub is not None]
+
+    assert len(set(whole)) == len(whole) == 57
+    assert sorted(subject for part in others for subject in part) == list(whole)
+    assert sum(read(name).questions or 0 for name in parts) == read("mmlu").questions
+
+
+def test_the_groups_of_mmlu_read_the_authors_files_of_their_subjects() -> None:
+    for name in ("mmlu-stem", "mmlu-humanities", "mmlu-social-sciences", "mmlu-other"):
+        source = read(name).source
+        assert source.hub is not None
+        assert source.files == tuple(f"data/test/{s}_test.csv" for s in source.hub.configs)
+        assert source.examples == tuple(f"data/dev/{s}_dev.csv" for s in source.hub.configs)
+
+
+# Rows
+
+
+@pytest.mark.parametrize("loaded", SAMPLES, indirect=True)
+def test_a_row_as_published_becomes_its_question(
+    loaded: tuple[Benchmark, Question, Sample],
+) -> None:
+    benchmark, question, sample = loaded
+    shuffled = read(benchmark.name).fields.shuffle_seed is not None
+
+    assert question.stem == sample.stem
+    assert shuffled or question.choices == sample.choices
+    assert sorted(question.choices) == sorted(sample.choices)
+    assert [question.choices[n] for n in question.right] == [
+        sample.choices[n] for n in sample.right
+    ]
+    assert (question.cluster, len(question.images)) == (sample.cluster, sample.images)
+
+
+@pytest.mark.parametrize("loaded", SAMPLES, indirect=True)
+def test_the_chance_level_is_that_of_the_choices(
+    loaded: tuple[Benchmark, Question, Sample],
+) -> None:
+    benchmark, question, _ = loaded
+    chance = benchmark.definition.chance
+
+    assert chance is None or chance == 1 / len(question.choices)
+
+
+@pytest.mark.parametrize("loaded", SAMPLES, indirect=True)
+def test_worked_examples_come_from_the_split_for_them(
+    loaded: tuple[Benchmark, Question, Sample],
+) -> None:
+    benchmark, _, sample = loaded
+    hub = benchmark.definition.source.hub
+    groups = [example.group for example in benchmark.question_set.examples]
+
+    assert (sample.group in groups) is (hub is not None and hub.example_split is not None)
+
+
+@pytest.mark.parametrize("loaded", SAMPLES, indirect=True)
+def test_a_prompt_shows_stem_and_choices_and_gives_nothing_away(
+    loaded: tuple[Benchmark, Question, Sample],
+) -> None:
+    benchmark, question, sample = loaded
+    prompt = build_prompt(question, benchmark.definition.prompt)
+
+    assert sample.stem in prompt.question
+    assert all(f") {choice}" in prompt.question for choice in sample.choices)
+    assert "SECRET" not in prompt.question
+    assert "SECRET" not in str(sample.stem)
+
+
+@pytest.mark.parametrize(
+    ("name", "request_for"),
+    [
+        ("hellaswag", "How does this text go on?"),
+        ("winogrande", "Which choice fits the blank, marked _?"),
+        ("piqa", "Which choice reaches this goal?"),
+        ("copa", "its cause or its effect"),
+        ("xcopa", "its cause or its effect"),
+    ],
+)
+def test_a_text_that_is_no_question_is_given_one(name: str, request_for: str) -> None:
+    assert request_for in read(name).prompt.template
+
+
+@pytest.mark.parametrize(("name", "changes"), WITHHELD.items())
+def test_an_answer_that_is_withheld_is_refused_by_its_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, changes: Row
+) -> None:
+    monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "cache"))
+    publish(name, tmp_path, **changes)
+    with pytest.raises(QuestionSetError) as caught:
+        load_benchmark(FOLDER / f"{name}.toml", data_folder=tmp_path)
+
+    [field] = changes
+    assert {(p.field, p.remedy) for p in caught.value.problems} == {
+        (field, "the row has no answer")
+    }
+
+
+def test_several_right_answers_of_a_row_are_kept(tmp_path: Path) -> None:
+    publish("agieval-gaokao-physics", tmp_path, label=["B", "C"])
+    path = FOLDER / "agieval-gaokao-physics.toml"
+    [question] = load_benchmark(path, data_folder=tmp_path).question_set.questions
+
+    assert question.right == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["aqua", "puzzlevqa", "mmlu"])
+def test_what_is_said_of_authors_files_does_not_bind_the_hubs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their format, their columns, and subjects that are in their names."""
+    monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "cache"))
+    publish(name, tmp_path)
+    source = read(name).source
+    assert source.format or source.columns
+    found = load_benchmark(FOLDER / f"{name}.toml", data_folder=tmp_path).question_set
+
+    assert {question.group for question in found.questions} <= {
+        None,
+        *(config.replace("_", " ") for config in (source.hub.configs if source.hub else ())),
+    }
