@@ -193,6 +193,7 @@ def read_questions(definition: Definition, found: FoundFiles) -> QuestionSet:
         QuestionSetError: rows can't be used; those of all files are listed.
     """
     problems: list[RowProblem] = []
+    hints: list[str] = []
     sets: list[QuestionSet] = []
     source = definition.source.of_hub if found.has_hub_columns else definition.source
     for paths in (found.paths, found.examples):
@@ -201,8 +202,9 @@ def read_questions(definition: Definition, found: FoundFiles) -> QuestionSet:
             sets.append(build_question_set(rows, definition.fields))
         except QuestionSetError as error:
             problems += error.problems
+            hints.append(error.hint)
     if problems:
-        raise QuestionSetError(tuple(problems))
+        raise QuestionSetError(tuple(problems), hint="; ".join(filter(None, hints)))
     asked, shown = sets
     return QuestionSet(
         questions=asked.questions, examples=(*asked.examples, *shown.questions, *shown.examples)

@@ -33,6 +33,15 @@ THINKING = {
 }
 """Whether a model thinks before it answers evalkit's questions; "off": it is told not to."""
 
+PLACES = {
+    "beside": "shipped",
+    "data": "data folder",
+    "cache": "cached",
+    "fetch": "to fetch",
+    "missing": "missing",
+}
+"""Where a benchmark's questions are, in words."""
+
 LEGEND = """Temp.: takes a temperature. Schema, tool: its replies can be bound by one.
 Thinks: before it answers; off: unless told not to. Price: dollars for a million
 tokens, input/output. -: not known. --json has the rest."""
@@ -76,7 +85,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({args.what: rows}, indent=2))
     elif rows:
-        (print_models if args.what == "models" else print_table)(rows)
+        (print_models if args.what == "models" else print_benchmarks)(rows)
     return FINE
 
 
@@ -91,18 +100,42 @@ def list_benchmarks(args: argparse.Namespace) -> list[dict[str, Any]]:
         except BenchmarkError as error:
             print_note(f"evalkit: {error}")
             continue
-        found = definition.find_files(definition.source.files, args.data)
+        place = definition.locate(args.data)
         rows.append(
             {
                 "benchmark": definition.name,
                 "questions": definition.questions,
                 "chance": definition.chance,
-                "on_disk": bool(found),
+                "on_disk": place not in ("fetch", "missing"),
+                "place": place,
                 "licence": definition.licence.split(",")[0],
                 "title": definition.title,
+                "unverified": definition.unverified,
             }
         )
     return rows
+
+
+def summarize_benchmark(row: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the table; a question mark stands with what nobody has verified."""
+    doubtful = {key: f"{row[key]}?" for key in ("questions", "licence") if key in row["unverified"]}
+    return {
+        "benchmark": row["benchmark"],
+        "questions": row["questions"],
+        "chance": row["chance"],
+        "where": PLACES[row["place"]],
+        "licence": row["licence"],
+        "title": row["title"],
+    } | doubtful
+
+
+def print_benchmarks(rows: list[dict[str, Any]]) -> None:
+    """Print the table of benchmarks, and what the marks in it mean."""
+    print_table([summarize_benchmark(row) for row in rows])
+    if any(row["place"] == "fetch" for row in rows):
+        print("to fetch: `run` and others bring it here when they first need it, and keep it.")
+    if any(row["unverified"] for row in rows):
+        print("?: nobody has held this against the published set.")
 
 
 def list_models(served: Sequence[ServedModel] | None = None) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evalkit.cli.exit_codes import FINE
+from evalkit.cli.facts import print_facts
 from evalkit.cli.options import Commands, add_asking_options, build_settings, new_parser
 from evalkit.cli.run import print_runs
 from evalkit.cli.score import find_runs
@@ -25,6 +26,7 @@ Images: TypeAlias = "Mapping[str, Image]"
 
 EXAMPLES = """  evalkit show everyday
   evalkit show questions.csv --way prefill --shots 2 --json
+  evalkit show arc-challenge --facts
   evalkit show mmlu --data ~/sets --model claude-opus-5-5
   evalkit show results/everyday--local-smollm2-135m--prefill--0123456789ab
 """
@@ -49,6 +51,11 @@ def add_parser(commands: Commands) -> None:
         "--id", metavar="ID", help="the question to show (default: one drawn by the seed)"
     )
     parser.add_argument(
+        "--facts",
+        action="store_true",
+        help="print what a benchmark's definition says of it; its questions are not loaded",
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
         help="print the body of the request, with the places of pictures instead of their bytes",
@@ -68,6 +75,9 @@ def execute(args: argparse.Namespace) -> int:
     # A folder may bear the name of a benchmark; a run's name never does.
     if path.is_dir() and (len(path.parts) > 1 or (runs[0] / MANIFEST).is_file()):
         print_runs([load_run(run) for run in runs], as_json=args.json)
+        return FINE
+    if args.facts:
+        print_facts(args.what, args.data, as_json=args.json)
         return FINE
     benchmark = load_benchmark(args.what, data_folder=args.data)
     question = pick_question(benchmark.question_set, args.id, args.seed)

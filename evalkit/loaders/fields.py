@@ -49,6 +49,9 @@ BRACKETS = "()[]. "
 
 NO_ANSWER = "the row has no answer"
 
+FEWEST_WITHHELD = 10
+"""Rows without answer that may be called a split whose answers are withheld."""
+
 ONE_RIGHT = tuple((place,) for place in range(MAX_CHOICES))
 """Shared by the questions that have one right choice."""
 
@@ -123,8 +126,20 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
         build_questions(rows, fields, examples, problems), have_different_ids=True
     )
     if problems:
-        raise QuestionSetError(tuple(problems))
+        usable = len(questions) + len(examples)
+        raise QuestionSetError(tuple(problems), hint=find_withheld(problems, usable))
     return QuestionSet(questions=questions, examples=tuple(examples))
+
+
+def find_withheld(problems: list[RowProblem], usable: int) -> str:
+    """What to do if most rows have no answer, as in the test splits of many sets; else nothing."""
+    open_rows = sum(problem.remedy == NO_ANSWER for problem in problems)
+    if open_rows < FEWEST_WITHHELD or 2 * open_rows <= len(problems) + usable:
+        return ""
+    return (
+        f"{open_rows:,} of {len(problems) + usable:,} have no answer: this split's answers are "
+        "withheld, so take another split, such as validation"
+    )
 
 
 def build_questions(

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from evalkit.cache_folder import cache_folder
 from evalkit.downloads import hub_endpoint, is_offline
 from evalkit.errors import BenchmarkError, MissingExtraError
-from evalkit.loaders.hub_layout import CONVERTED, HubFile, HubSet, choose_files
+from evalkit.loaders.hub_layout import CONVERTED, MAIN, HubFile, HubSet, choose_files
 from evalkit.loaders.web import check_digest
 
 if TYPE_CHECKING:
@@ -120,11 +120,14 @@ def find_files(hub: HubSet) -> tuple[DatasetInfo, tuple[HubFile, ...], tuple[Hub
 
     Where a moving revision holds no files of the usual forms, the hub's own Parquet copy is taken.
     """
+    from huggingface_hub.errors import RevisionNotFoundError
+
     info = ask_hub(hub, hub.revision)
     names = [sibling.rfilename for sibling in info.siblings or ()]
     asked = choose_files(names, hub, hub.split)
-    if not asked and not hub.is_pinned and hub.revision != CONVERTED:
-        return find_files(replace(hub, revision=CONVERTED))
+    if not asked and hub.revision == MAIN:
+        with suppress(RevisionNotFoundError):  # then what main lacks is said below
+            return find_files(replace(hub, revision=CONVERTED))
     check_complete(hub, hub.split, asked, names)
     shown: tuple[HubFile, ...] = ()
     if hub.example_split is not None:
@@ -135,10 +138,7 @@ def find_files(hub: HubSet) -> tuple[DatasetInfo, tuple[HubFile, ...], tuple[Hub
 
 def ask_hub(hub: HubSet, revision: str) -> DatasetInfo:
     """What the hub says of a revision of a repository, its files' digests among it."""
-    try:
-        from huggingface_hub import HfApi
-    except ImportError:
-        raise MissingExtraError("fetching sets from the hub", "hub") from None
+    from huggingface_hub import HfApi
 
     api = HfApi(endpoint=hub_endpoint(), library_name="evalkit")
     return api.dataset_info(hub.repository, revision=revision, files_metadata=True, timeout=SECONDS)

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-UNPINNED = ("main", "refs/convert/parquet")
-"""Revisions that move; any other is taken for a commit or a tag."""
+MAIN = "main"
 
 CONVERTED = "refs/convert/parquet"
 """The branch on which the hub keeps its own Parquet copy of a set."""
+
+UNPINNED = (MAIN, CONVERTED)
+"""Revisions that move; any other is taken for a commit or a tag."""
 
 ANY_CONFIG = "*"
 
@@ -52,7 +54,7 @@ class HubSet:
     """
 
     repository: str
-    revision: str = "main"
+    revision: str = MAIN
     configs: tuple[str, ...] = ()
     split: str = "test"
     example_split: str | None = None

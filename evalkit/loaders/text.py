@@ -25,13 +25,13 @@ def read_text_blocks(path: Path) -> Rows:
         if not text:
             continue
         block.append((number, text))
-        if is_index(text) and len(block) > 2 and is_index(block[1][1]):
-            # A second index within a block: a line is missing, so that all below is shifted.
+        if is_index(text) and len(block) > 2:
+            # A line too many or too few stands above: this index and the line before begin anew.
             yield to_row(path, block[:-2])
             block = block[-2:]
-        if len(block) == LINES:
-            yield to_row(path, block)
-            block = []
+        elif len(block) > LINES:
+            yield to_row(path, block[:LINES])
+            block = block[LINES:]
     if block:
         yield to_row(path, block)
 
@@ -40,7 +40,7 @@ def to_row(path: Path, block: list[tuple[int, str]]) -> Row:
     """One block as a row."""
     line = block[0][0]
     texts = [text for _, text in block]
-    if len(texts) < LINES or not is_index(texts[1]):
+    if len(texts) != LINES or not is_index(texts[1]):
         remedy = f"expected {LINES} lines: context, an index from 0 to 3, {ENDINGS} endings"
         return RowProblem(path=path, line=line, field="row", value=shorten(texts), remedy=remedy)
     activity, colon, context = texts[0].partition(": ")
