@@ -83,8 +83,9 @@ def yes_or_no(file: str, row: Row, choices: tuple[str, ...], **others: Any) -> S
 
 
 def list_mmlu() -> Iterator[tuple[str, Sample]]:
+    row: dict[str, Any]
     row = {"question": ASKED, "subject": "x", "choices": list(COLOURS), "answer": 2}
-    subjects = {
+    subjects: dict[str, Any] = {
         "mmlu": "anatomy",
         "mmlu-stem": "college_physics",
         "mmlu-humanities": "world_religions",
@@ -93,21 +94,41 @@ def list_mmlu() -> Iterator[tuple[str, Sample]]:
     }
     for name, subject in subjects.items():
         yield name, exam(table(subject), row, group=subject.replace("_", " "))
-    checked = {**row, "error_type": "ok", "source": None, "correct_answer": "SECRET"}
-    faulty = {**checked, "error_type": "wrong_groundtruth"}
+    checked: dict[str, Any] = {
+        **row,
+        "error_type": "ok",
+        "source": None,
+        "correct_answer": "SECRET",
+    }
+    faulty: dict[str, Any] = {**checked, "error_type": "wrong_groundtruth"}
     file = copied("high_school_physics")
     yield "mmlu-redux", exam(file, checked, group="high school physics", left_out=[faulty])
-    facts = {"answer_index": 2, "cot_content": "SECRET", "src": "own"}
-    pro = {"question_id": 7, "question": ASKED, "options": list(COLOURS), "answer": "C"}
+    facts: dict[str, Any] = {"answer_index": 2, "cot_content": "SECRET", "src": "own"}
+    pro: dict[str, Any] = {
+        "question_id": 7,
+        "question": ASKED,
+        "options": list(COLOURS),
+        "answer": "C",
+    }
     yield "mmlu-pro", exam(table(), {**pro, **facts, "category": "art"}, group="art")
 
 
 def list_translations(names: Sequence[str]) -> Iterator[tuple[str, Sample]]:
-    asked = {"Question": ASKED, **LETTERED, "Answer": "C", "Subject": "art"}
+    row: dict[str, Any]
+    asked: dict[str, Any] = {"Question": ASKED, **LETTERED, "Answer": "C", "Subject": "art"}
     named = {f"option_{letter.lower()}": text for letter, text in LETTERED.items()}
-    extra = {"subject_category": "STEM", "cultural_sensitivity_label": "-"}
-    full = {"sample_id": "art/test/0", "subject": "art", "question": ASKED, "answer": "C"}
-    passage = {"flores_passage": PASSAGE, "question": ASKED, "link": "https://a.example/1"}
+    extra: dict[str, Any] = {"subject_category": "STEM", "cultural_sensitivity_label": "-"}
+    full: dict[str, Any] = {
+        "sample_id": "art/test/0",
+        "subject": "art",
+        "question": ASKED,
+        "answer": "C",
+    }
+    passage: dict[str, Any] = {
+        "flores_passage": PASSAGE,
+        "question": ASKED,
+        "link": "https://a.example/1",
+    }
     for name in names:
         prefix, _, code = name.partition("-")
         if prefix == "mmmlu":
@@ -126,6 +147,7 @@ def list_translations(names: Sequence[str]) -> Iterator[tuple[str, Sample]]:
 
 
 def list_agieval(names: Sequence[str]) -> Iterator[tuple[str, Sample]]:
+    row: dict[str, Any]
     fives = ("lsat-ar", "lsat-lr", "lsat-rc", "aqua-rat")
     for name in names:
         task = name.removeprefix("agieval-")
@@ -146,6 +168,7 @@ def list_agieval(names: Sequence[str]) -> Iterator[tuple[str, Sample]]:
 
 
 def list_bbh() -> Iterator[tuple[str, Sample]]:
+    row: dict[str, Any]
     lettered = f"{ASKED}\nOptions:\n(A) red\n(B) green\n(C) blue\n(D) white"
     broken = [{"input": lettered, "target": "dearth, wind, & fire"}]
     file = table("logical_deduction_three_objects")
@@ -166,19 +189,25 @@ def list_bbh() -> Iterator[tuple[str, Sample]]:
 
 
 def list_science() -> Iterator[tuple[str, Sample]]:
+    row: dict[str, Any]
     for name, config in {"arc-easy": "ARC-Easy", "arc-challenge": "ARC-Challenge"}.items():
         numbered = {"text": list(COLOURS), "label": ["1", "2", "3", "4"]}
         row = {"id": "q1", "question": ASKED, "choices": numbered, "answerKey": "3"}
         yield name, exam(table(config), row)
-    book = {"id": "q1", "question_stem": ASKED, "choices": SEVERAL, "answerKey": " C"}
+    book: dict[str, Any] = {
+        "id": "q1",
+        "question_stem": ASKED,
+        "choices": SEVERAL,
+        "answerKey": " C",
+    }
     yield "openbookqa", exam(table("main"), book)
-    eight = {"text": [*COLOURS, "a", "b", "c", "d"], "label": list("ABCDEFGH")}
-    key = {"id": "q1", "question": ASKED, "choices": eight, "answerKey": "C"}
-    facts = {"fact1": "SECRET", "fact2": "SECRET", "combinedfact": "SECRET"}
+    eight: dict[str, Any] = {"text": [*COLOURS, "a", "b", "c", "d"], "label": list("ABCDEFGH")}
+    key: dict[str, Any] = {"id": "q1", "question": ASKED, "choices": eight, "answerKey": "C"}
+    facts: dict[str, Any] = {"fact1": "SECRET", "fact2": "SECRET", "combinedfact": "SECRET"}
     file = table(split="validation")
     yield "qasc", exam(file, {**key, **facts}, choices=tuple(eight["text"]))
-    science = {"question": ASKED, "correct_answer": "blue", "support": PASSAGE}
-    wrong = {"distractor1": "red", "distractor2": "green", "distractor3": "white"}
+    science: dict[str, Any] = {"question": ASKED, "correct_answer": "blue", "support": PASSAGE}
+    wrong: dict[str, Any] = {"distractor1": "red", "distractor2": "green", "distractor3": "white"}
     first = ("blue", "red", "green", "white")
     row = {**science, **wrong}
     yield "sciq", exam(table(), row, stem=READ, choices=first, right=(0,))
@@ -197,42 +226,58 @@ def list_science() -> Iterator[tuple[str, Sample]]:
         }
         file = f"gpqa_{part}.csv"
         yield f"gpqa-{part}", exam(file, row, choices=first, right=(0,), group="Physics")
-    hazard = {"question": ASKED, "choices": list(COLOURS), "answer": 2}
+    hazard: dict[str, Any] = {"question": ASKED, "choices": list(COLOURS), "answer": 2}
     for name in ("wmdp-bio", "wmdp-chem", "wmdp-cyber"):
         yield name, exam(table(name), hazard)
-    graduate = {"uuid": "u1", "question": ASKED, "options": list(COLOURS), "answer": "blue"}
-    fields = {"answer_letter": "C", "discipline": "Art", "field": "x", "subfield": "y"}
+    graduate: dict[str, Any] = {
+        "uuid": "u1",
+        "question": ASKED,
+        "options": list(COLOURS),
+        "answer": "blue",
+    }
+    fields: dict[str, Any] = {
+        "answer_letter": "C",
+        "discipline": "Art",
+        "field": "x",
+        "subfield": "y",
+    }
     row = {**graduate, **fields, "difficulty": "easy", "is_calculation": False}
     yield "supergpqa", exam("SuperGPQA-all.jsonl", row, group="Art")
-    rational = {"question": ASKED, "rationale": "SECRET", "correct": "C"}
+    rational: dict[str, Any] = {"question": ASKED, "rationale": "SECRET", "correct": "C"}
     options = ["A)red", "B)green", "C)blue", "D)white", "E)black"]
     file = table("raw", "validation")
     yield "aqua", exam(file, {**rational, "options": options}, choices=(*COLOURS, "black"))
 
 
 def list_medicine() -> Iterator[tuple[str, Sample]]:
+    row: dict[str, Any]
     row = {"question": ASKED, "answer": "blue", "options": LETTERED, "answer_idx": "C"}
     file = "phrases_no_exclude_test.jsonl"
     yield "medqa", exam(file, {**row, "meta_info": "step1"}, group="step1")
-    entrance = {"id": "q1", "question": ASKED, "cop": 2, "choice_type": "single"}
+    entrance: dict[str, Any] = {"id": "q1", "question": ASKED, "cop": 2, "choice_type": "single"}
     options = dict(zip(("opa", "opb", "opc", "opd"), COLOURS, strict=True))
-    facts = {"exp": "SECRET", "subject_name": "Eyes", "topic_name": None}
+    facts: dict[str, Any] = {"exp": "SECRET", "subject_name": "Eyes", "topic_name": None}
     file = table(split="validation")
     yield "medmcqa", exam(file, {**entrance, **options, **facts}, group="Eyes")
-    abstract = {"contexts": [PASSAGE, "It flew low."], "labels": ["A", "B"], "meshes": []}
-    answers = {"long_answer": "SECRET", "final_decision": "no"}
+    abstract: dict[str, Any] = {
+        "contexts": [PASSAGE, "It flew low."],
+        "labels": ["A", "B"],
+        "meshes": [],
+    }
+    answers: dict[str, Any] = {"long_answer": "SECRET", "final_decision": "no"}
     row = {"pubid": 7, "question": ASKED, "context": abstract, **answers}
     stem = f"{PASSAGE}\n\nIt flew low.\n\n{ASKED}"
     file = table("pqa_labeled", "train")
     yield "pubmedqa", yes_or_no(file, row, ("yes", "no", "maybe"), stem=stem)
     items = [{"aid": n, "atext": text} for n, text in enumerate(COLOURS, 1)]
     row = {"qid": "1", "qtext": ASKED, "ra": 3, "answers": items, "category": "nursing"}
-    dated = {**row, "name": "exam", "year": "2013"}
+    dated: dict[str, Any] = {**row, "name": "exam", "year": "2013"}
     yield "headqa-en", exam(copied("en"), dated, group="nursing")
 
 
 def list_reading() -> Iterator[tuple[str, Sample]]:
-    article = {"article": PASSAGE, "question": ASKED, "options": list(COLOURS)}
+    row: dict[str, Any]
+    article: dict[str, Any] = {"article": PASSAGE, "question": ASKED, "options": list(COLOURS)}
     for part in ("high", "middle"):
         row = {"example_id": f"{part}1.txt", **article, "answer": "C"}
         yield f"race-{part}", exam(table(part), row, stem=READ, cluster=f"{part}1.txt")
@@ -242,10 +287,10 @@ def list_reading() -> Iterator[tuple[str, Sample]]:
     row = {"question": "is it so", "answer": True, "passage": PASSAGE}
     stem = f"{PASSAGE}\n\nis it so"
     yield "boolq", yes_or_no(file, row, ("no", "yes"), stem=stem, cluster=PASSAGE)
-    logic = {"context": PASSAGE, "query": ASKED, "options": list(COLOURS)}
+    logic: dict[str, Any] = {"context": PASSAGE, "query": ASKED, "options": list(COLOURS)}
     row = {**logic, "correct_option": 2}
     yield "logiqa", exam(copied(), row, stem=READ, cluster=PASSAGE)
-    answers = {f"answer{n}": text for n, text in enumerate(COLOURS)}
+    answers: dict[str, Any] = {f"answer{n}": text for n, text in enumerate(COLOURS)}
     row = {"id": "q1", "context": PASSAGE, "question": ASKED, **answers, "label": 2}
     file = copied(split="validation")
     yield "cosmosqa", exam(file, row, stem=READ, cluster=PASSAGE)
@@ -255,7 +300,7 @@ def list_reading() -> Iterator[tuple[str, Sample]]:
     three = ("red", "green", "blue")
     row = {**row, "choice": list(three)}
     yield "dream", exam(copied(), row, stem=stem, choices=three, cluster="d1")
-    story = {"narrative": PASSAGE, "question": ASKED, "answer_choice": "blue"}
+    story: dict[str, Any] = {"narrative": PASSAGE, "question": ASKED, "answer_choice": "blue"}
     for part, file, choices in (
         ("murder-mysteries", "murder_mystery.csv", ("red", "blue")),
         ("object-placements", "object_placements.csv", COLOURS),
@@ -268,10 +313,11 @@ def list_reading() -> Iterator[tuple[str, Sample]]:
 
 
 def list_common_sense() -> Iterator[tuple[str, Sample]]:
-    keyed = {**SEVERAL, "text": [*COLOURS, "black"], "label": list("ABCDE")}
+    row: dict[str, Any]
+    keyed: dict[str, Any] = {**SEVERAL, "text": [*COLOURS, "black"], "label": list("ABCDE")}
     row = {"id": "q1", "question": ASKED, "question_concept": "kite", "choices": keyed}
     file = table(split="validation")
-    choices = (*COLOURS, "black")
+    choices: tuple[str, ...] = (*COLOURS, "black")
     yield "commonsenseqa", exam(file, {**row, "answerKey": "C"}, choices=choices)
     row = {
         "ind": 4,
@@ -295,14 +341,18 @@ def list_common_sense() -> Iterator[tuple[str, Sample]]:
     row = {"goal": "Fly a kite", "sol1": "dig", "sol2": "run", "label": 1}
     file = "plain_text/piqa-validation.parquet"
     yield "piqa", yes_or_no(file, row, ("dig", "run"), stem="Fly a kite")
-    social = {"context": PASSAGE, "question": ASKED, "label": "3"}
-    answers = {"answerA": "red", "answerB": "green", "answerC": "blue"}
+    social: dict[str, Any] = {"context": PASSAGE, "question": ASKED, "label": "3"}
+    answers: dict[str, Any] = {"answerA": "red", "answerB": "green", "answerC": "blue"}
     file, three = copied(split="validation"), ("red", "green", "blue")
     yield (
         "siqa",
         exam(file, {**social, **answers}, stem=READ, choices=three, cluster=PASSAGE),
     )
-    cause = {"premise": "The kite fell.", "choice1": "It rained.", "choice2": "No wind."}
+    cause: dict[str, Any] = {
+        "premise": "The kite fell.",
+        "choice1": "It rained.",
+        "choice2": "No wind.",
+    }
     row = {**cause, "question": "cause", "idx": 4, "label": 1}
     stem, choices = "The kite fell.\n\ncause", ("It rained.", "No wind.")
     yield "copa", yes_or_no(table("copa", "validation"), row, choices, stem=stem)
@@ -311,14 +361,23 @@ def list_common_sense() -> Iterator[tuple[str, Sample]]:
         "xcopa",
         yes_or_no(table("sw"), row, choices, stem=stem, group="sw", cluster="4"),
     )
-    bias = {"example_id": 1, "question_index": "7", "category": "Age", "context": PASSAGE}
+    bias: dict[str, Any] = {
+        "example_id": 1,
+        "question_index": "7",
+        "category": "Age",
+        "context": PASSAGE,
+    }
     answers = {"ans0": "red", "ans1": "Not known", "ans2": "blue", "label": 1}
-    kinds = {"question_polarity": "neg", "context_condition": "ambig", "question": ASKED}
+    kinds: dict[str, Any] = {
+        "question_polarity": "neg",
+        "context_condition": "ambig",
+        "question": ASKED,
+    }
     row = {**bias, **answers, **kinds, "answer_info": {"ans0": ["x"]}}
     choices = ("red", "Not known", "blue")
-    others = {"group": "Age", "cluster": "Age / 7"}
+    others: dict[str, Any] = {"group": "Age", "cluster": "Age / 7"}
     yield "bbq", yes_or_no("data/Age.jsonl", row, choices, stem=READ, **others)
-    targets = {"choices": ["Blue.", "Red.", "Green."], "labels": [1, 0, 0]}
+    targets: dict[str, Any] = {"choices": ["Blue.", "Red.", "Green."], "labels": [1, 0, 0]}
     row = {"question": ASKED, "mc1_targets": targets, "mc2_targets": targets}
     file = table("multiple_choice", "validation")
     texts = tuple(targets["choices"])
@@ -326,6 +385,7 @@ def list_common_sense() -> Iterator[tuple[str, Sample]]:
 
 
 def list_chinese() -> Iterator[tuple[str, Sample]]:
+    row: dict[str, Any]
     row = {"Question": ASKED, **LETTERED, "Answer": "C"}
     yield "cmmlu", exam(copied("college_medicine"), row, group="college medicine")
     row = {"id": 0, "question": ASKED, **LETTERED, "answer": "C", "explanation": "SECRET"}
@@ -333,7 +393,8 @@ def list_chinese() -> Iterator[tuple[str, Sample]]:
 
 
 def list_pictures() -> Iterator[tuple[str, Sample]]:
-    blank = {f"image_{n}": None for n in range(1, 8)}
+    row: dict[str, Any]
+    blank: dict[str, Any] = {f"image_{n}": None for n in range(1, 8)}
     row = {
         "id": "validation_Art_1",
         "question": "What is in <image 1>?",
@@ -348,15 +409,36 @@ def list_pictures() -> Iterator[tuple[str, Sample]]:
         "answer": "C",
     }
     stem, choices = row["question"], ("red", "green", "<image 2>", "white")
-    others = {"stem": stem, "choices": choices, "group": "Art", "images": 2}
-    open_row = {**row, "id": "validation_Art_2", "question_type": "open", "options": "[]"}
+    others: dict[str, Any] = {"stem": stem, "choices": choices, "group": "Art", "images": 2}
+    open_row: dict[str, Any] = {
+        **row,
+        "id": "validation_Art_2",
+        "question_type": "open",
+        "options": "[]",
+    }
     yield "mmmu", exam(table("Art", "validation"), row, left_out=[open_row], **others)
     for count in ("4", "10"):
         file = table(f"standard ({count} options)")
         yield f"mmmu-pro-{count}", exam(file, {**row, "subject": "Art"}, **others)
-    school = {"image": draw("blue"), "question": ASKED, "choices": list(COLOURS), "answer": 2}
-    facts = {"hint": PASSAGE, "lecture": "SECRET", "solution": "SECRET", "task": "closed choice"}
-    kinds = {"grade": "grade2", "subject": "art", "topic": "x", "category": "y", "skill": "z"}
+    school: dict[str, Any] = {
+        "image": draw("blue"),
+        "question": ASKED,
+        "choices": list(COLOURS),
+        "answer": 2,
+    }
+    facts: dict[str, Any] = {
+        "hint": PASSAGE,
+        "lecture": "SECRET",
+        "solution": "SECRET",
+        "task": "closed choice",
+    }
+    kinds: dict[str, Any] = {
+        "grade": "grade2",
+        "subject": "art",
+        "topic": "x",
+        "category": "y",
+        "skill": "z",
+    }
     row = {**school, **facts, **kinds}
     file = "data/test-00000-of-00001-f0e719df791966ff.parquet"
     yield "scienceqa", exam(file, row, stem=READ, group="art", images=1)
@@ -380,8 +462,8 @@ def list_pictures() -> Iterator[tuple[str, Sample]]:
     free = [{**row, "pid": "8", "question_type": "free_form", "choices": None, "answer": "3"}]
     file = "data/testmini-00000-of-00001-725687bf7a18d64b.parquet"
     yield "mathvista", exam(file, row, left_out=free, group="figures", images=1)
-    told = {"caption": "SECRET", "explanation": "SECRET", "deduction": "SECRET"}
-    puzzle = {"question": ASKED, "options": list(COLOURS), "answer": "blue", **told}
+    told: dict[str, Any] = {"caption": "SECRET", "explanation": "SECRET", "deduction": "SECRET"}
+    puzzle: dict[str, Any] = {"question": ASKED, "options": list(COLOURS), "answer": "blue", **told}
     yield "puzzlevqa", exam(table(split="train"), {**puzzle, "image": draw("blue")}, images=1)
 
 

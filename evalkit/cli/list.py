@@ -118,7 +118,11 @@ def list_benchmarks(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def summarize_benchmark(row: dict[str, Any]) -> dict[str, Any]:
     """The columns of the table; a question mark stands with what nobody has verified."""
-    doubtful = {key: f"{row[key]}?" for key in ("questions", "licence") if key in row["unverified"]}
+    doubtful = {
+        key: f"{row[key]}?"
+        for key in ("questions", "licence")
+        if key in row["unverified"] and row[key] is not None
+    }
     return {
         "benchmark": row["benchmark"],
         "questions": row["questions"],

@@ -67,7 +67,7 @@ class Source:
 
     @property
     def of_hub(self) -> Source:
-        """How to read the hub's copy: what is said of the authors' own files doesn't hold for it."""
+        """How to read the hub's copy: what is said of the authors' files doesn't hold for it."""
         return Source(hub=self.hub, sha256=self.sha256) if self.files else self
 
 
