@@ -24,7 +24,7 @@ class Sample:
     """One row of a set where and how it is published, and the question that it is.
 
     Args:
-        file: its path in the hub's repository, or below the data folder.
+        file: its path in the hub's repository, or below the data folder; it may be in an archive.
         row: the row.
         stem: the question's text.
         choices: in the file's order.
@@ -387,7 +387,8 @@ def list_common_sense() -> Iterator[tuple[str, Sample]]:
 def list_chinese() -> Iterator[tuple[str, Sample]]:
     row: dict[str, Any]
     row = {"Question": ASKED, **LETTERED, "Answer": "C"}
-    yield "cmmlu", exam(copied("college_medicine"), row, group="college medicine")
+    file = "cmmlu_v1_0_1.zip/test/college_medicine.csv"
+    yield "cmmlu", exam(file, {"": 0, **row}, group="college medicine")
     row = {"id": 0, "question": ASKED, **LETTERED, "answer": "C", "explanation": "SECRET"}
     yield "ceval", exam(table("high_school_physics", "val"), row, group="high school physics")
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 
 from evalkit.benchmarks import Benchmark, Definition, load_benchmark, parse_definition
 from evalkit.errors import QuestionSetError
+from evalkit.loaders.archive import split_pattern
 from evalkit.loaders.hub_layout import HubSet, choose_files
 from evalkit.loaders.web import is_address
 from evalkit.prompts import build_prompt
@@ -64,12 +68,16 @@ def list_places(hub: HubSet, file: str) -> list[str]:
     return [f"{config}{file.removeprefix(own)}" for config in hub.configs]
 
 
-def publish(name: str, folder: Path, **changes: Any) -> Sample:
-    """Write a set's files into a data folder, with one question for each config."""
-    sample, hub = SAMPLES[name], read(name).source.hub
-    rows = [{**sample.row, **changes}, *sample.left_out]
+def publish(
+    name: str, folder: Path, *, rows: Sequence[Row] | None = None, **changes: Any
+) -> Sample:
+    """Write a set's files into a data folder, each config with its sample or with other rows."""
+    sample, source = SAMPLES[name], read(name).source
+    hub, rows = source.hub, rows or [{**sample.row, **changes}, *sample.left_out]
     if hub is None:
         files = {sample.file: rows}
+        if source.examples:
+            files[sample.file.replace("/test/", "/dev/")] = [sample.row]
     else:
         home = hub.repository.replace("/", "--")
         files = {f"{home}/{place}": rows for place in list_places(hub, sample.file)}
@@ -78,9 +86,14 @@ def publish(name: str, folder: Path, **changes: Any) -> Sample:
                 start, _, end = place.rpartition(hub.split)
                 files[f"{start}{hub.example_split}{end}"] = [sample.row]
     for place, content in files.items():
-        path = folder / place
+        outer, inner = split_pattern(place)
+        path = folder / outer
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(pack(place, content))
+        if inner:
+            with zipfile.ZipFile(path, "a") as archive:
+                archive.writestr(inner, pack(place, content))
+        else:
+            path.write_bytes(pack(place, content))
     return sample
 
 
@@ -129,7 +142,8 @@ def test_what_is_fetched_is_pinned_or_said_not_to_be(name: str) -> None:
     if hub is None:
         addresses = list(filter(is_address, files))
         assert name in ONLY_LOCAL or addresses
-        assert all(re.search(r"/[0-9a-f]{40}/", address) for address in addresses)
+        pinned = all(re.search(r"/[0-9a-f]{40}/", address) for address in addresses)
+        assert pinned is ("revision" not in definition.unverified)
     elif hub.is_pinned:
         assert re.fullmatch(r"[0-9a-f]{40}", hub.revision)
         assert "revision" not in definition.unverified
@@ -197,10 +211,11 @@ def test_worked_examples_come_from_the_split_for_them(
     loaded: tuple[Benchmark, Question, Sample],
 ) -> None:
     benchmark, _, sample = loaded
-    hub = benchmark.definition.source.hub
+    source = benchmark.definition.source
+    split = source.examples if source.hub is None else source.hub.example_split
     groups = [example.group for example in benchmark.question_set.examples]
 
-    assert (sample.group in groups) is (hub is not None and hub.example_split is not None)
+    assert (sample.group in groups) is bool(split)
 
 
 @pytest.mark.parametrize("loaded", SAMPLES, indirect=True)
@@ -243,6 +258,26 @@ def test_an_answer_that_is_withheld_is_refused_by_its_column(
     assert {(p.field, p.remedy) for p in caught.value.problems} == {
         (field, "the row has no answer")
     }
+
+
+@pytest.mark.parametrize("name", ["gpqa-diamond", "sciq", "truthfulqa-mc1"])
+def test_a_right_choice_that_the_file_puts_first_comes_at_any_place(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "cache"))
+    fields = read(name).fields
+    [asked] = fields.stem[-1:]
+    rows = [
+        {**SAMPLES[name].row, asked: f"Kite {number}?", fields.id or asked: f"Kite {number}?"}
+        for number in range(200)
+    ]
+    publish(name, tmp_path, rows=rows)
+    found = load_benchmark(FOLDER / f"{name}.toml", data_folder=tmp_path).question_set.questions
+    places = Counter(question.right[0] for question in found)
+
+    assert len(found) == 200
+    assert sorted(places) == list(range(len(SAMPLES[name].choices)))
+    assert min(places.values()) > 25
 
 
 def test_several_right_answers_of_a_row_are_kept(tmp_path: Path) -> None:
