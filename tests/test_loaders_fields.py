@@ -15,6 +15,9 @@ from evalkit.errors import QuestionSetError, RowProblem
 from evalkit.images import Image, read_image, refer_to_image
 from evalkit.loaders.choices import (
     ChoiceForm,
+    FixedChoices,
+    ItemList,
+    KeyedChoices,
     LetteredText,
     ListColumn,
     ParallelLists,
@@ -23,6 +26,7 @@ from evalkit.loaders.choices import (
     SeparateColumns,
 )
 from evalkit.loaders.fields import AnswerForm, FieldMap, PlacedRow, build_question_set
+from evalkit.loaders.filters import RowFilter
 from evalkit.loaders.records import Record, Row
 from evalkit.questions import Question, QuestionSet, digest_of, shuffle_choices
 
@@ -684,3 +688,80 @@ def test_any_row_is_a_question_or_a_problem(
         build(mapping(choices=choices, answer_is=answer_is, id="C", images=("image",)), row)
     except QuestionSetError as error:
         assert len(error.problems) == 1
+
+
+# What sets of the hub do
+
+
+def test_true_and_false_are_the_second_and_the_first_of_two_choices() -> None:
+    """BoolQ's answers are so."""
+    fields = mapping(choices=FixedChoices(texts=("no", "yes")), answer_is="index0")
+
+    assert build_one(fields, answer=True).right_texts == ("yes",)
+    assert build_one(fields, answer=False).right_texts == ("no",)
+
+
+def test_a_list_of_texts_gives_a_question_several_paragraphs() -> None:
+    """PubMedQA's contexts are so."""
+    fields = mapping(stem=("contexts", "question"))
+
+    assert build_one(fields, contexts=["One.", "", "Two."]).stem == "One.\n\nTwo.\n\nWhich?"
+    assert build_one(fields, contexts=[]).stem == "Which?"
+
+
+@pytest.mark.parametrize(
+    ("answers", "withheld"),
+    [
+        ([""] * 10, True),
+        ([None] * 10, True),
+        ([-1] * 10, True),
+        (["?"] * 12 + ["B"] * 11, True),
+        (["?"] * 12 + ["B"] * 12, False),
+        ([""] * 9, False),
+        (["Z"] * 12, False),
+    ],
+)
+def test_a_split_of_which_most_rows_have_no_answer_is_said_to_withhold_them(
+    answers: list[object], withheld: bool
+) -> None:
+    rows = [ROW | {"question": f"{n}?", "answer": answer} for n, answer in enumerate(answers)]
+
+    with pytest.raises(QuestionSetError) as caught:
+        build(PLAIN, *rows)
+    said = "have no answer: this split's answers are withheld, so take another split" in str(
+        caught.value
+    )
+    assert said is withheld
+
+
+def test_all_columns_that_questions_are_made_of_are_known() -> None:
+    fields = mapping(
+        **{key: key for key in ("answer", "id", "group", "cluster", "example", "history")},
+        stem=("a", "b.c"),
+        images=("i",),
+        metadata=("m",),
+        where=(RowFilter(column="w", filled=True),),
+        choices=ParallelLists(texts="x.text", labels="x.label"),
+    )
+
+    assert fields.columns == {
+        *("answer", "id", "group", "cluster", "example", "history"),
+        *("a", "b.c", "i", "m", "w", "x.text", "x.label"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "columns"),
+    [
+        (SeparateColumns(columns=("A", "B")), ("A", "B")),
+        (ListColumn(column="o"), ("o",)),
+        (KeyedChoices(column="o"), ("o",)),
+        (ItemList(column="o", text="t", label="l"), ("o",)),
+        (FixedChoices(texts=("no", "yes")), ()),
+        (LetteredText(column="o"), ("o",)),
+        (RightAndWrong(right="r", wrong=("w", "v")), ("r", "w", "v")),
+        (PictureChoices(columns=("p", "q")), ("p", "q")),
+    ],
+)
+def test_each_form_of_choices_knows_its_columns(form: ChoiceForm, columns: tuple[str, ...]) -> None:
+    assert form.used_columns == columns
