@@ -736,8 +736,9 @@ def test_a_split_of_which_most_rows_have_no_answer_is_said_to_withhold_them(
 
 def test_all_columns_that_questions_are_made_of_are_known() -> None:
     fields = mapping(
-        **{key: key for key in ("answer", "id", "group", "cluster", "example", "history")},
+        **{key: key for key in ("answer", "id", "group", "example", "history")},
         stem=("a", "b.c"),
+        cluster=("c", "d"),
         images=("i",),
         metadata=("m",),
         where=(RowFilter(column="w", filled=True),),
@@ -745,8 +746,8 @@ def test_all_columns_that_questions_are_made_of_are_known() -> None:
     )
 
     assert fields.columns == {
-        *("answer", "id", "group", "cluster", "example", "history"),
-        *("a", "b.c", "i", "m", "w", "x.text", "x.label"),
+        *("answer", "id", "group", "example", "history"),
+        *("a", "b.c", "c", "d", "i", "m", "w", "x.text", "x.label"),
     }
 
 

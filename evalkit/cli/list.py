@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from evalkit.cli.exit_codes import FINE
 from evalkit.cli.options import Commands, add_data_option, new_parser, print_note
@@ -252,7 +252,9 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     table = new_table("", left=(), right=())
     for name in rows[0]:
         heading = name.replace("_", " ").capitalize()
-        table.add_column(heading, justify="right" if name in numbers else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if name in numbers else "left"
+        # A name is there to be copied: it is never broken.
+        table.add_column(heading, justify=justify, overflow="fold", no_wrap=name == "benchmark")
     for row in rows:
         table.add_row(*(clean(render_cell(name, value)) for name, value in row.items()))
     print(render_table(table), end="")
