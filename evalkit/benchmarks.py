@@ -263,7 +263,9 @@ def find_definition(name: str | Path) -> Path:
         if is_file(candidate):
             return candidate
     names = [found.stem for found in list_definitions()]
-    near = difflib.get_close_matches(str(name).lower(), names, n=3)
+    asked = str(name).lower()
+    begin = [known for known in names if asked and known.startswith(asked)]
+    near = begin[:3] or difflib.get_close_matches(asked, names, n=3)
     hint = f"; near it: {', '.join(near)}" if near else ""
     raise BenchmarkError(
         f"no benchmark {str(name)!r}{hint}. `evalkit list` shows all; "
