@@ -106,6 +106,8 @@ class HubHandler(BaseHTTPRequestHandler):
         self.server_of.asked[f"{self.command} {path}"] += 1
         if path in self.server_of.plain:
             self.send_file(self.server_of.plain[path], {})
+        elif path.startswith("/api/datasets/") and "/tree/" in path:
+            self.send_tree(*path.removeprefix("/api/datasets/").partition("/tree/")[::2])
         elif path.startswith("/api/datasets/"):
             self.send_facts(*path.removeprefix("/api/datasets/").partition("/revision/")[::2])
         elif path.startswith("/datasets/"):
@@ -148,6 +150,16 @@ class HubHandler(BaseHTTPRequestHandler):
         ]
         body = json.dumps({"id": name, "sha": commit, "siblings": siblings, "tags": []}).encode()
         self.send(200, body, {"content-type": "application/json"})
+
+    def send_tree(self, name: str, revision: str) -> None:
+        found = self.find(name, revision, for_file=False)
+        if found is None:
+            return
+        entries = [
+            {"type": "file", "path": path, "size": len(data), "oid": "0" * 40}
+            for path, data in found[1].items()
+        ]
+        self.send(200, json.dumps(entries).encode(), {"content-type": "application/json"})
 
     def send_row_file(self, name: str, rest: str) -> None:
         known = ("refs/convert/parquet", CONVERTED, COMMIT, "main")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import socket
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import huggingface_hub
 import pyarrow as pa
 import pytest
 
@@ -136,7 +139,7 @@ def test_a_local_copy_of_which_a_part_is_missing_is_refused(hub: HubServer, tmp_
     (folder / "test-00001-of-00002.parquet").write_bytes(write_arc(3))
     path = define(tmp_path / "here", 'config = "Easy"')
 
-    assert "a part is missing: Easy/test-00000-of-00002.parquet" in complaint(
+    assert "of allenai/arc, Easy/test-00000-of-00002.parquet is missing" in complaint(
         path, tmp_path / "data"
     )
 
@@ -151,6 +154,37 @@ def test_the_hubs_columns_may_differ_from_those_of_the_authors_files(
 
     (tmp_path / "own.csv").write_text("q,A,B,answer\nWhich?,red,blue,B\n", encoding="utf-8")
     assert len(load_benchmark(path).question_set.questions) == 1
+
+
+def test_an_archive_of_the_hub_is_opened(hub: HubServer, tmp_path: Path) -> None:
+    """CMMLU comes so: a table for each subject and split, their first column without a name."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("test/law.csv", "test/world_art.csv", "dev/law.csv"):
+            archive.writestr(name, f",Question,A,B,Answer\n0,{name}?,red,blue,B\n")
+    hub.repositories["allenai/arc"].files["set.zip"] = packed.getvalue()
+    columns = '[columns]\nstem = "Question"\nchoices = ["A", "B"]\nanswer = "Answer"\n'
+    source = 'paths = ["set.zip/{split}/*.csv"]\nexample_split = "dev"\ngroup_from_file = "(.+)"'
+    loaded = load_benchmark(define(tmp_path, source, columns=columns)).question_set
+
+    assert [question.group for question in loaded.questions] == ["law", "world art"]
+    assert [question.stem for question in loaded.examples] == ["dev/law.csv?"]
+    with pytest.raises(BenchmarkError, match="nothing in it matches val/"):
+        load_benchmark(define(tmp_path, f'{source}\nsplit = "val"', columns=columns))
+
+
+def test_offline_what_another_tool_has_fetched_is_used(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huggingface_hub.snapshot_download(
+        "allenai/arc", repo_type="dataset", cache_dir=tmp_path / "hub-cache", endpoint=hub.address
+    )
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    asked = hub.asked.total()
+
+    assert len(load_benchmark(define(tmp_path, 'config = "Easy"')).question_set.questions) == 7
+    assert "is not in the cache" in complaint(define(tmp_path, 'config = "Easier"'))
+    assert hub.asked.total() == asked
 
 
 # What goes wrong
@@ -180,9 +214,12 @@ def test_a_set_that_may_not_be_read_says_what_to_do_and_a_token_opens_it(
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        ('config = "Hard"', "allenai/arc at main has no files of config 'Hard', split 'test'; it "),
-        ('config = "Easy"\nsplit = "dev"', "config 'Easy', split 'dev'; it has Easy/test-00000-of"),
-        ('configs = ["Easy", "None"]', "no files of config 'None', split 'test'"),
+        ('config = "Hard"', "allenai/arc at main has no files of 'Hard', split 'test'; it "),
+        (
+            'config = "Easy"\nsplit = "dev"',
+            "no files of 'Easy', split 'dev'; it has Easy/test-00",
+        ),
+        ('configs = ["Easy", "None"]', "no files of 'None', split 'test'"),
         ('configs = "*"\nexample_split = "dev"', "has no files of split 'dev'"),
         ('config = "Easy"\nrevision = "abc"', "allenai/arc has no revision abc: see "),
     ],

@@ -142,15 +142,19 @@ def pick_question(question_set: QuestionSet, wanted: str | None, seed: int) -> Q
         UsageError: there is no question with this id.
     """
     from evalkit.errors import UsageError
-    from evalkit.questions import rank_by_seed
+    from evalkit.questions import digest_of
 
+    # One after the other: there may be millions.
     if wanted is None:
-        ranked = rank_by_seed(question_set.questions, seed)
-        return min(ranked, key=lambda question: not question.has_one_answer)
-    by_id = {question.id: question for question in question_set.questions}
-    if wanted in by_id:
-        return by_id[wanted]
-    near = difflib.get_close_matches(wanted, by_id, n=3, cutoff=0.4) or list(by_id)[:3]
+        return min(
+            question_set.questions,
+            key=lambda question: (not question.has_one_answer, digest_of(str(seed), question.id)),
+        )
+    for question in question_set.questions:
+        if question.id == wanted:
+            return question
+    ids = [question.id for question in question_set.questions]
+    near = difflib.get_close_matches(wanted, ids, n=3, cutoff=0.4) or ids[:3]
     raise UsageError(f"no question has the id {wanted!r}; near it: {', '.join(near)}")
 
 

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 from evalkit.cache_folder import cache_folder
 from evalkit.downloads import hub_endpoint, is_offline
 from evalkit.errors import BenchmarkError, MissingExtraError
-from evalkit.loaders.hub_layout import CONVERTED, MAIN, HubFile, HubSet, choose_files
+from evalkit.loaders.hub_layout import (
+    CONVERTED,
+    MAIN,
+    HubFile,
+    HubSet,
+    choose_files,
+    find_missing,
+)
 from evalkit.loaders.web import check_digest
 
 if TYPE_CHECKING:
@@ -98,6 +105,9 @@ def fetch_set(hub: HubSet, digests: Mapping[str, str]) -> HubCopy:
     if copy is not None:
         return copy
     if is_offline():
+        copy = find_snapshot(hub)
+        if copy is not None:
+            return copy
         raise BenchmarkError(
             f"{hub.repository} is not in the cache, and HF_HUB_OFFLINE is set: unset it, or name "
             "a folder that holds the set by --data"
@@ -113,6 +123,42 @@ def fetch_set(hub: HubSet, digests: Mapping[str, str]) -> HubCopy:
     copy = HubCopy(commit=commit, files=kept[0], examples=kept[1])
     write_note(note_of(hub), copy)
     return copy
+
+
+def find_snapshot(hub: HubSet) -> HubCopy | None:
+    """The copy that another tool has left in the hub's cache, if it holds all that is needed."""
+    repository = hub_cache() / f"datasets--{hub.repository.replace('/', '--')}"
+    try:
+        commit = (repository / "refs" / hub.revision).read_text(encoding="utf-8").strip()
+    except OSError:
+        commit = hub.revision
+    folder = repository / "snapshots" / commit
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    asked = choose_files(names, hub, hub.split)
+    shown = choose_files(names, hub, hub.example_split) if hub.example_split else ()
+    if not asked or find_missing(hub, asked) or (hub.example_split and not shown):
+        return None
+    files, examples = (
+        tuple(
+            KeptFile(
+                path=str(folder / file.name),
+                size_bytes=(folder / file.name).stat().st_size,
+                config=file.config,
+            )
+            for file in some
+        )
+        for some in (asked, shown)
+    )
+    return HubCopy(commit=commit, files=files, examples=examples)
+
+
+def hub_cache() -> Path:
+    """Where `huggingface_hub` keeps what it has fetched."""
+    try:
+        from huggingface_hub.constants import HF_HUB_CACHE
+    except ImportError:
+        raise MissingExtraError("fetching sets from the hub", "hub") from None
+    return Path(os.environ.get("HF_HUB_CACHE") or HF_HUB_CACHE)
 
 
 def find_files(hub: HubSet) -> tuple[DatasetInfo, tuple[HubFile, ...], tuple[HubFile, ...]]:
@@ -150,10 +196,10 @@ def check_complete(hub: HubSet, split: str, found: tuple[HubFile, ...], names: l
     Raises:
         BenchmarkError: naming what it has.
     """
-    missing = set(hub.configs) - {file.config for file in found} - {"*"}
-    if found and not missing:
+    missing = find_missing(hub, found)
+    if found and missing is None:
         return
-    wanted = f"split {split!r}" if not missing else f"config {min(missing)!r}, split {split!r}"
+    wanted = f"split {split!r}" if missing is None else f"{missing!r}, split {split!r}"
     held = ", ".join(name for name in sorted(names) if not name.startswith("."))
     held = held if len(held) < 300 else f"{held[:300]}..."
     raise BenchmarkError(
@@ -175,7 +221,7 @@ def fetch_one(
             repo_type="dataset",
             revision=commit,
             endpoint=hub_endpoint(),
-            cache_dir=os.environ.get("HF_HUB_CACHE"),
+            cache_dir=hub_cache(),
             library_name="evalkit",
         )
     )

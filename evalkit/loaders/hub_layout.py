@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from evalkit.loaders.archive import split_pattern
+
 MAIN = "main"
 
 CONVERTED = "refs/convert/parquet"
@@ -20,6 +22,9 @@ FILE = r"(?:[-._]\d+[^/]*)?\.(?:parquet|jsonl|json|csv|tsv)(?:\.gz)?"
 """What may follow a split's name: the number of a part, and an ending."""
 
 PART = r"\d{4}\.parquet"
+
+NUMBERED = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\..+)")
+"""One of several parts of a split."""
 
 LAYOUTS = (
     rf"(?:data/)?{{config}}/{{split}}{FILE}",
@@ -50,7 +55,8 @@ class HubSet:
             without parts. Of several, each is the subject of its rows.
         split: whose questions are asked.
         example_split: whose rows are worked examples; None: there are none.
-        paths: where the files lie, with {config} and {split}, if not as usual.
+        paths: where the files lie, with {config} and {split}, if not as usual; within an archive,
+            `set.zip/{split}/*.csv`.
     """
 
     repository: str
@@ -100,6 +106,23 @@ def choose_files(names: Iterable[str], hub: HubSet, split: str) -> tuple[HubFile
     return tuple(found)
 
 
+def find_missing(hub: HubSet, files: Iterable[HubFile]) -> str | None:
+    """The first config or part of a split that some files lack; None: they are complete."""
+    chosen = tuple(files)
+    for config in hub.configs:
+        if config != ANY_CONFIG and config not in {file.config for file in chosen}:
+            return config
+    names = {file.name for file in chosen}
+    for name in sorted(names):
+        if match := NUMBERED.fullmatch(name):
+            beginning, _, count, ending = match.groups()
+            for number in range(int(count)):
+                part = f"{beginning}-{number:05}-of-{count}{ending}"
+                if part not in names:
+                    return part
+    return None
+
+
 def choose_of_config(
     names: Sequence[str], hub: HubSet, config: str | None, split: str
 ) -> list[HubFile]:
@@ -115,7 +138,7 @@ def choose_of_config(
 def list_patterns(hub: HubSet, config: str | None) -> Sequence[str]:
     """Where files may lie."""
     if hub.paths:
-        return [translate(path) for path in hub.paths]
+        return [translate(split_pattern(path)[0]) for path in hub.paths]
     return DEFAULT_LAYOUTS if config in (None, "default") else LAYOUTS
 
 

@@ -10,13 +10,10 @@ from pathlib import Path
 
 from evalkit.errors import BenchmarkError
 from evalkit.loaders.archive import find_archive, find_members, list_members, split_pattern
-from evalkit.loaders.hub import HubCopy, KeptFile, fetch_set, find_copy
-from evalkit.loaders.hub_layout import HubFile, HubSet, choose_files
+from evalkit.loaders.hub import HubCopy, fetch_set, find_copy
+from evalkit.loaders.hub_layout import HubSet, choose_files, find_missing
 from evalkit.loaders.source import Source, has_known_ending
 from evalkit.loaders.web import fetch_file, find_fetched, is_address, name_of
-
-NUMBERED = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.(.+)")
-"""One of several parts of a split, as the hub names them."""
 
 HUB_FILE = re.compile(r"hf://(?:datasets/)?([\w.-]+/[\w.-]+?)(?:@([^/]+))?/(.+)", re.ASCII)
 
@@ -135,10 +132,12 @@ def search_copy(hub: HubSet, folder: Path) -> FoundFiles | None:
         if has_known_ending(path) and path.is_file()
     ]
     asked = choose_files(names, hub, hub.split)
-    if not asked or set(hub.configs) - {file.config for file in asked} - {"*"}:
-        return None
     shown = choose_files(names, hub, hub.example_split) if hub.example_split else ()
-    check_parts(folder, asked)
+    if not asked:
+        return None
+    missing = find_missing(hub, asked)
+    if missing is not None:
+        raise BenchmarkError(f"of {hub.repository}, {missing} is missing", path=folder)
     paths = {folder / file.name: file.config for file in (*asked, *shown)}
     return FoundFiles(
         paths=tuple(folder / file.name for file in asked),
@@ -146,22 +145,6 @@ def search_copy(hub: HubSet, folder: Path) -> FoundFiles | None:
         groups=name_groups(hub, paths),
         has_hub_columns=True,
     )
-
-
-def check_parts(folder: Path, files: Iterable[HubFile]) -> None:
-    """Refuse a split of which a part is missing.
-
-    Raises:
-        BenchmarkError: naming a missing part.
-    """
-    names = {file.name for file in files}
-    for name in sorted(names):
-        if match := NUMBERED.fullmatch(name):
-            beginning, _, count, ending = match.groups()
-            for number in range(int(count)):
-                part = f"{beginning}-{number:05}-of-{count}.{ending}"
-                if part not in names:
-                    raise BenchmarkError(f"a part is missing: {part}", path=folder)
 
 
 def name_groups(hub: HubSet, configs: Mapping[Path, str | None]) -> dict[Path, str]:
@@ -252,7 +235,7 @@ def fetch_remote(name: str) -> Path:
             raise BenchmarkError(f"{name}: expected hf://datasets/owner/name/path/to/file")
         repository, revision, path = match.groups()
         hub = HubSet(repository=repository, revision=revision or "main", paths=(path,))
-        found = [Path(file.path) for file in fetch_set(hub, {}).files]
+        found = list(describe_copy(hub, fetch_set(hub, {})).paths)
     if len(found) > 1:
         raise BenchmarkError(f"{name} holds {len(found)} files: write a definition with them")
     return found[0]
@@ -260,11 +243,29 @@ def fetch_remote(name: str) -> Path:
 
 def describe_copy(hub: HubSet, copy: HubCopy) -> FoundFiles:
     """The files of a copy from the hub."""
-    kept: tuple[KeptFile, ...] = (*copy.files, *copy.examples)
+    paths, examples = (
+        {path: file.config for file in files for path in open_archive(hub, split, Path(file.path))}
+        for files, split in ((copy.files, hub.split), (copy.examples, hub.example_split or ""))
+    )
     return FoundFiles(
-        paths=tuple(Path(file.path) for file in copy.files),
-        examples=tuple(Path(file.path) for file in copy.examples),
-        groups=name_groups(hub, {Path(file.path): file.config for file in kept}),
+        paths=tuple(paths),
+        examples=tuple(examples),
+        groups=name_groups(hub, paths | examples),
         has_hub_columns=True,
         is_whole=True,
     )
+
+
+def open_archive(hub: HubSet, split: str, path: Path) -> list[Path]:
+    """A file of the hub; the question files within that are of a split, if it is an archive.
+
+    Raises:
+        BenchmarkError: there are none.
+    """
+    if path.suffix.lower() != ".zip":
+        return [path]
+    inner = [split_pattern(pattern)[1].replace("{split}", split) for pattern in hub.paths]
+    found = [one for pattern in inner if pattern for one in find_members(path, pattern)]
+    if found or not any(inner):
+        return sorted(found) or unpack(path)
+    raise BenchmarkError(f"nothing in it matches {', '.join(inner)}", path=path)
