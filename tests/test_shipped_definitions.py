@@ -19,6 +19,7 @@ from evalkit.loaders.hub_layout import HubSet, choose_files
 from evalkit.loaders.web import is_address
 from evalkit.prompts import build_prompt
 from evalkit.questions import Question
+from tests.hub_server import COMMIT, HubServer, Repository
 from tests.shipped_rows import Row, Sample, list_samples, pack
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -68,33 +69,42 @@ def list_places(hub: HubSet, file: str) -> list[str]:
     return [f"{config}{file.removeprefix(own)}" for config in hub.configs]
 
 
-def publish(
-    name: str, folder: Path, *, rows: Sequence[Row] | None = None, **changes: Any
-) -> Sample:
-    """Write a set's files into a data folder, each config with its sample or with other rows."""
+def list_files(name: str, rows: Sequence[Row]) -> dict[str, Sequence[Row]]:
+    """The files of a set: each config with these rows, and the sample as its worked example."""
     sample, source = SAMPLES[name], read(name).source
-    hub, rows = source.hub, rows or [{**sample.row, **changes}, *sample.left_out]
+    hub = source.hub
     if hub is None:
         files = {sample.file: rows}
         if source.examples:
             files[sample.file.replace("/test/", "/dev/")] = [sample.row]
-    else:
-        home = hub.repository.replace("/", "--")
-        files = {f"{home}/{place}": rows for place in list_places(hub, sample.file)}
-        if hub.example_split is not None:
-            for place in list(files):
-                start, _, end = place.rpartition(hub.split)
-                files[f"{start}{hub.example_split}{end}"] = [sample.row]
-    for place, content in files.items():
+        return files
+    files = dict.fromkeys(list_places(hub, sample.file), rows)
+    if hub.example_split is not None:
+        for place in list(files):
+            start, _, end = place.rpartition(hub.split)
+            files[f"{start}{hub.example_split}{end}"] = [sample.row]
+    return files
+
+
+def list_rows(name: str, **changes: Any) -> list[Row]:
+    """The sample's row, changed if need be, and those that are no questions."""
+    return [{**SAMPLES[name].row, **changes}, *SAMPLES[name].left_out]
+
+
+def publish(name: str, folder: Path, rows: Sequence[Row]) -> Sample:
+    """Write a set's files into a data folder."""
+    hub = read(name).source.hub
+    home = folder if hub is None else folder / hub.repository.replace("/", "--")
+    for place, content in list_files(name, rows).items():
         outer, inner = split_pattern(place)
-        path = folder / outer
+        path = home / outer
         path.parent.mkdir(parents=True, exist_ok=True)
         if inner:
             with zipfile.ZipFile(path, "a") as archive:
                 archive.writestr(inner, pack(place, content))
         else:
             path.write_bytes(pack(place, content))
-    return sample
+    return SAMPLES[name]
 
 
 @pytest.fixture
@@ -103,7 +113,7 @@ def loaded(
 ) -> tuple[Benchmark, Question, Sample]:
     """A set with its question, read from files as published."""
     monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "cache"))
-    sample = publish(request.param, tmp_path)
+    sample = publish(request.param, tmp_path, list_rows(request.param))
     benchmark = load_benchmark(FOLDER / f"{request.param}.toml", data_folder=tmp_path)
     found = [q for q in benchmark.question_set.questions if q.group == sample.group]
     assert len(found) == 1
@@ -250,7 +260,7 @@ def test_an_answer_that_is_withheld_is_refused_by_its_column(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, changes: Row
 ) -> None:
     monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "cache"))
-    publish(name, tmp_path, **changes)
+    publish(name, tmp_path, list_rows(name, **changes))
     with pytest.raises(QuestionSetError) as caught:
         load_benchmark(FOLDER / f"{name}.toml", data_folder=tmp_path)
 
@@ -271,7 +281,7 @@ def test_a_right_choice_that_the_file_puts_first_comes_at_any_place(
         {**SAMPLES[name].row, asked: f"Kite {number}?", fields.id or asked: f"Kite {number}?"}
         for number in range(200)
     ]
-    publish(name, tmp_path, rows=rows)
+    publish(name, tmp_path, rows)
     found = load_benchmark(FOLDER / f"{name}.toml", data_folder=tmp_path).question_set.questions
     places = Counter(question.right[0] for question in found)
 
@@ -281,8 +291,9 @@ def test_a_right_choice_that_the_file_puts_first_comes_at_any_place(
 
 
 def test_several_right_answers_of_a_row_are_kept(tmp_path: Path) -> None:
-    publish("agieval-gaokao-physics", tmp_path, label=["B", "C"])
-    path = FOLDER / "agieval-gaokao-physics.toml"
+    name = "agieval-gaokao-physics"
+    publish(name, tmp_path, list_rows(name, label=["B", "C"]))
+    path = FOLDER / f"{name}.toml"
     [question] = load_benchmark(path, data_folder=tmp_path).question_set.questions
 
     assert question.right == (1, 2)
@@ -294,7 +305,7 @@ def test_what_is_said_of_authors_files_does_not_bind_the_hubs(
 ) -> None:
     """Their format, their columns, and subjects that are in their names."""
     monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "cache"))
-    publish(name, tmp_path)
+    publish(name, tmp_path, list_rows(name))
     source = read(name).source
     assert source.format or source.columns
     found = load_benchmark(FOLDER / f"{name}.toml", data_folder=tmp_path).question_set
@@ -303,3 +314,40 @@ def test_what_is_said_of_authors_files_does_not_bind_the_hubs(
         None,
         *(config.replace("_", " ") for config in (source.hub.configs if source.hub else ())),
     }
+
+
+# The hub
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("arc-easy", "mmlu-other", "mmmlu-de-de", "belebele-eng-latn", "gpqa-main", "medqa"),
+        *("musr-murder-mysteries", "siqa", "mmmu", "mmmu-pro-10", "piqa", "bbq", "supergpqa"),
+        *("scienceqa", "xcopa", "truthfulqa-mc1"),
+    ],
+)
+def test_a_set_is_fetched_from_where_its_definition_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commit and digests are those of our hub here; the rest stands as it is shipped."""
+    sample, hub = SAMPLES[name], read(name).source.hub
+    assert hub is not None
+    text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    text = re.sub(r'revision = "[0-9a-f]{40}"', f'revision = "{COMMIT}"', text)
+    text = re.sub(r"\[source.sha256\]\n.*\n", "", text)
+    path = tmp_path / f"{name}.toml"
+    path.write_text(re.sub(r"(?m)^questions = .*\n", "", text), encoding="utf-8")
+    files = {place: pack(place, rows) for place, rows in list_files(name, list_rows(name)).items()}
+    access = "gated" if name.startswith("gpqa") else "public"
+    repository = Repository({"README.md": b"#"} | files, converted=files, access=access)
+    monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    monkeypatch.setenv("HF_TOKEN", HubServer.token)
+    with HubServer({hub.repository: repository}) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        found = load_benchmark(path).question_set
+
+    assert [q.stem for q in found.questions if q.group == sample.group] == [sample.stem]
+    assert bool(found.examples) is (hub.example_split is not None)
