@@ -77,8 +77,10 @@ def stream_rest(
     if have and (fixed or etag):
         wanted = {"range": f"bytes={have}-", **({} if fixed else {"if-range": etag})}
     with client.stream("GET", url, headers=wanted) as response:
-        if response.status_code == 416 and wanted:
-            target.write_bytes(b"")  # no beginning of what is there now: anew with the next call
+        if response.status_code == 416 and wanted:  # no beginning of what is there now
+            target.write_bytes(b"")
+            stream_rest(client, url, target, show, fixed=fixed)
+            return
         if not response.is_success:
             raise DownloadError(f"{url} answered {response.status_code}")
         resumed = response.status_code == 206

@@ -187,6 +187,9 @@ class HubHandler(BaseHTTPRequestHandler):
             hub.ranges.append(wanted)
         if wanted and same:
             start = int(wanted.removeprefix("bytes=").partition("-")[0])
+            if start >= len(data):
+                self.send(416, b"", {})
+                return
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             self.send(206, data[start:], headers)
         else:

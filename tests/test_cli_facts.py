@@ -54,6 +54,13 @@ def test_the_facts_of_a_set_on_the_hub_are_printed_without_asking_the_hub(
     )
 
 
+def test_the_files_of_a_set_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = call(capsys, "show", "mmlu", "--facts").out
+
+    assert "Files       data/test/*_test.csv\n" in shown
+    assert "Where       not on this machine\n" in shown
+
+
 def test_a_pinned_revision_is_not_said_to_move(capsys: pytest.CaptureFixture[str]) -> None:
     shown = call(capsys, "show", "pinned.toml", "--facts").out
 

@@ -122,6 +122,14 @@ def test_a_picture_outside_of_the_archive_is_refused(tmp_path: Path) -> None:
         load_benchmark(tmp_path / "q.zip")
 
 
+def test_a_picture_that_is_not_in_the_archive_is_refused(tmp_path: Path) -> None:
+    row = '{"image": "a.png", "question": "?", "choices": ["a", "b"], "answer": "A"}\n'
+    pack(tmp_path / "q.zip", {"q.jsonl": row})
+
+    with pytest.raises(QuestionSetError, match=r"there is no a\.png in it"):
+        load_benchmark(tmp_path / "q.zip")
+
+
 @pytest.mark.parametrize(
     ("name", "data", "complaint"),
     [

@@ -701,6 +701,12 @@ def test_true_and_false_are_the_second_and_the_first_of_two_choices() -> None:
     assert build_one(fields, answer=False).right_texts == ("no",)
 
 
+def test_too_many_fixed_choices_are_refused() -> None:
+    fields = mapping(choices=FixedChoices(texts=tuple(map(str, range(27)))))
+
+    assert refusal(fields).endswith("expected 2 to 26 choices, found 27")
+
+
 def test_a_list_of_texts_gives_a_question_several_paragraphs() -> None:
     """PubMedQA's contexts are so."""
     fields = mapping(stem=("contexts", "question"))

@@ -42,7 +42,11 @@ def test_a_path_leads_into_a_column() -> None:
 
 def test_rows_that_are_passed_over_may_be_of_any_kind() -> None:
     """Open questions have no choices, which would be a problem of their rows."""
-    where = [{"column": "type", "is": "choice"}, {"column": "year", "is_not": ["2019"]}]
+    where = [
+        {"column": "type", "is": "choice"},
+        {"column": "year", "is_not": ["2019"]},
+        {"column": "A", "filled": True},
+    ]
     fields = parse_fields(COLUMNS | {"where": where})
     rows = [
         {"q": "1?", "A": "a", "B": "b", "answer": "A", "type": "choice", "year": 2020},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from evalkit.benchmarks import Benchmark, load_benchmark, parse_definition
-from evalkit.errors import BenchmarkError, QuestionSetError
+from evalkit.errors import BenchmarkError, ImageError, MissingExtraError, QuestionSetError
+from evalkit.loaders.picture_store import store_picture
 from tests.hub_server import COMMIT, CONVERTED, HubServer, Repository
 from tests.parquet_files import ARC, PICTURE, arc_rows, write_arc, write_parquet
 from tests.pictures import paint
@@ -144,6 +146,17 @@ def test_a_local_copy_of_which_a_part_is_missing_is_refused(hub: HubServer, tmp_
     )
 
 
+def test_a_local_folder_without_the_split_leaves_it_to_the_hub(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data" / "arc" / "Easy"
+    folder.mkdir(parents=True)
+    (folder / f"train-{ONE}").write_bytes(write_arc(3))
+    path = define(tmp_path / "here", 'config = "Easy"')
+
+    assert len(load_benchmark(path, data_folder=tmp_path / "data").question_set.questions) == 7
+
+
 def test_the_hubs_columns_may_differ_from_those_of_the_authors_files(
     hub: HubServer, tmp_path: Path
 ) -> None:
@@ -247,6 +260,31 @@ def test_offline_and_not_cached_is_said_without_asking(
         "that holds the set by --data"
     )
     assert hub.asked.total() == 0
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_without_the_extra_the_command_that_installs_it_is_named(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: bool
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("huggingface_hub")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    if offline:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    with pytest.raises(MissingExtraError) as caught:
+        load_benchmark(define(tmp_path, 'config = "Easy"'))
+    assert str(caught.value) == (
+        "fetching sets from the hub needs an extra: pip install 'evalkit-mcq[hub]'"
+    )
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "file"))
+
+    assert f"{tmp_path / 'file'}/sets" in complaint(define(tmp_path, 'config = "Easy"'))
 
 
 def test_a_hub_that_cannot_be_reached_is_named(
@@ -388,6 +426,26 @@ def test_the_file_of_a_picture_that_was_damaged_is_written_anew(
     [again] = load_pictures(hub, tmp_path).question_set.questions
 
     assert again.images == question.images
+
+
+def test_bytes_that_are_no_picture_are_a_problem_of_their_row(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    row = {"id": "a", "question": "?", "options": "['x', 'y']", "answer": "A"}
+    row |= {"type": "multiple-choice"}
+    data = write_parquet([row | {"image_1": {"bytes": b"no picture", "path": "a.png"}}])
+    hub.repositories["allenai/arc"].files[f"Art/test-{ONE}"] = data
+
+    with pytest.raises(QuestionSetError, match="image_1 = '10 bytes': "):
+        load_benchmark(define(tmp_path, 'config = "Art"', columns=MMMU))
+
+
+def test_a_cache_without_room_for_pictures_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ImageError, match=r"can't keep a picture: .*; set EVALKIT_CACHE_DIR"):
+        store_picture(b"x", tmp_path / "file")
 
 
 # Single files

@@ -98,6 +98,26 @@ def test_a_file_that_has_changed_meanwhile_is_fetched_anew(web: HubServer) -> No
     assert fetch_file(address).read_bytes() == ROWS
 
 
+def test_a_beginning_that_is_longer_than_the_file_is_thrown_away(web: HubServer) -> None:
+    address = f"{web.address}/q.csv"
+    part = place_of(address).with_name("q.csv.part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(ROWS + b"more")
+
+    assert fetch_file(address, hashlib.sha256(ROWS).hexdigest()).read_bytes() == ROWS
+    assert web.ranges == [f"bytes={len(ROWS) + 4}-"]
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(
+    web: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EVALKIT_CACHE_DIR", str(tmp_path / "file"))
+
+    with pytest.raises(BenchmarkError, match=r"q\.csv can't be kept: .*; set EVALKIT_CACHE_DIR"):
+        fetch_file(f"{web.address}/q.csv")
+
+
 def test_a_beginning_of_which_nothing_is_known_is_thrown_away(web: HubServer) -> None:
     address = f"{web.address}/q.csv"
     part = place_of(address).with_name("q.csv.part")
