@@ -55,9 +55,9 @@ def test_the_facts_of_a_set_on_the_hub_are_printed_without_asking_the_hub(
 
 
 def test_the_files_of_a_set_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = call(capsys, "show", "mmlu", "--facts").out
+    shown = call(capsys, "show", "mmmu-pro", "--facts").out
 
-    assert "Files       data/test/*_test.csv\n" in shown
+    assert "Files       mmmu-pro/tool/data.jsonl\n" in shown
     assert "Where       not on this machine\n" in shown
 
 
