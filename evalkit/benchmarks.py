@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from evalkit.errors import BenchmarkError, PromptError, QuestionSetError, RowProblem
+from evalkit.loaders.archive import find_archive, list_members
 from evalkit.loaders.definition import (
     DefinitionError,
     check_keys,
@@ -17,15 +18,39 @@ from evalkit.loaders.definition import (
     parse_source,
     read_number,
     read_text,
+    read_texts,
 )
 from evalkit.loaders.fields import FieldMap, build_question_set
 from evalkit.loaders.guess import guess_fields
-from evalkit.loaders.source import FORMATS, Source, read_rows
+from evalkit.loaders.locating import (
+    FoundFiles,
+    can_fetch,
+    fetch,
+    fetch_remote,
+    find_cached,
+    find_local,
+    is_remote,
+    unpack,
+)
+from evalkit.loaders.source import FORMATS, Source, bare_path, has_known_ending, read_rows
 from evalkit.prompts import PromptFormat, parse_prompt_format
 from evalkit.questions import MIN_CHOICES, QuestionSet
 
 TEXT_KEYS = ("name", "title", "version", "licence", "homepage", "citation", "note")
-OTHER_KEYS = ("questions", "choices", "source", "columns", "prompt")
+OTHER_KEYS = (
+    "questions",
+    "choices",
+    "unverified",
+    "source",
+    "columns",
+    "hub_columns",
+    "prompt",
+)
+
+
+Place = Literal["beside", "data", "cache", "fetch", "missing"]
+"""Where a set is: beside its definition, in the data folder, fetched earlier, to be fetched, or
+nowhere that evalkit knows of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +73,10 @@ class Definition:
     """How many questions the published set has."""
     choices: int | None = None
     """How many choices each question has, if all have as many."""
+    unverified: tuple[str, ...] = ()
+    """Facts of the definition that nobody has held against the published set."""
+    hub_fields: FieldMap | None = None
+    """The columns of the hub's files, if they differ from those of the authors' own files."""
 
     def find_files(self, patterns: tuple[str, ...], data_folder: Path | None) -> tuple[Path, ...]:
         """Files that match the patterns, from the first folder that has any.
@@ -55,18 +84,35 @@ class Definition:
         Folders are tried in this order: the definition's own, the data folder, the set's usual
         folder within it.
         """
-        folders = [self.path.parent]
-        if data_folder is not None:
-            folders += [data_folder, data_folder / (self.source.folder or self.name)]
-        for folder in folders:
-            try:
-                found = {path for pattern in patterns for path in folder.glob(pattern)}
-            except (ValueError, NotImplementedError, IndexError, OSError) as error:
-                reason = f"source: {list(patterns)} are no patterns relative to a folder: {error}"
-                raise BenchmarkError(reason, path=self.path) from error
-            if found:
-                return tuple(sorted(found))
-        return ()
+        source = replace(self.source, files=patterns, examples=(), hub=None)
+        found = self.find_at_hand(source, data_folder)
+        return () if found is None else found.paths
+
+    def find_at_hand(self, source: Source, data_folder: Path | None) -> FoundFiles | None:
+        """Files that a user has put beside the definition or into the data folder.
+
+        Raises:
+            BenchmarkError: a pattern of the source can't be searched for.
+        """
+        try:
+            return find_local(source, self.name, self.path.parent, data_folder)
+        except (ValueError, NotImplementedError, IndexError, OSError) as error:
+            reason = f"source: {list(source.files)} are no patterns relative to a folder: {error}"
+            raise BenchmarkError(reason, path=self.path) from error
+
+    def locate(self, data_folder: Path | None) -> Place:
+        """Where the questions are, without reading or fetching them.
+
+        Raises:
+            BenchmarkError: a pattern of the source can't be searched for.
+        """
+        found = self.find_at_hand(self.source, data_folder)
+        if found is not None:
+            is_here = any(path.is_relative_to(self.path.parent) for path in found.paths)
+            return "beside" if is_here else "data"
+        if find_cached(self.source) is not None:
+            return "cache"
+        return "fetch" if can_fetch(self.source) else "missing"
 
     @property
     def chance(self) -> float | None:
@@ -98,7 +144,8 @@ def load_benchmark(name: str | Path, *, data_folder: Path | None = None) -> Benc
 
     Args:
         name: a shipped benchmark's name, a definition (.toml), or a question file (.csv, .tsv,
-            .jsonl, .json) whose columns have usual names.
+            .jsonl, .json, .parquet, .txt as HellaSwag's; packed as .gz or in a .zip) whose columns
+            have usual names; also its address, https://... or hf://datasets/owner/name/file.
         data_folder: where published sets that evalkit does not ship lie on this machine.
 
     Raises:
@@ -107,19 +154,38 @@ def load_benchmark(name: str | Path, *, data_folder: Path | None = None) -> Benc
         QuestionSetError: rows can't be used; all are listed.
     """
     definition = load_definition(name)
-    paths = definition.find_files(definition.source.files, data_folder)
-    if not paths:
+    found = definition.find_at_hand(definition.source, data_folder)
+    if found is None and can_fetch(definition.source):
+        found = fetch(definition.source)
+    if found is None:
         raise BenchmarkError(missing_files(definition, data_folder), path=definition.path)
-    example_paths = definition.find_files(definition.source.examples, data_folder)
-    questions = read_questions(definition, paths, example_paths)
+    if found.has_hub_columns and definition.hub_fields is not None:
+        definition = replace(definition, fields=definition.hub_fields)
+    questions = read_questions(definition, found)
     if not questions.questions:
-        raise BenchmarkError("there is no question in it", path=paths[0])
+        raise BenchmarkError("there is no question in it", path=found.paths[0])
+    if found.is_whole:
+        check_count(definition, len(questions.questions))
     return Benchmark(definition=definition, question_set=questions)
 
 
-def read_questions(
-    definition: Definition, paths: tuple[Path, ...], example_paths: tuple[Path, ...]
-) -> QuestionSet:
+def check_count(definition: Definition, count: int) -> None:
+    """Refuse a fetched set that is not as large as it should be, if that number is certain.
+
+    Raises:
+        BenchmarkError: it is not.
+    """
+    expected = definition.questions
+    if expected in (None, count) or "questions" in definition.unverified:
+        return
+    raise BenchmarkError(
+        f"{definition.name} came with {count:,} questions, and the published set has {expected:,}: "
+        "the set has changed, or the definition takes another revision, config, split or filter",
+        path=definition.path,
+    )
+
+
+def read_questions(definition: Definition, found: FoundFiles) -> QuestionSet:
     """Read the questions of some files, and the worked examples of others.
 
     Raises:
@@ -127,14 +193,18 @@ def read_questions(
         QuestionSetError: rows can't be used; those of all files are listed.
     """
     problems: list[RowProblem] = []
+    hints: list[str] = []
     sets: list[QuestionSet] = []
-    for files in (paths, example_paths):
+    source = definition.source.of_hub if found.has_hub_columns else definition.source
+    for paths in (found.paths, found.examples):
+        rows = read_rows(paths, source, columns=definition.fields.columns, groups=found.groups)
         try:
-            sets.append(build_question_set(read_rows(files, definition.source), definition.fields))
+            sets.append(build_question_set(rows, definition.fields))
         except QuestionSetError as error:
             problems += error.problems
+            hints.append(error.hint)
     if problems:
-        raise QuestionSetError(tuple(problems))
+        raise QuestionSetError(tuple(problems), hint="; ".join(filter(None, hints)))
     asked, shown = sets
     return QuestionSet(
         questions=asked.questions, examples=(*asked.examples, *shown.questions, *shown.examples)
@@ -158,12 +228,15 @@ def load_definition(name: str | Path) -> Definition:
     Raises:
         BenchmarkError: there is no such benchmark, or its definition is wrong.
     """
-    path = find_definition(name)
+    if isinstance(name, str) and is_remote(name):
+        path = fetch_remote(name)
+    else:
+        path = find_definition(name)
     if path.suffix == ".toml":
         return parse_definition(path)
     guess = guess_fields(path)
     return Definition(
-        name=path.stem,
+        name=bare_path(path).stem,
         version="unversioned",
         path=path,
         source=guess.source,
@@ -179,7 +252,9 @@ def find_definition(name: str | Path) -> Path:
         BenchmarkError: with the nearest names that exist.
     """
     path = Path(name)
-    if path.suffix == ".toml" or path.suffix.lower() in FORMATS:
+    if path.suffix == ".toml" or has_known_ending(path) or path.suffix.lower() == ".zip":
+        if is_file(path) and path.suffix.lower() == ".zip":
+            return the_one_file(path)
         if is_file(path):
             return path
         raise BenchmarkError("no such file", path=path)
@@ -188,19 +263,37 @@ def find_definition(name: str | Path) -> Path:
         if is_file(candidate):
             return candidate
     names = [found.stem for found in list_definitions()]
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4) or names
+    asked = str(name).lower()
+    begin = [known for known in names if asked and known.startswith(asked)]
+    near = begin[:3] or difflib.get_close_matches(asked, names, n=3)
+    hint = f"; near it: {', '.join(near)}" if near else ""
     raise BenchmarkError(
-        f"no benchmark {str(name)!r}; near it: {', '.join(near)}. `evalkit list` shows all; "
-        "files of your own end in .csv, .tsv, .jsonl, .json or .toml"
+        f"no benchmark {str(name)!r}{hint}. `evalkit list` shows all; "
+        f"files of your own end in {', '.join(FORMATS)}, .zip, .gz or .toml"
     )
 
 
 def is_file(path: Path) -> bool:
     """Whether there is such a file; a name that no file system takes is none."""
     try:
-        return path.is_file()
+        archive = find_archive(path)
+        return path.is_file() if archive is None else archive[1] in list_members(archive[0])
     except OSError:
         return False
+
+
+def the_one_file(archive: Path) -> Path:
+    """The only question file in an archive.
+
+    Raises:
+        BenchmarkError: there is none, or there are several.
+    """
+    found = unpack(archive)
+    if len(found) > 1:
+        names = ", ".join(path.relative_to(archive).as_posix() for path in found[:5])
+        reason = f"{len(found)} question files are in it ({names}, ...)"
+        raise BenchmarkError(f"{reason}: name one, such as {found[0]}", path=archive)
+    return found[0]
 
 
 def definition_folders() -> tuple[Path, ...]:
@@ -248,7 +341,7 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
     texts["name"] = texts["name"] or path.stem
     if not texts["version"]:
         raise DefinitionError('version is missing; for example version = "1"')
-    for section in ("source", "columns", "prompt"):
+    for section in ("source", "columns", "hub_columns", "prompt"):
         if not isinstance(table.get(section, {}), dict):
             raise DefinitionError(f"{section}: expected a table, [{section}]")
     return Definition(
@@ -258,5 +351,7 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
         prompt=parse_prompt_format(table.get("prompt", {})),
         questions=read_number("definition", table, "questions", least=1),
         choices=read_number("definition", table, "choices", least=MIN_CHOICES),
+        unverified=read_texts("definition", table, "unverified"),
+        hub_fields=parse_fields(table["hub_columns"]) if "hub_columns" in table else None,
         **texts,
     )

@@ -96,17 +96,24 @@ class RowProblem:
 
 
 class QuestionSetError(BenchmarkError):
-    """A question file has bad rows; all of them are listed."""
+    """A question file has bad rows; all of them are listed.
+
+    Args:
+        problems: what is wrong with each.
+        hint: what most of them have in common.
+    """
 
     shown = 20
 
-    def __init__(self, problems: tuple[RowProblem, ...]) -> None:
-        lines = [str(problem) for problem in problems[: self.shown]]
-        if len(problems) > self.shown:
-            lines.append(f"... and {len(problems) - self.shown} more")
+    def __init__(self, problems: tuple[RowProblem, ...], *, hint: str = "") -> None:
+        shown = 3 if hint else self.shown  # they are all alike
+        lines = [str(problem) for problem in problems[:shown]]
+        if len(problems) > shown:
+            lines.append(f"... and {len(problems) - shown} more")
         rows = "1 row" if len(problems) == 1 else f"{len(problems)} rows"
-        super().__init__(f"{rows} can't be used:\n  " + "\n  ".join(lines))
-        self.problems = problems
+        about = f" ({hint})" if hint else ""
+        super().__init__(f"{rows} can't be used{about}:\n  " + "\n  ".join(lines))
+        self.problems, self.hint = problems, hint
 
 
 class ImageError(BenchmarkError):

@@ -61,13 +61,31 @@ class IdTable:
             return
         self._put(name, number)
 
+    def add_new(self, name: str, number: int = 0) -> bool:
+        """Remember an id unless it is known; say whether it was new."""
+        if self._few is not None:
+            if name in self._few:
+                return False
+            self.add(name, number)
+            return True
+        digest = digest_of_id(name)
+        slot = self._find_slot(digest)
+        if self._slots[slot]:
+            return False
+        self._enter(slot, digest, number)
+        return True
+
     def _put(self, name: str, number: int) -> None:
         """Enter an id among many."""
         digest = digest_of_id(name)
         slot = self._find_slot(digest)
         if entry := self._slots[slot]:
             self._numbers[entry - 1] = number
-            return
+        else:
+            self._enter(slot, digest, number)
+
+    def _enter(self, slot: int, digest: bytes, number: int) -> None:
+        """Enter an id into an empty slot."""
         self._digests += digest
         self._numbers.append(number)
         self._slots[slot] = len(self._numbers)

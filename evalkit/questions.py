@@ -124,12 +124,14 @@ class QuestionSet:
     examples: tuple[Question, ...] = ()
 
     def __post_init__(self) -> None:
+        # Questions in a file may know it of themselves: reading a million takes a while.
+        if getattr(self.questions, "have_different_ids", False):
+            return
         ids = IdTable()
         for question in self.questions:
-            if question.id in ids:
+            if not ids.add_new(question.id):
                 count = sum(each.id == question.id for each in self.questions)
                 raise ValueError(f"{question.id}: {count} questions have this id")
-            ids.add(question.id)
 
     def sample(self, limit: int | None, seed: int) -> QuestionSet:
         """Draw a random part of the questions, in the order of the set.

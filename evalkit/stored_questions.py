@@ -21,8 +21,14 @@ MOST_IN_MEMORY = 50_000
 LINES_AT_ONCE = 256
 
 
-def collect_questions(questions: Iterable[Question]) -> Sequence[Question]:
+def collect_questions(
+    questions: Iterable[Question], *, have_different_ids: bool = False
+) -> Sequence[Question]:
     """Keep questions: in memory, or in a file if there are more than `MOST_IN_MEMORY`.
+
+    Args:
+        questions: to be kept.
+        have_different_ids: whether it is known that no two of them have the same id.
 
     Raises:
         BenchmarkError: there is no room for the file.
@@ -30,7 +36,9 @@ def collect_questions(questions: Iterable[Question]) -> Sequence[Question]:
     rest = iter(questions)
     first = tuple(islice(rest, MOST_IN_MEMORY))
     further = next(rest, None)
-    return first if further is None else StoredQuestions((*first, further), rest)
+    if further is None:
+        return first
+    return StoredQuestions((*first, further), rest, have_different_ids=have_different_ids)
 
 
 class StoredQuestions(Sequence[Question]):
@@ -41,12 +49,15 @@ class StoredQuestions(Sequence[Question]):
 
     Args:
         parts: all questions, part after part.
+        have_different_ids: whether it is known that no two of them have the same id, so that it
+            need not be found out by reading all of them.
 
     Raises:
         BenchmarkError: there is no room for the file.
     """
 
-    def __init__(self, *parts: Iterable[Question]) -> None:
+    def __init__(self, *parts: Iterable[Question], have_different_ids: bool = False) -> None:
+        self.have_different_ids = have_different_ids
         self._ends = array("Q", [0])
         """Where each line ends; the first begins at 0."""
         self._lock = Lock()

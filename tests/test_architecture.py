@@ -20,11 +20,12 @@ PACKAGE = Path(evalkit.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 WRITERS = (
+    *("downloads.py", "loaders/hub.py", "loaders/picture_store.py", "loaders/web.py"),
     *("models/fetching.py", "models/findings.py"),
     *("runs/batch_log.py", "runs/folder.py", "runs/journal.py", "runs/parts.py"),
     "logs.py",
 )
-"""What writes to the disk: the caches of models, the run folders, and logs where a user wants."""
+"""What writes to the disk: caches of sets and models, run folders, logs where a user wants."""
 
 WRITING = ("write_text", "write_bytes", "mkdir", "unlink", "rmdir", "touch", "rename", "symlink_to")
 
@@ -43,7 +44,7 @@ def test_no_module_is_named_for_nothing() -> None:
     assert [path for path in MODULES if vague & set(path.with_suffix("").parts[-2:])] == []
 
 
-def test_http_is_spoken_by_the_api_and_where_weights_come_from_only() -> None:
+def test_http_is_spoken_by_the_api_and_by_what_fetches_files_only() -> None:
     graph = grimp.build_graph("evalkit", include_external_packages=True, cache_dir=None)
     speakers = set()
     for client in ("httpx", "requests", "urllib3", "aiohttp", "anthropic"):
@@ -51,7 +52,7 @@ def test_http_is_spoken_by_the_api_and_where_weights_come_from_only() -> None:
             speakers |= graph.find_modules_that_directly_import(client)
     own = {name for name in speakers if not name.startswith("evalkit.api.")}
     assert "evalkit.api.client" in speakers
-    assert own == {"evalkit.models.fetching", "evalkit.models.local"}
+    assert own == {"evalkit.downloads", "evalkit.models.local"}
 
 
 def writes_files(call: ast.Call) -> bool:
@@ -66,7 +67,7 @@ def writes_files(call: ast.Call) -> bool:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_run_folders_and_caches_of_models_are_written(path: Path) -> None:
+def test_only_run_folders_and_caches_are_written(path: Path) -> None:
     if path.relative_to(PACKAGE).as_posix() in WRITERS:
         return
     tree = ast.parse(path.read_text(encoding="utf-8"))

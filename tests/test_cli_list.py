@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.benchmarks import list_definitions
+from evalkit.cli.list import PLACES
 from evalkit.models.catalogue import load_catalogue
 from evalkit.models.weights import load_weights_table, weights_folder
 from evalkit.reports.tables import percent
@@ -47,13 +48,16 @@ def test_the_table_and_json_list_the_same_benchmarks(capsys: pytest.CaptureFixtu
     assert [row["benchmark"] for row in facts] == names
     assert {"everyday", "facts", "mmlu"} <= set(names)
     assert table.out.split("\n")[0].split() == [
-        *("Benchmark", "Questions", "Chance", "On", "disk", "Licence", "Title")
+        *("Benchmark", "Questions", "Chance", "Where", "Licence", "Title")
     ]
-    for row, cells in zip(facts, cells_of(table.out), strict=True):
-        questions = "-" if row["questions"] is None else str(row["questions"])
-        on_disk = "yes" if row["on_disk"] else "no"
-        expected = [row["benchmark"], questions, percent(row["chance"]), on_disk]
-        assert cells == [*expected, row["licence"], row["title"]]
+    rows, notes = cells_of(table.out)[: len(facts)], table.out.splitlines()[2 + len(facts) :]
+    for row, cells in zip(facts, rows, strict=True):
+        doubts = {key: "?" if key in row["unverified"] else "" for key in ("questions", "licence")}
+        questions = "-" if row["questions"] is None else f"{row['questions']}{doubts['questions']}"
+        expected = [row["benchmark"], questions, percent(row["chance"]), PLACES[row["place"]]]
+        assert cells == [*expected, f"{row['licence']}{doubts['licence']}", row["title"]]
+        assert row["on_disk"] is (row["place"] in ("beside", "data", "cache"))
+    assert [note.partition(":")[0] for note in notes] == ["to fetch", "?"]
     everyday = next(row for row in facts if row["benchmark"] == "everyday")
     assert everyday["on_disk"] is True
     assert (everyday["questions"], everyday["chance"]) == (300, 0.25)
@@ -86,7 +90,7 @@ def test_definitions_of_the_working_directory_are_listed_as_they_stand(
     listed = call(capsys, "list")
     assert listed.code == 0
     own = next(cells for cells in cells_of(listed.out) if cells[0] == "own")
-    assert own == ["own", "3", "25.0", "no", "CC0-1.0", "[red]Own[/red] �[2J"]
+    assert own == ["own", "3", "25.0", "missing", "CC0-1.0", "[red]Own[/red] �[2J"]
     assert any(cells[0] == "everyday" for cells in cells_of(listed.out))
     assert [line.split(": ")[:2] for line in listed.err.splitlines()] == [
         ["evalkit", "benchmarks/broken.toml"],

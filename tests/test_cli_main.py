@@ -164,9 +164,9 @@ MISTAKES = [
     "run odd.csv --model m",
     "run folder.csv --model m",
     "run broken.toml --model m",
-    "run mmlu --model m",
-    "run mmlu --model m --data nosuch",
-    "run mmlu --model m --data file",
+    "run mmmu-pro --model m",
+    "run mmmu-pro --model m --data nosuch",
+    "run mmmu-pro --model m --data file",
     f"run {'x' * 300} --model m",
     f"run {'x' * 300}.csv --model m",
     f"run sums.jsonl --model m --results {'x' * 300}",
@@ -224,9 +224,12 @@ def test_a_model_that_no_server_can_have_is_refused(
     ("line", "words"),
     [
         ("run evryday --model m", ["'evryday'", "everyday", "evalkit list"]),
-        ("show agieval", ["'agieval'", "agieval-sat-math"]),
-        ("run mmlu --model m", ["https://github.com/hendrycks/test", "--data", "EVALKIT_DATA"]),
-        ("run mmlu --model m --data sets", ["nothing matches below sets"]),
+        ("show agieval", ["'agieval'", "agieval-aqua-rat"]),
+        (
+            "run mmmu-pro --model m",
+            ["https://github.com/MMMU-Benchmark/MMMU", "--data", "EVALKIT_DATA"],
+        ),
+        ("run mmmu-pro --model m --data sets", ["nothing matches below sets"]),
         ("run sums.jsonl --model m --results file", ["--results file", "folder"]),
         ("run sums.jsonl --model m --limit 0", ["limit 0", "at least 1"]),
         ("run sums.jsonl --model m --temperature hot", ["--temperature", "'hot'", "0 to 1"]),
@@ -362,7 +365,7 @@ def test_this_process_survives_a_reader_that_goes_away(
     os.close(reading)
     with os.fdopen(writing, "w", buffering) as pipe:
         monkeypatch.setattr("sys.stdout", pipe)
-        assert main(["list"]) == 4
+        assert main(["show", "everyday", "--facts"]) == 4
     monkeypatch.undo()
     assert capsys.readouterr() == ("", "")
 
@@ -373,7 +376,7 @@ def test_this_process_survives_a_full_disk(
 ) -> None:
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr("sys.stdout", full)
-        assert main(["list"]) == 4
+        assert main(["show", "everyday", "--facts"]) == 4
     monkeypatch.undo()
     error = "evalkit: standard output can't be written: No space left on device\n"
     assert capsys.readouterr() == ("", error)

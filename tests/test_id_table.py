@@ -33,6 +33,21 @@ def test_it_says_what_a_dict_says(
         assert (name in table) == (name in known)
 
 
+@given(names=st.lists(st.text(max_size=2), max_size=60), few=st.sampled_from([0, 5, 1000]))
+def test_it_tells_a_new_id_from_a_known_one_and_leaves_that_as_it_is(
+    names: list[str], few: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(id_table, "FEW", few)
+        patch.setattr(id_table, "FIRST_SLOTS", 4)
+        table, known = IdTable(), dict[str, int]()
+        for number, name in enumerate(names):
+            assert table.add_new(name, number) is (name not in known)
+            known.setdefault(name, number)
+    assert len(table) == len(known)
+    assert {name: table.get(name) for name in known} == known
+
+
 def test_half_a_sign_is_an_id_too() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(id_table, "FEW", 0)

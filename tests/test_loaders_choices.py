@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from evalkit.loaders.choices import (
     ChoiceForm,
     FieldError,
+    FixedChoices,
     FoundChoices,
+    ItemList,
+    KeyedChoices,
     LetteredText,
     ListColumn,
     ParallelLists,
@@ -45,6 +48,68 @@ def refusal(form: ChoiceForm, **values: Any) -> str:
     with pytest.raises(FieldError) as caught:
         find(form, **values)
     return f"{caught.value.field}: {caught.value.remedy}"
+
+
+# Lists as Python writes them, labels with texts, objects, the same for all
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        ("['red', 'it\\'s blue', \"green\"]", ("red", "it's blue", "green")),
+        ("['$\\\\alpha$', '007', '1.50']", ("$\\alpha$", "007", "1.50")),
+        (" ('red', 'blue') ", ("red", "blue")),
+        ("[1, 2]", ("1", "2")),
+    ],
+)
+def test_a_list_may_be_a_text_as_python_writes_it(text: str, texts: tuple[str, ...]) -> None:
+    assert find(ListColumn(column="options", literal=True), options=text).texts == texts
+
+
+@pytest.mark.parametrize(
+    "text", ["", "red", "['red'", "__import__('os')", "[" * 5000, "'red'", "{1: 2}", "[1.5]", None]
+)
+def test_a_text_that_python_would_not_write_is_refused(text: str | None) -> None:
+    assert refusal(ListColumn(column="options", literal=True), options=text).startswith("options: ")
+
+
+def test_labels_may_name_their_texts() -> None:
+    """Tables give each row all labels, with nothing behind those that it has not."""
+    found = find(KeyedChoices(column="options"), options={"A": "red", "B": " blue", "E": None})
+
+    assert found == FoundChoices(texts=("red", "blue"), labels=("A", "B"))
+    assert refusal(KeyedChoices(column="options"), options=["red"]).startswith("options: expected")
+
+
+ITEMS = ItemList(column="question.choices", text="text", label="label")
+
+
+def test_choices_may_be_objects() -> None:
+    """CommonsenseQA's authors write them so."""
+    choices = [{"label": "A", "text": "red"}, {"label": "B", "text": "blue"}]
+    found = find(ITEMS, question={"choices": choices})
+
+    assert found == FoundChoices(texts=("red", "blue"), labels=("A", "B"))
+
+
+@pytest.mark.parametrize(
+    ("choices", "complaint"),
+    [
+        (None, "question.choices: expected a list of objects"),
+        (["red"], "question.choices: expected a list of objects"),
+        ([{"label": "A"}], "question.choices.text: expected text"),
+        ([{"text": "red"}], "question.choices.label: expected text"),
+        ([{"label": "A", "text": "x"}] * 2, "question.choices: expected different labels"),
+    ],
+)
+def test_objects_that_lack_something_are_refused(choices: object, complaint: str) -> None:
+    assert refusal(ITEMS, question={"choices": choices}) == complaint
+
+
+def test_choices_may_be_the_same_in_all_rows() -> None:
+    found = find(FixedChoices(texts=("no", "yes")))
+
+    assert found == FoundChoices(texts=("no", "yes"), labels=("A", "B"))
 
 
 # Separate columns

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from evalkit.loaders.choices import (
     ChoiceForm,
+    FixedChoices,
+    ItemList,
+    KeyedChoices,
     LetteredText,
     ListColumn,
     ParallelLists,
@@ -27,6 +30,7 @@ from evalkit.loaders.definition import (
     parse_source,
 )
 from evalkit.loaders.fields import FieldMap
+from evalkit.loaders.hub_layout import HubSet
 from evalkit.loaders.source import Source
 
 FILES = {"files": ["q.csv"]}
@@ -102,6 +106,58 @@ def test_a_source_that_cannot_be_used_is_refused(table: dict[str, Any], complain
     assert complaint in str(caught.value)
 
 
+def test_every_key_of_a_set_on_the_hub_is_read() -> None:
+    table = tomllib.loads(
+        """
+        hub = "owner/name"
+        revision = "0123abcd"
+        configs = ["law", "art"]
+        split = "validation"
+        example_split = "dev"
+        paths = ["{config}/{split}.csv"]
+        """
+    )
+
+    assert parse_source(table).hub == HubSet(
+        repository="owner/name",
+        revision="0123abcd",
+        configs=("law", "art"),
+        split="validation",
+        example_split="dev",
+        paths=("{config}/{split}.csv",),
+    )
+    assert parse_source({"hub": "a/b", "config": "law"}).hub == HubSet(
+        repository="a/b", configs=("law",)
+    )
+    assert parse_source({"hub": "a/b", "configs": "*"}).hub == HubSet(
+        repository="a/b", configs=("*",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        (FILES | {"split": "test"}, "source.split needs source.hub"),
+        ({"hub": "mmlu"}, "source.hub = 'mmlu': expected owner/name"),
+        ({"hub": "a/b/c"}, "source.hub = 'a/b/c': expected owner/name"),
+        ({"hub": "a/b", "config": "x", "configs": ["y"]}, "source.config is one too many"),
+        ({"hub": "a/b", "configs": ["x", "x"]}, "source.configs names 'x' more than once"),
+        ({"hub": "a/b", "configs": ["*", "x"]}, "stands for all: name no others"),
+        ({"hub": "a/b", "revision": 1}, "source.revision = 1: expected a text"),
+        ({"hub": "a/b", "sha256": "abc"}, "source.sha256 = 'abc': expected a table of files"),
+        ({"hub": "a/b", "sha256": {"q": "abc"}}, "q = 'abc': expected 64 digits"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_set_on_the_hub_that_cannot_be_told_is_refused(
+    table: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        parse_source(table)
+
+    assert complaint in str(caught.value)
+
+
 def test_columns_need_stem_choices_and_answer_alone() -> None:
     assert parse_fields(COLUMNS) == FieldMap(
         stem=("question",), choices=ListColumn(column="options"), answer="answer"
@@ -132,7 +188,7 @@ def test_every_key_of_the_columns_is_read() -> None:
         answer_is="index1",
         id="id",
         group="subject",
-        cluster="passage",
+        cluster=("passage",),
         example="is_example",
         images=("image_1", "image_2"),
         metadata=("source", "year"),
@@ -152,6 +208,13 @@ def test_every_key_of_the_columns_is_read() -> None:
             '{ texts = "c.text", labels = "c.label" }',
             ParallelLists(texts="c.text", labels="c.label"),
         ),
+        ('{ list = "options", literal = true }', ListColumn(column="options", literal=True)),
+        ('{ keyed = "options" }', KeyedChoices(column="options")),
+        (
+            '{ items = "q.choices", text = "text", label = "key" }',
+            ItemList(column="q.choices", text="text", label="key"),
+        ),
+        ('{ fixed = ["no", "yes"] }', FixedChoices(texts=("no", "yes"))),
         ('{ lettered = "input" }', LetteredText(column="input")),
         ('{ right = "best", wrong = ["worse"] }', RightAndWrong(right="best", wrong=("worse",))),
         (
@@ -160,7 +223,7 @@ def test_every_key_of_the_columns_is_read() -> None:
         ),
     ],
 )
-def test_choices_are_declared_in_one_of_six_forms(text: str, form: ChoiceForm) -> None:
+def test_choices_are_declared_in_one_of_several_forms(text: str, form: ChoiceForm) -> None:
     assert parse_choice_form(tomllib.loads(f"choices = {text}")["choices"]) == form
 
 
@@ -194,6 +257,11 @@ def test_every_form_that_the_error_names_is_one(example: str) -> None:
         {"list": 3},
         {"list": "options", "labelled": "yes"},
         {"list": "options", "lettered": "options"},
+        {"list": "options", "literal": 1},
+        {"fixed": ["yes"]},
+        {"fixed": "yes"},
+        {"items": "choices", "text": "text"},
+        {"keyed": ["options"]},
         {"texts": "c.text"},
         {"texts": "c.text", "labels": "c.label", "answer": "x"},
         {"lettered": "input", "separator": ";"},

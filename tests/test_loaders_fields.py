@@ -15,6 +15,9 @@ from evalkit.errors import QuestionSetError, RowProblem
 from evalkit.images import Image, read_image, refer_to_image
 from evalkit.loaders.choices import (
     ChoiceForm,
+    FixedChoices,
+    ItemList,
+    KeyedChoices,
     LetteredText,
     ListColumn,
     ParallelLists,
@@ -23,6 +26,7 @@ from evalkit.loaders.choices import (
     SeparateColumns,
 )
 from evalkit.loaders.fields import AnswerForm, FieldMap, PlacedRow, build_question_set
+from evalkit.loaders.filters import RowFilter
 from evalkit.loaders.records import Record, Row
 from evalkit.questions import Question, QuestionSet, digest_of, shuffle_choices
 
@@ -192,7 +196,9 @@ def test_each_question_may_have_another_number_of_choices() -> None:
         ("letter", True, "answer = True: expected text"),
         ("letter", {"a": 1}, "answer = {'a': 1}: expected text"),
         ("index0", 3, "answer = 3: expected a whole number from 0 to 2"),
-        ("index0", -1, "answer = -1: expected a whole number from 0 to 2"),
+        ("index0", -2, "answer = -2: expected a whole number from 0 to 2"),
+        ("index0", -1, "answer = -1: the row has no answer"),
+        ("letter", "?", "answer = '?': the row has no answer"),
         ("index0", "1.0", "answer = '1.0': expected a whole number from 0 to 2"),
         ("index0", "B", "answer = 'B': expected a whole number from 0 to 2"),
         ("index0", "²", "answer = '²': expected a whole number from 0 to 2"),
@@ -223,7 +229,7 @@ def test_an_answer_that_names_no_choice_is_refused_with_what_would_be_right(
         ({"question": ""}, "question = '': the question has no text"),
         ({"question": " \n"}, r"question = ' \n': the question has no text"),
         ({"question": None}, "question = missing: the question has no text"),
-        ({"question": ["Which?"]}, "question = ['Which?']: expected text"),
+        ({"question": ["Which?", None]}, "question = missing: expected text"),
         ({"choices": None}, "choices = missing: expected a list of texts"),
         ({"choices": []}, "choices = []: expected 2 to 26 choices, found 0"),
         ({"choices": ["red"]}, "choices = ['red']: expected 2 to 26 choices, found 1"),
@@ -319,12 +325,29 @@ def test_choices_alone_are_no_question() -> None:
 
 
 def test_subject_cluster_and_metadata_are_kept_beside_the_question() -> None:
-    fields = mapping(group="subject", cluster="passage", metadata=("rationale", "nothing"))
+    fields = mapping(group="subject", cluster=("passage",), metadata=("rationale", "nothing"))
     question = build_one(fields, subject=" colours ", passage="p1", rationale="It is.", other="x")
 
     assert (question.group, question.cluster) == ("colours", "p1")
     assert question.metadata == {"rationale": "It is."}
     assert question.stem == "Which?"
+
+
+@pytest.mark.parametrize(
+    ("row", "cluster"),
+    [
+        ({"category": "Age", "template": 7}, "Age / 7"),
+        ({"category": "Age"}, "Age"),
+        ({"category": " ", "template": None}, None),
+    ],
+)
+def test_columns_that_only_together_name_a_cluster_are_joined(
+    row: dict[str, Any], cluster: str | None
+) -> None:
+    fields = mapping(cluster=("category", "template"))
+
+    assert build_one(fields, **row).cluster == cluster
+    assert fields.columns >= {"category", "template"}
 
 
 @pytest.mark.parametrize(
@@ -621,7 +644,7 @@ def test_an_id_that_stands_there_twice_is_found_in_whatever_file(
 
 def test_what_questions_share_is_in_memory_once() -> None:
     names = ["".join(["pla", "nets"]) for _ in range(2)]  # two texts that are equal
-    fields = mapping(group="group", cluster="cluster")
+    fields = mapping(group="group", cluster=("cluster",))
     rows = ({**ROW, "question": name, "group": name, "cluster": name} for name in names)
     one, other = build(fields, *rows).questions
 
@@ -665,3 +688,87 @@ def test_any_row_is_a_question_or_a_problem(
         build(mapping(choices=choices, answer_is=answer_is, id="C", images=("image",)), row)
     except QuestionSetError as error:
         assert len(error.problems) == 1
+
+
+# What sets of the hub do
+
+
+def test_true_and_false_are_the_second_and_the_first_of_two_choices() -> None:
+    """BoolQ's answers are so."""
+    fields = mapping(choices=FixedChoices(texts=("no", "yes")), answer_is="index0")
+
+    assert build_one(fields, answer=True).right_texts == ("yes",)
+    assert build_one(fields, answer=False).right_texts == ("no",)
+
+
+def test_too_many_fixed_choices_are_refused() -> None:
+    fields = mapping(choices=FixedChoices(texts=tuple(map(str, range(27)))))
+
+    assert refusal(fields).endswith("expected 2 to 26 choices, found 27")
+
+
+def test_a_list_of_texts_gives_a_question_several_paragraphs() -> None:
+    """PubMedQA's contexts are so."""
+    fields = mapping(stem=("contexts", "question"))
+
+    assert build_one(fields, contexts=["One.", "", "Two."]).stem == "One.\n\nTwo.\n\nWhich?"
+    assert build_one(fields, contexts=[]).stem == "Which?"
+
+
+@pytest.mark.parametrize(
+    ("answers", "withheld"),
+    [
+        ([""] * 10, True),
+        ([None] * 10, True),
+        ([-1] * 10, True),
+        (["?"] * 12 + ["B"] * 11, True),
+        (["?"] * 12 + ["B"] * 12, False),
+        ([""] * 9, False),
+        (["Z"] * 12, False),
+    ],
+)
+def test_a_split_of_which_most_rows_have_no_answer_is_said_to_withhold_them(
+    answers: list[object], withheld: bool
+) -> None:
+    rows = [ROW | {"question": f"{n}?", "answer": answer} for n, answer in enumerate(answers)]
+
+    with pytest.raises(QuestionSetError) as caught:
+        build(PLAIN, *rows)
+    said = "have no answer: this split's answers are withheld, so take another split" in str(
+        caught.value
+    )
+    assert said is withheld
+
+
+def test_all_columns_that_questions_are_made_of_are_known() -> None:
+    fields = mapping(
+        **{key: key for key in ("answer", "id", "group", "example", "history")},
+        stem=("a", "b.c"),
+        cluster=("c", "d"),
+        images=("i",),
+        metadata=("m",),
+        where=(RowFilter(column="w", filled=True),),
+        choices=ParallelLists(texts="x.text", labels="x.label"),
+    )
+
+    assert fields.columns == {
+        *("answer", "id", "group", "example", "history"),
+        *("a", "b.c", "c", "d", "i", "m", "w", "x.text", "x.label"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "columns"),
+    [
+        (SeparateColumns(columns=("A", "B")), ("A", "B")),
+        (ListColumn(column="o"), ("o",)),
+        (KeyedChoices(column="o"), ("o",)),
+        (ItemList(column="o", text="t", label="l"), ("o",)),
+        (FixedChoices(texts=("no", "yes")), ()),
+        (LetteredText(column="o"), ("o",)),
+        (RightAndWrong(right="r", wrong=("w", "v")), ("r", "w", "v")),
+        (PictureChoices(columns=("p", "q")), ("p", "q")),
+    ],
+)
+def test_each_form_of_choices_knows_its_columns(form: ChoiceForm, columns: tuple[str, ...]) -> None:
+    assert form.used_columns == columns

@@ -244,7 +244,7 @@ def test_subject_id_cluster_and_example_are_found(tmp_path: Path) -> None:
     row = {"id": 1, "Category": "space", "passage_id": 3, "example": False}
     fields = one(tmp_path, ITEM | row)
 
-    assert (fields.id, fields.group, fields.cluster) == ("id", "Category", "passage_id")
+    assert (fields.id, fields.group, fields.cluster) == ("id", "Category", ("passage_id",))
     assert fields.example == "example"
 
 
@@ -260,14 +260,14 @@ def test_a_passage_is_shown_before_its_question_and_shared_as_cluster(
     fields = one(tmp_path, row)
     [question] = load(tmp_path, "q.jsonl", json.dumps(row)).questions
 
-    assert (fields.stem, fields.cluster) == ((name, "question"), name)
+    assert (fields.stem, fields.cluster) == ((name, "question"), (name,))
     assert question.stem == "Of planets.\n\nWhich?"
 
 
 def test_a_question_that_is_called_text_is_no_passage(tmp_path: Path) -> None:
     fields = one(tmp_path, {"text": "Which?", "choices": PLANETS, "answer": "A"})
 
-    assert (fields.stem, fields.cluster) == (("text",), None)
+    assert (fields.stem, fields.cluster) == (("text",), ())
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_column_that_can_be_done_without_is_left_out_if_it_cannot_be_used(
 ) -> None:
     fields = one(tmp_path, ITEM | row)
 
-    assert (fields.id, fields.group, fields.cluster, fields.example) == (None,) * 4
+    assert (fields.id, fields.group, fields.cluster, fields.example) == (None, None, (), None)
 
 
 def test_an_answer_column_without_answers_gives_way_to_one_that_has_them(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evalkit.errors import RowProblem
-from evalkit.loaders.jsonl import decode, read_jsonl
+from evalkit.loaders.jsonl import DECODER, decode, read_jsonl
 from evalkit.loaders.records import Record, Row
 
 JSON = st.recursive(
@@ -100,3 +100,26 @@ def test_a_line_that_is_no_object_is_a_problem_and_the_others_are_read(
 @pytest.mark.parametrize("number", ["0.5", "1.0", "0.10", "1e5", "-2.50", "3.14159265358979323846"])
 def test_a_number_with_a_decimal_point_stays_as_it_was_written(number: str) -> None:
     assert decode(f"[{number}]") == [number]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda values: st.lists(values) | st.dictionaries(st.text(), values),
+        max_leaves=9,
+    )
+)
+@example([2**63, 2**64, -(2**63) - 1, 10**30])
+@example({"a": [{"b": 1.0}], "c": -0.0})
+def test_the_fast_reader_says_what_the_slow_one_says(value: object) -> None:
+    text = json.dumps(value)
+
+    assert repr(decode(text)) == repr(DECODER.decode(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1.50", "[1e3]", '{"a": 1, "a": 2}', "-0", "1E400", "NaN", '"\\ud800"', "0.1" + "0" * 50],
+)
+def test_numbers_and_oddities_come_as_the_slow_reader_takes_them(text: str) -> None:
+    assert repr(decode(text)) == repr(DECODER.decode(text))

@@ -167,6 +167,13 @@ COUNTS = {
     "truthfulqa-mc1": 150,
     "puzzlevqa": 100,
     "mmmu-pro": 7,
+    # A row of each of the last two of its three tasks here is cut wrongly, and left out.
+    "bbh": 250 + 249 + 177,
+    "bbh-causal-judgement": 187,
+    "hellaswag": 200,
+    "mmlu-stem": 345,
+    "mmlu-humanities": 126,
+    "mmlu-social-sciences": 110,
 }
 
 
@@ -215,10 +222,11 @@ def test_a_definition_says_how_many_questions_the_published_set_has(name: str, l
     assert f"{load(name).definition.questions:,}" in sizes
 
 
-def test_every_definition_of_a_published_set_is_tried_here() -> None:
-    names = {path.stem for path in list_definitions()}
+def test_every_definition_that_finds_a_slice_is_tried_here() -> None:
+    definitions = map(parse_definition, list_definitions())
+    found = {d.name for d in definitions if d.find_files(d.source.files, DATA)}
 
-    assert names == {*COUNTS, "everyday", "facts"}
+    assert found == {*COUNTS, "everyday", "facts"}
 
 
 # MMLU
@@ -668,7 +676,10 @@ def test_a_prompt_holds_every_choice_behind_its_letter() -> None:
         for question in load(name).question_set.questions:
             shown = build_prompt(question, form).question
             lines = [f"({a}) {c}" for a, c in zip(ascii_uppercase, question.choices, strict=False)]
-            assert shown == "\n\n".join([question.stem, "\n".join(lines)])
+            assert shown.endswith("\n\n".join([question.stem, "\n".join(lines)]))
+            assert (shown == "\n\n".join([question.stem, "\n".join(lines)])) is (
+                name != "hellaswag"
+            )
 
 
 # Without definition

@@ -52,6 +52,16 @@ def test_they_read_back_equal_however_they_are_read(
 STORED = StoredQuestions(MANY[:10], iter(MANY[10:]))
 
 
+def test_questions_that_are_known_to_differ_are_not_read_to_find_it_out() -> None:
+    """A million of them take ten seconds to read."""
+    twice = StoredQuestions(MANY[:1], MANY[:1])
+    with pytest.raises(ValueError, match="q0: 2 questions have this id"):
+        QuestionSet(questions=twice)
+
+    told = StoredQuestions(MANY[:1], MANY[:1], have_different_ids=True)
+    assert len(QuestionSet(questions=told).questions) == 2
+
+
 def test_all_come_in_their_order() -> None:
     assert tuple(STORED) == MANY
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from evalkit.cli.exit_codes import FINE
 from evalkit.cli.options import Commands, add_data_option, new_parser, print_note
@@ -32,6 +32,15 @@ THINKING = {
     "unknown": "-",
 }
 """Whether a model thinks before it answers evalkit's questions; "off": it is told not to."""
+
+PLACES = {
+    "beside": "shipped",
+    "data": "data folder",
+    "cache": "cached",
+    "fetch": "to fetch",
+    "missing": "missing",
+}
+"""Where a benchmark's questions are, in words."""
 
 LEGEND = """Temp.: takes a temperature. Schema, tool: its replies can be bound by one.
 Thinks: before it answers; off: unless told not to. Price: dollars for a million
@@ -76,7 +85,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({args.what: rows}, indent=2))
     elif rows:
-        (print_models if args.what == "models" else print_table)(rows)
+        (print_models if args.what == "models" else print_benchmarks)(rows)
     return FINE
 
 
@@ -91,18 +100,46 @@ def list_benchmarks(args: argparse.Namespace) -> list[dict[str, Any]]:
         except BenchmarkError as error:
             print_note(f"evalkit: {error}")
             continue
-        found = definition.find_files(definition.source.files, args.data)
+        place = definition.locate(args.data)
         rows.append(
             {
                 "benchmark": definition.name,
                 "questions": definition.questions,
                 "chance": definition.chance,
-                "on_disk": bool(found),
+                "on_disk": place not in ("fetch", "missing"),
+                "place": place,
                 "licence": definition.licence.split(",")[0],
                 "title": definition.title,
+                "unverified": definition.unverified,
             }
         )
     return rows
+
+
+def summarize_benchmark(row: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the table; a question mark stands with what nobody has verified."""
+    doubtful = {
+        key: f"{row[key]}?"
+        for key in ("questions", "licence")
+        if key in row["unverified"] and row[key] is not None
+    }
+    return {
+        "benchmark": row["benchmark"],
+        "questions": row["questions"],
+        "chance": row["chance"],
+        "where": PLACES[row["place"]],
+        "licence": row["licence"],
+        "title": row["title"],
+    } | doubtful
+
+
+def print_benchmarks(rows: list[dict[str, Any]]) -> None:
+    """Print the table of benchmarks, and what the marks in it mean."""
+    print_table([summarize_benchmark(row) for row in rows])
+    if any(row["place"] == "fetch" for row in rows):
+        print("to fetch: `run` and others bring it here when they first need it, and keep it.")
+    if any(row["unverified"] for row in rows):
+        print("?: nobody has held this against the published set.")
 
 
 def list_models(served: Sequence[ServedModel] | None = None) -> list[dict[str, Any]]:
@@ -215,7 +252,9 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     table = new_table("", left=(), right=())
     for name in rows[0]:
         heading = name.replace("_", " ").capitalize()
-        table.add_column(heading, justify="right" if name in numbers else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if name in numbers else "left"
+        # A name is there to be copied: it is never broken.
+        table.add_column(heading, justify=justify, overflow="fold", no_wrap=name == "benchmark")
     for row in rows:
         table.add_row(*(clean(render_cell(name, value)) for name, value in row.items()))
     print(render_table(table), end="")

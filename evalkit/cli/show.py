@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evalkit.cli.exit_codes import FINE
+from evalkit.cli.facts import print_facts
 from evalkit.cli.options import Commands, add_asking_options, build_settings, new_parser
 from evalkit.cli.run import print_runs
 from evalkit.cli.score import find_runs
@@ -25,6 +26,7 @@ Images: TypeAlias = "Mapping[str, Image]"
 
 EXAMPLES = """  evalkit show everyday
   evalkit show questions.csv --way prefill --shots 2 --json
+  evalkit show arc-challenge --facts
   evalkit show mmlu --data ~/sets --model claude-opus-5-5
   evalkit show results/everyday--local-smollm2-135m--prefill--0123456789ab
 """
@@ -49,6 +51,11 @@ def add_parser(commands: Commands) -> None:
         "--id", metavar="ID", help="the question to show (default: one drawn by the seed)"
     )
     parser.add_argument(
+        "--facts",
+        action="store_true",
+        help="print what a benchmark's definition says of it; its questions are not loaded",
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
         help="print the body of the request, with the places of pictures instead of their bytes",
@@ -68,6 +75,9 @@ def execute(args: argparse.Namespace) -> int:
     # A folder may bear the name of a benchmark; a run's name never does.
     if path.is_dir() and (len(path.parts) > 1 or (runs[0] / MANIFEST).is_file()):
         print_runs([load_run(run) for run in runs], as_json=args.json)
+        return FINE
+    if args.facts:
+        print_facts(args.what, args.data, as_json=args.json)
         return FINE
     benchmark = load_benchmark(args.what, data_folder=args.data)
     question = pick_question(benchmark.question_set, args.id, args.seed)
@@ -132,15 +142,19 @@ def pick_question(question_set: QuestionSet, wanted: str | None, seed: int) -> Q
         UsageError: there is no question with this id.
     """
     from evalkit.errors import UsageError
-    from evalkit.questions import rank_by_seed
+    from evalkit.questions import digest_of
 
+    # One after the other: there may be millions.
     if wanted is None:
-        ranked = rank_by_seed(question_set.questions, seed)
-        return min(ranked, key=lambda question: not question.has_one_answer)
-    by_id = {question.id: question for question in question_set.questions}
-    if wanted in by_id:
-        return by_id[wanted]
-    near = difflib.get_close_matches(wanted, by_id, n=3, cutoff=0.4) or list(by_id)[:3]
+        return min(
+            question_set.questions,
+            key=lambda question: (not question.has_one_answer, digest_of(str(seed), question.id)),
+        )
+    for question in question_set.questions:
+        if question.id == wanted:
+            return question
+    ids = [question.id for question in question_set.questions]
+    near = difflib.get_close_matches(wanted, ids, n=3, cutoff=0.4) or ids[:3]
     raise UsageError(f"no question has the id {wanted!r}; near it: {', '.join(near)}")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import dropwhile
 from string import ascii_uppercase
@@ -62,6 +63,11 @@ class SeparateColumns:
 
     columns: tuple[str, ...]
 
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return self.columns
+
     def find(self, record: Record) -> FoundChoices:
         """Take the cells up to the last that is not empty."""
         cells = [record.get(column) for column in self.columns]
@@ -78,14 +84,22 @@ class ListColumn:
     """One column that holds a list: `choices = "options"`.
 
     With `labelled`, each choice carries its own letter, `(A) 2` or `A)125`, which is taken off.
+    With `literal`, the list is a text as Python writes it: `"['red', 'blue']"`.
     """
 
     column: str
     labelled: bool = False
+    literal: bool = False
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.column,)
 
     def find(self, record: Record) -> FoundChoices:
         """Take the items of the list."""
-        texts = text_list(self.column, record.get(self.column))
+        value = record.get(self.column)
+        texts = text_list(self.column, read_literal(self.column, value) if self.literal else value)
         if self.labelled and len(texts) <= len(ascii_uppercase):
             texts = tuple(self.take_label(text, i) for i, text in enumerate(texts))
         return FoundChoices(texts=texts, labels=letters(len(texts)))
@@ -106,6 +120,11 @@ class ParallelLists:
     texts: str
     labels: str
 
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.texts, self.labels)
+
     def find(self, record: Record) -> FoundChoices:
         """Take the items of both lists, which must be equally long."""
         texts = text_list(self.texts, record.get(self.texts))
@@ -117,10 +136,77 @@ class ParallelLists:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedChoices:
+    """One column that holds labels with their texts: `choices = { keyed = "options" }`."""
+
+    column: str
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.column,)
+
+    def find(self, record: Record) -> FoundChoices:
+        """Take labels and texts; a label without text is no choice: tables give all rows all."""
+        value = record.get(self.column)
+        if not isinstance(value, Mapping):
+            raise FieldError(self.column, value, "expected labels with their texts")
+        filled = {label: text for label, text in value.items() if not is_empty(text)}
+        texts = tuple(text_of(self.column, text) for text in filled.values())
+        return FoundChoices(texts=texts, labels=tuple(map(str, filled)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemList:
+    """A list of objects: `choices = { items = "choices", text = "text", label = "label" }`."""
+
+    column: str
+    text: str
+    label: str
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.column,)
+
+    def find(self, record: Record) -> FoundChoices:
+        """Take text and label of each item."""
+        value = record.get(self.column)
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+            raise FieldError(self.column, value, "expected a list of objects")
+        texts = text_list(f"{self.column}.{self.text}", [item.get(self.text) for item in value])
+        labels = text_list(f"{self.column}.{self.label}", [item.get(self.label) for item in value])
+        if len(set(labels)) != len(labels):
+            raise FieldError(self.column, list(labels), "expected different labels")
+        return FoundChoices(texts=texts, labels=labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedChoices:
+    """The same choices in every row: `choices = { fixed = ["no", "yes"] }`."""
+
+    texts: tuple[str, ...]
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return ()
+
+    def find(self, record: Record) -> FoundChoices:
+        """The same whatever the row."""
+        return FoundChoices(texts=self.texts, labels=letters(len(self.texts)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LetteredText:
     """Choices inside one text: `choices = { lettered = "input" }` for `... (A) red (B) blue`."""
 
     column: str
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.column,)
 
     def find(self, record: Record) -> FoundChoices:
         """Cut the text at (A), (B), (C), ...; what stands before is the question."""
@@ -151,6 +237,11 @@ class RightAndWrong:
     wrong: tuple[str, ...]
     separator: str | None = None
 
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return (self.right, *self.wrong)
+
     def find(self, record: Record) -> FoundChoices:
         """Put the right answer first and the wrong ones after it."""
         texts = [text_of(self.right, record.get(self.right))]
@@ -167,6 +258,11 @@ class PictureChoices:
 
     columns: tuple[str, ...]
 
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """What it reads of a row."""
+        return self.columns
+
     def find(self, record: Record) -> FoundChoices:
         """Take the places of the pictures."""
         form: SeparateColumns | ListColumn = SeparateColumns(columns=self.columns)
@@ -176,7 +272,15 @@ class PictureChoices:
 
 
 ChoiceForm: TypeAlias = (
-    SeparateColumns | ListColumn | ParallelLists | LetteredText | RightAndWrong | PictureChoices
+    SeparateColumns
+    | ListColumn
+    | ParallelLists
+    | KeyedChoices
+    | ItemList
+    | FixedChoices
+    | LetteredText
+    | RightAndWrong
+    | PictureChoices
 )
 
 
@@ -234,4 +338,22 @@ def text_list(field: str, value: object) -> tuple[str, ...]:
     """
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise FieldError(field, value, "expected a list of texts")
-    return tuple(text_of(field, item) for item in value)
+    # Most items are plain texts, of which there are millions: no call for each.
+    return tuple(
+        item.strip() if item.__class__ is str and item.isascii() else text_of(field, item)
+        for item in value
+    )
+
+
+def read_literal(field: str, value: object) -> object:
+    """What a text means as Python writes lists.
+
+    Raises:
+        FieldError: it is no literal.
+    """
+    text = text_of(field, value)
+    try:
+        return ast.literal_eval(text)
+    # What Python's own parser raises for a text that is none, or nested too deeply.
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise FieldError(field, value, "expected a list as Python writes it") from None

@@ -9,6 +9,9 @@ from typing import Any, get_args
 
 from evalkit.loaders.choices import (
     ChoiceForm,
+    FixedChoices,
+    ItemList,
+    KeyedChoices,
     LetteredText,
     ListColumn,
     ParallelLists,
@@ -17,16 +20,25 @@ from evalkit.loaders.choices import (
     SeparateColumns,
 )
 from evalkit.loaders.fields import AnswerForm, FieldMap
+from evalkit.loaders.filters import RowFilter
+from evalkit.loaders.hub_layout import HubSet
 from evalkit.loaders.records import shorten
 from evalkit.loaders.source import FileFormat, Source
 
 Table = Mapping[str, Any]
 
+HUB_KEYS = ("revision", "config", "configs", "split", "example_split", "paths")
+"""Keys of [source] beside `hub`."""
+
 CHOICE_FORMS = (
     'choices = "options"',
     'choices = ["A", "B", "C", "D"]',
     'choices = { list = "options", labelled = true }',
+    'choices = { list = "options", literal = true }',
     'choices = { texts = "choices.text", labels = "choices.label" }',
+    'choices = { keyed = "options" }',
+    'choices = { items = "options", text = "text", label = "label" }',
+    'choices = { fixed = ["no", "yes"] }',
     'choices = { lettered = "input" }',
     'choices = { right = "best", wrong = ["worse"], separator = "; " }',
 )
@@ -42,13 +54,15 @@ def parse_source(table: Table) -> Source:
     Raises:
         DefinitionError: an unknown key, or a value of the wrong kind.
     """
-    check_keys("source", table, Source.__dataclass_fields__)
+    check_keys("source", table, {**Source.__dataclass_fields__, **dict.fromkeys(HUB_KEYS)})
     texts = ("files", "examples", "columns")
     values: dict[str, Any] = {key: read_texts("source", table, key) for key in texts}
     for key in ("folder", "image_folder", "delimiter", "records", "group_from_file"):
         values[key] = read_text("source", table, key)
     values["format"] = read_one_of("source", table, "format", get_args(FileFormat))
-    if not values["files"]:
+    values["hub"] = parse_hub(table)
+    values["sha256"] = parse_digests(table)
+    if not values["files"] and values["hub"] is None:
         raise DefinitionError('source.files is missing; for example files = ["questions.csv"]')
     pattern = values["group_from_file"]
     if pattern is not None and count_groups(pattern) != 1:
@@ -65,6 +79,86 @@ def parse_source(table: Table) -> Source:
             "question file's folder"
         )
     return Source(**values)
+
+
+def parse_hub(table: Table) -> HubSet | None:
+    """Read the keys that say which part of which repository of the hub a set is.
+
+    Raises:
+        DefinitionError: one of them can't be used, or stands there without `hub`.
+    """
+    repository = read_text("source", table, "hub")
+    if repository is None:
+        stray = next((key for key in HUB_KEYS if key in table), None)
+        if stray is not None:
+            raise DefinitionError(f"source.{stray} needs source.hub, such as hub = 'owner/name'")
+        return None
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
+        raise DefinitionError(f"source.hub = {shorten(repository)}: expected owner/name")
+    configs = read_texts("source", table, "configs")
+    if "config" in table:
+        if configs:
+            raise DefinitionError("source.config is one too many: there is source.configs")
+        configs = (read_text("source", table, "config") or "",)
+    check_different("source.configs", configs)
+    if len(configs) > 1 and "*" in configs:
+        raise DefinitionError('source.configs = "*" stands for all: name no others')
+    return HubSet(
+        repository=repository,
+        revision=read_text("source", table, "revision") or "main",
+        configs=configs,
+        split=read_text("source", table, "split") or "test",
+        example_split=read_text("source", table, "example_split"),
+        paths=read_texts("source", table, "paths"),
+    )
+
+
+def parse_digests(table: Table) -> dict[str, str]:
+    """Read `sha256`, the digests of files by name.
+
+    Raises:
+        DefinitionError: it is no table of digests.
+    """
+    digests = table.get("sha256", {})
+    if not isinstance(digests, dict):
+        raise DefinitionError(f"source.sha256 = {shorten(digests)}: expected a table of files")
+    for name, digest in digests.items():
+        if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise DefinitionError(
+                f"source.sha256: {name} = {shorten(digest)}: expected 64 digits, 0 to 9 and a to f"
+            )
+    return digests
+
+
+def parse_filters(table: Table) -> tuple[RowFilter, ...]:
+    """Read `where`, one condition or a list of them.
+
+    Raises:
+        DefinitionError: a condition can't be used.
+    """
+    value = table.get("where", [])
+    return tuple(map(parse_filter, value if isinstance(value, list) else [value]))
+
+
+def parse_filter(value: Any) -> RowFilter:
+    """Read one condition.
+
+    Raises:
+        DefinitionError: it can't be used.
+    """
+    match value:
+        case {"column": str(column), "filled": bool(filled), **rest} if not rest:
+            return RowFilter(column=column, filled=filled)
+        case {"column": str(column), "is": str() | list(), **rest} if not rest:
+            return RowFilter(column=column, allowed=read_texts("columns.where", value, "is"))
+        case {"column": str(column), "is_not": str() | list(), **rest} if not rest:
+            return RowFilter(column=column, refused=read_texts("columns.where", value, "is_not"))
+    raise DefinitionError(
+        f"columns.where = {shorten(value)}: expected one of\n"
+        '  where = { column = "type", is = ["choice"] }\n'
+        '  where = { column = "type", is_not = ["open"] }\n'
+        '  where = { column = "image", filled = true }'
+    )
 
 
 def count_groups(pattern: str) -> int:
@@ -87,9 +181,9 @@ def parse_fields(table: Table) -> FieldMap:
     """
     check_keys("columns", table, {**FieldMap.__dataclass_fields__, "choice_images": None})
     values: dict[str, Any] = {
-        key: read_texts("columns", table, key) for key in ("stem", "metadata", "images")
+        key: read_texts("columns", table, key) for key in ("stem", "cluster", "metadata", "images")
     }
-    for key in ("answer", "id", "group", "cluster", "example", "history"):
+    for key in ("answer", "id", "group", "example", "history"):
         values[key] = read_text("columns", table, key)
     check_different("columns.images", values["images"])
     form = parse_choices(table)
@@ -97,6 +191,7 @@ def parse_fields(table: Table) -> FieldMap:
         read_one_of("columns", table, "answer_is", get_args(AnswerForm)) or "letter"
     )
     values["shuffle_seed"] = read_number("columns", table, "shuffle_seed")
+    values["where"] = parse_filters(table)
     if not values["stem"]:
         raise DefinitionError('columns.stem is missing; for example stem = "question"')
     if values["answer"] is None and not isinstance(form, RightAndWrong):
@@ -143,8 +238,16 @@ def parse_choice_form(value: Any) -> ChoiceForm:
             return ListColumn(column=column)
         case {"list": str(column), "labelled": bool(labelled), **rest} if not rest:
             return ListColumn(column=column, labelled=labelled)
+        case {"list": str(column), "literal": bool(literal), **rest} if not rest:
+            return ListColumn(column=column, literal=literal)
         case {"texts": str(texts), "labels": str(labels), **rest} if not rest:
             return ParallelLists(texts=texts, labels=labels)
+        case {"keyed": str(column), **rest} if not rest:
+            return KeyedChoices(column=column)
+        case {"items": str(column), "text": str(text), "label": str(label), **rest} if not rest:
+            return ItemList(column=column, text=text, label=label)
+        case {"fixed": [_, _, *_], **rest} if not rest:
+            return FixedChoices(texts=read_texts("columns.choices", value, "fixed"))
         case {"lettered": str(column), **rest} if not rest:
             return LetteredText(column=column)
         case {"right": str(right), "wrong": [_, *_], **rest} if set(rest) <= {"separator"}:

@@ -16,11 +16,13 @@ from evalkit.images import Image
 from evalkit.loaders.choices import (
     ChoiceForm,
     FieldError,
+    FixedChoices,
     FoundChoices,
     LetteredText,
     is_empty,
     text_of,
 )
+from evalkit.loaders.filters import RowFilter
 from evalkit.loaders.history import find_history
 from evalkit.loaders.pictures import (
     add_pictures,
@@ -45,6 +47,11 @@ from evalkit.stored_questions import collect_questions
 BRACKETS = "()[]. "
 """What may stand around the letter of an answer."""
 
+NO_ANSWER = "the row has no answer"
+
+FEWEST_WITHHELD = 10
+"""Rows without answer that may be called a split whose answers are withheld."""
+
 ONE_RIGHT = tuple((place,) for place in range(MAX_CHOICES))
 """Shared by the questions that have one right choice."""
 
@@ -65,7 +72,8 @@ class FieldMap:
     answer_is: AnswerForm = "letter"
     id: str | None = None
     group: str | None = None
-    cluster: str | None = None
+    cluster: tuple[str, ...] = ()
+    """Columns that name what a question shares with others; several are joined."""
     example: str | None = None
     """A column of true and false: marks worked examples, which are not asked."""
     metadata: tuple[str, ...] = ()
@@ -76,6 +84,17 @@ class FieldMap:
     """A column with earlier turns of the conversation that the question continues."""
     shuffle_seed: int | None = None
     """Show choices in an order drawn from this seed, for files whose order gives answers away."""
+    where: tuple[RowFilter, ...] = ()
+    """Conditions that rows have to meet; the others are no questions of the set."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """All columns and dotted paths that questions are made of."""
+        single = (self.answer, self.id, self.group, self.example, self.history)
+        filters = (condition.column for condition in self.where)
+        texts = (*self.stem, *self.cluster, *self.metadata)
+        named = (*texts, *self.images, *self.choices.used_columns)
+        return frozenset((*named, *filters, *filter(None, single)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +122,24 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
     """
     examples: list[Question] = []
     problems: list[RowProblem] = []
-    questions = collect_questions(build_questions(rows, fields, examples, problems))
+    questions = collect_questions(
+        build_questions(rows, fields, examples, problems), have_different_ids=True
+    )
     if problems:
-        raise QuestionSetError(tuple(problems))
+        usable = len(questions) + len(examples)
+        raise QuestionSetError(tuple(problems), hint=find_withheld(problems, usable))
     return QuestionSet(questions=questions, examples=tuple(examples))
+
+
+def find_withheld(problems: list[RowProblem], usable: int) -> str:
+    """What to do if most rows have no answer, as in the test splits of many sets; else nothing."""
+    open_rows = sum(problem.remedy == NO_ANSWER for problem in problems)
+    if open_rows < FEWEST_WITHHELD or 2 * open_rows <= len(problems) + usable:
+        return ""
+    return (
+        f"{open_rows:,} of {len(problems) + usable:,} have no answer: this split's answers are "
+        "withheld, so take another split, such as validation"
+    )
 
 
 def build_questions(
@@ -128,18 +161,20 @@ def build_questions(
         if isinstance(placed.row, RowProblem):
             problems.append(placed.row)
             continue
+        if not all(condition.takes(placed.row) for condition in fields.where):
+            continue
         try:
             question = build_question(placed.row, fields, placed)
-            if question.id in places:
+            is_example = fields.example is not None and is_marked(placed.row, fields.example)
+            if not places.add(question.id, placed.path, placed.row.line):
                 if fields.id is not None:
                     remedy = f"stands already at {places.find(question.id)}; give each row its own"
                     raise FieldError(fields.id, question.id, remedy)
                 question = number_repetition(question, places)
-            is_example = fields.example is not None and is_marked(placed.row, fields.example)
+                places.add(question.id, placed.path, placed.row.line)
         except FieldError as error:
             problems.append(as_problem(placed, error))
             continue
-        places.add(question.id, placed.path, placed.row.line)
         if is_example:
             examples.append(question)
         else:
@@ -171,7 +206,7 @@ def build_question(record: Record, fields: FieldMap, placed: PlacedRow) -> Quest
     stem, choices, images = place_pictures(record, fields, found, stem, placed.image_folder)
     name = None if fields.id is None else read_id(record, fields.id)
     group = read_shared(record, fields.group) or placed.group
-    cluster = read_shared(record, fields.cluster)
+    cluster = read_cluster(record, fields.cluster)
     history = find_history(record, fields.history)
     if name is None:
         digests = (image.digest for image in images)
@@ -228,6 +263,8 @@ def check_choices(form: ChoiceForm, found: FoundChoices) -> None:
 def choice_field(form: ChoiceForm) -> str:
     """The column or columns of the choices, for a message."""
     names: list[str] = []
+    if isinstance(form, FixedChoices):
+        return "choices"
     for attribute in ("columns", "column", "texts", "right"):
         value = getattr(form, attribute, ())
         names += [value] if isinstance(value, str) else value
@@ -238,7 +275,8 @@ def build_stem(record: Record, fields: FieldMap, found: FoundChoices) -> str:
     """Join the texts of the question, leaving out the columns that are empty in this row."""
     shared = fields.choices.column if isinstance(fields.choices, LetteredText) else None
     parts = [
-        found.stem if column == shared else read_optional(record, column) for column in fields.stem
+        found.stem if column == shared else read_paragraphs(record, column)
+        for column in fields.stem
     ]
     if not parts[-1]:
         last = fields.stem[-1]
@@ -262,10 +300,26 @@ def read_optional(record: Record, column: str | None) -> str | None:
     return None if value is None else text_of(column, value) or None
 
 
+def read_paragraphs(record: Record, column: str) -> str | None:
+    """A text that may be missing; of a list of texts, each becomes a paragraph."""
+    value = record.get(column)
+    if isinstance(value, list):
+        return "\n\n".join(filter(None, (text_of(column, part) for part in value))) or None
+    return None if value is None else text_of(column, value) or None
+
+
 def read_shared(record: Record, column: str | None) -> str | None:
     """A text that may be missing, kept in memory once for all the questions that share it."""
     text = read_optional(record, column)
     return None if text is None else sys.intern(text)
+
+
+def read_cluster(record: Record, columns: tuple[str, ...]) -> str | None:
+    """What a row shares with others, from one column or from several that only together tell."""
+    if len(columns) == 1:
+        return read_shared(record, columns[0])
+    texts = [read_optional(record, column) for column in columns]
+    return sys.intern(" / ".join(filter(None, texts))) or None
 
 
 def is_marked(record: Record, column: str) -> bool:
@@ -284,8 +338,8 @@ def find_right(record: Record, fields: FieldMap, found: FoundChoices) -> tuple[i
         assert found.right
         return found.right
     value = record.get(fields.answer)
-    if is_empty(value):
-        raise FieldError(fields.answer, value, "the row has no answer")
+    if is_withheld(value, fields.answer_is):
+        raise FieldError(fields.answer, value, NO_ANSWER)
     if fields.answer_is == "flags":
         places = read_flags(fields.answer, value, found)
     else:
@@ -296,8 +350,15 @@ def find_right(record: Record, fields: FieldMap, found: FoundChoices) -> tuple[i
     return ONE_RIGHT[places.pop()] if len(places) == 1 else tuple(sorted(places))
 
 
+def is_withheld(value: object, form: AnswerForm) -> bool:
+    """Whether an answer is left open, as in test splits; -1 and ? stand for it on the hub."""
+    return is_empty(value) or (form != "text" and value in (-1, "-1", "?"))
+
+
 def find_one(field: str, value: object, form: AnswerForm, found: FoundChoices) -> int:
     """Position of the choice that one answer names."""
+    if isinstance(value, bool) and form == "index0":
+        return int(value)
     text = text_of(field, value)
     if form == "text":
         return find_text(field, text, found)

@@ -44,7 +44,7 @@ from evalkit.loaders.source import Source, find_format, read_file
 # "correctAnswer" are one.
 STEMS = (
     "question", "stem", "questionstem", "questiontext", "query", "problem", "input", "prompt",
-    "text",
+    "text", "ctx",
 )  # fmt: skip
 PASSAGES = ("passage", "context", "article", "text")
 LISTS = ("choices", "options", "answers", "endings", "alternatives")
@@ -97,6 +97,7 @@ def guess_fields(path: Path) -> Guess:
     if stem is None or choices is None or answer is None:
         raise BenchmarkError(missing_text(stem, choices, answer, names), path=path)
     passage = pick({name: column for name, column in names.items() if column != stem}, PASSAGES)
+    cluster = pick_readable(names, CLUSTERS, records, read_optional) or passage
     fields = FieldMap(
         stem=(stem,) if passage is None else (passage, stem),
         choices=choices,
@@ -104,7 +105,7 @@ def guess_fields(path: Path) -> Guess:
         answer_is=guess_answer_form(path, records, choices, answer),
         id=pick_readable(names, IDS, records, read_id),
         group=pick_readable(names, GROUPS, records, read_optional),
-        cluster=pick_readable(names, CLUSTERS, records, read_optional) or passage,
+        cluster=() if cluster is None else (cluster,),
         example=pick_readable(names, EXAMPLES, records, is_marked),
         images=guess_images(path, filled),
     )

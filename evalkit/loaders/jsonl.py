@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import orjson
+
 from evalkit.errors import RowProblem
 from evalkit.loaders.records import Record, Rows, read_lines, shorten
+
+UNDECIDED = object()
 
 DECODER = json.JSONDecoder(parse_float=str)
 
@@ -46,6 +50,12 @@ def decode(text: str) -> object:
     Raises:
         ValueError: saying what is wrong, and in which column of the line.
     """
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = UNDECIDED  # the standard library takes more, and says better what is wrong
+    if value is not UNDECIDED and not holds_float(value):
+        return value
     if text.startswith("\ufeff"):
         raise ValueError("Unexpected UTF-8 BOM (decode using utf-8-sig) at column 1")
     try:
@@ -54,3 +64,15 @@ def decode(text: str) -> object:
         raise ValueError(f"{error.msg.removesuffix(' at')} at column {error.colno}") from error
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def holds_float(value: object) -> bool:
+    """Whether a decoded value has a number whose text is lost: `1.50` is not 1.5 in a choice."""
+    kind = value.__class__
+    if kind is str or kind is int:
+        return False
+    if kind is list:
+        return any(map(holds_float, value))  # type: ignore[call-overload]
+    if kind is dict:
+        return any(map(holds_float, value.values()))  # type: ignore[attr-defined]
+    return kind is float

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from evalkit.errors import ImageError
+from evalkit.errors import BenchmarkError, ImageError
 from evalkit.images import (
     MARK,
     Image,
@@ -17,7 +17,9 @@ from evalkit.images import (
     renumber_marks,
     write_mark,
 )
+from evalkit.loaders.archive import find_archive, open_file
 from evalkit.loaders.choices import FieldError, is_empty, text_of
+from evalkit.loaders.picture_store import store_picture
 from evalkit.loaders.records import Record
 
 ADDRESS = re.compile(r"https?:", re.IGNORECASE)
@@ -59,6 +61,11 @@ def read_picture(field: str, value: object, folder: Path) -> Image:
     Raises:
         FieldError: it names none, or one that can't be used.
     """
+    data = find_bytes(value)
+    if data is not None:
+        return read_bytes(field, data)
+    if isinstance(value, Mapping):
+        value = value.get("path")
     place = text_of(field, value)
     if WITHIN.match(place):
         raise FieldError(field, place, "write the picture to a file, and the file's path here")
@@ -69,10 +76,43 @@ def read_picture(field: str, value: object, folder: Path) -> Image:
         path = Path(os.path.normpath(Path(root, place)))
         if not path.is_relative_to(root):
             raise FieldError(field, place, f"the path leads out of {root}; put the picture there")
+        if find_archive(path) is not None:
+            return read_packed(field, path)
         return read_image(path)
     except ImageError as error:
         where = f" ({error.path})" if error.path is not None else ""
         raise FieldError(field, place, f"{error.reason}{where}") from error
+
+
+def find_bytes(value: object) -> bytes | None:
+    """The bytes of a picture that lies in the cell itself, as the hub keeps them: {bytes, path}."""
+    data = value.get("bytes") if isinstance(value, Mapping) else value
+    return data if isinstance(data, bytes) else None
+
+
+def read_bytes(field: str, data: bytes) -> Image:
+    """A picture as a file of its own.
+
+    Raises:
+        FieldError: it is no picture, or can't be kept.
+    """
+    try:
+        return read_image(store_picture(data))
+    except ImageError as error:
+        raise FieldError(field, f"{len(data)} bytes", error.reason) from error
+
+
+def read_packed(field: str, path: Path) -> Image:
+    """A picture that lies in an archive.
+
+    Raises:
+        FieldError: it is no picture, or can't be read.
+    """
+    try:
+        with open_file(path) as file:
+            return read_bytes(field, file.read())
+    except BenchmarkError as error:
+        raise FieldError(field, str(path), error.reason) from error
 
 
 def speak_of_pictures(*texts: str) -> bool:

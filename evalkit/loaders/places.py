@@ -22,12 +22,15 @@ class Places:
     def __contains__(self, name: str) -> bool:
         return name in self._numbers
 
-    def add(self, name: str, path: Path, line: int) -> None:
-        """Note a new id, in the order of files and lines."""
+    def add(self, name: str, path: Path, line: int) -> bool:
+        """Note an id unless it is known, in the order of files and lines; say if it was new."""
         if not self._files or self._files[-1][1] is not path:
             self._files.append((self._last, path))
-        self._last = self._files[-1][0] + line
-        self._numbers.add(name, self._last)
+        number = self._files[-1][0] + line
+        if not self._numbers.add_new(name, number):
+            return False
+        self._last = number
+        return True
 
     def find(self, name: str) -> str:
         """File and line of an id."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 from evalkit.errors import BenchmarkError, RowProblem
+from evalkit.loaders.archive import open_file
 
 SHOWN_CHARACTERS = 60
 
@@ -83,18 +83,6 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise wrong_encoding(path, line, error) from error
-
-
-@contextmanager
-def open_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file; whatever keeps it from being read is an error of ours."""
-    try:
-        with path.open("rb") as file:
-            yield file
-    except FileNotFoundError:
-        raise BenchmarkError("no such file", path=path) from None
-    except OSError as error:
-        raise BenchmarkError(f"can't be read: {error.strerror}", path=path) from error
 
 
 def wrong_encoding(path: Path, line: int, error: UnicodeDecodeError) -> BenchmarkError:

@@ -15,20 +15,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from evalkit.downloads import DownloadError, Show, download, hub_endpoint, is_offline
 from evalkit.errors import LocalModelError
 from evalkit.models.weights import Weights, find_row, find_weights, render_bytes, sha256_of
 
-if TYPE_CHECKING:
-    import httpx
-
 DOWNLOADS_AT_ONCE = 4
 CHUNK_BYTES = 1 << 20
-HUB_ADDRESS = "https://huggingface.co"
-
-Show = Callable[[int], object]
-"""Takes the number of bytes that have arrived so far, for a progress bar."""
 
 
 class _SourceError(Exception):
@@ -261,34 +254,12 @@ def _joined(parts: list[Path], whole: Path) -> Path:
 
 
 def _fetch_from_hub(weights: Weights, pieces: Path, show: Show) -> Path:
-    import httpx
-
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+    if is_offline():
         raise _SourceError("switched off by HF_HUB_OFFLINE")
-    endpoint = (os.environ.get("HF_ENDPOINT") or HUB_ADDRESS).rstrip("/")
-    url = f"{endpoint}/{weights.hub_repository}/resolve/main/{weights.hub_file}"
+    url = f"{hub_endpoint()}/{weights.hub_repository}/resolve/main/{weights.hub_file}"
     target = pieces / "from-hub"
-    target.touch()
-    headers = {"accept-encoding": "identity"}  # ranges count the file's own bytes
-    with httpx.Client(follow_redirects=True, timeout=30, headers=headers) as client:
-        while (before := target.stat().st_size) < weights.size_bytes:
-            try:
-                _stream_rest(client, url, target, show)
-                break
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                if target.stat().st_size <= before:  # else it was only a broken connection
-                    raise _SourceError(f"{url}: {error or type(error).__name__}") from error
+    try:
+        download(url, target, show, size_bytes=weights.size_bytes, fixed=True)
+    except DownloadError as error:
+        raise _SourceError(str(error)) from error
     return target
-
-
-def _stream_rest(client: httpx.Client, url: str, target: Path, show: Show) -> None:
-    have = target.stat().st_size
-    wanted = {"range": f"bytes={have}-"} if have else {}
-    with client.stream("GET", url, headers=wanted) as response:
-        if not response.is_success:
-            raise _SourceError(f"{url} answered {response.status_code}")
-        resumed = response.status_code == 206
-        with target.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_raw():  # unbuffered: all that arrives is kept
-                file.write(chunk)
-                show(have * resumed + response.num_bytes_downloaded)

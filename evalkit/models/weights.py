@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from evalkit.cache_folder import cache_folder
 from evalkit.errors import UsageError
 
 
@@ -74,10 +74,7 @@ def weights_folder() -> Path:
         The folder "weights" in EVALKIT_CACHE_DIR where that is set, else in the user's cache folder
         for evalkit. It need not exist.
     """
-    from platformdirs import user_cache_path
-
-    chosen = os.environ.get("EVALKIT_CACHE_DIR")
-    return (Path(chosen) if chosen else user_cache_path("evalkit", appauthor=False)) / "weights"
+    return cache_folder("weights")
 
 
 def find_weights(

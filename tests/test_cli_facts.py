@@ -1,0 +1,81 @@
+"""`evalkit show BENCHMARK --facts` says what a definition says, and loads no question."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import call
+
+OWN = """
+title = "[red]Own[/red]"
+version = "3"
+questions = 1234
+choices = 4
+unverified = ["questions", "revision"]
+[source]
+hub = "owner/name"
+revision = "{revision}"
+configs = ["law", "art"]
+split = "validation"
+[columns]
+stem = "q"
+choices = ["A", "B"]
+answer = "answer"
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The working directory; nothing is there but definitions."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EVALKIT_DATA", raising=False)
+    (tmp_path / "own.toml").write_text(OWN.format(revision="main"))
+    (tmp_path / "pinned.toml").write_text(OWN.format(revision="0123abcd"))
+    return tmp_path
+
+
+def test_the_facts_of_a_set_on_the_hub_are_printed_without_asking_the_hub(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(capsys, "show", "own.toml", "--facts").out == (
+        "Benchmark   own\n"
+        "Title       [red]Own[/red]\n"
+        "Version     3\n"
+        "Questions   1,234\n"
+        "Choices     4\n"
+        "Chance      25.0 %\n"
+        "Hub         owner/name at main (not pinned: settled by the first fetch); law, art; "
+        "validation\n"
+        "Where       to be fetched when it is first needed\n"
+        "Unverified  questions, revision: nobody has held this against the published set\n"
+    )
+
+
+def test_the_files_of_a_set_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = call(capsys, "show", "mmmu-pro", "--facts").out
+
+    assert "Files       mmmu-pro/tool/data.jsonl\n" in shown
+    assert "Where       not on this machine\n" in shown
+
+
+def test_a_pinned_revision_is_not_said_to_move(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = call(capsys, "show", "pinned.toml", "--facts").out
+
+    assert "owner/name at 0123abcd; law, art; validation\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("everyday", "beside"), ("mmmu-pro", "missing"), ("own.toml", "fetch")]
+)
+def test_json_has_the_same_facts(capsys: pytest.CaptureFixture[str], name: str, place: str) -> None:
+    facts = json.loads(call(capsys, "show", name, "--facts", "--json").out)
+
+    assert facts["place"] == place
+    assert facts["chance"] == (None if name == "mmmu-pro" else 0.25)
+    if name == "own.toml":
+        assert facts["hub"]["configs"] == ["law", "art"]
+        assert facts["hub"]["pinned"] is False
+        assert facts["unverified"] == ["questions", "revision"]
