@@ -371,12 +371,15 @@ def test_this_process_survives_a_reader_that_goes_away(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    "command", [["show", "everyday", "--facts"], ["list"]], ids=["little", "more than is buffered"]
+)
 def test_this_process_survives_a_full_disk(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr("sys.stdout", full)
-        assert main(["show", "everyday", "--facts"]) == 4
+        assert main(command) == 4
     monkeypatch.undo()
     error = "evalkit: standard output can't be written: No space left on device\n"
     assert capsys.readouterr() == ("", error)

@@ -26,7 +26,7 @@ def print_facts(name: str, data_folder: Path | None, *, as_json: bool) -> None:
         BenchmarkError: there is no such benchmark, or its definition is wrong.
     """
     from evalkit.benchmarks import load_definition
-    from evalkit.reports.text import clean_lines
+    from evalkit.reports.tables import clean_lines
 
     facts = list_facts(load_definition(name), data_folder)
     if as_json:
