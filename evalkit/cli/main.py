@@ -91,7 +91,8 @@ def execute(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        sys.stdout.flush()  # raises if it was this that can't be written
+        if error.filename is None:
+            print(flush=True)  # raises if it was standard output that can't be written
         # A full disk, a missing permission, a name too long: no fault that a traceback would show.
         place = "" if error.filename is None else f"{error.filename}: "
         print_note(f"evalkit: {place}{error.strerror or error}")
