@@ -12,6 +12,7 @@ from typing import Any, Literal
 from evalkit.errors import BenchmarkError, PromptError, QuestionSetError, RowProblem
 from evalkit.loaders.archive import find_archive, list_members
 from evalkit.loaders.definition import (
+    HUB_KEYS,
     DefinitionError,
     check_keys,
     parse_fields,
@@ -47,6 +48,9 @@ OTHER_KEYS = (
     "prompt",
 )
 
+
+FACTS = (*TEXT_KEYS, *OTHER_KEYS, "hub", *HUB_KEYS, "files", "sha256")
+"""What a definition may say that nobody has verified."""
 
 Place = Literal["beside", "data", "cache", "fetch", "missing"]
 """Where a set is: beside its definition, in the data folder, fetched earlier, to be fetched, or
@@ -335,6 +339,8 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
         PromptError: the prompt can't be used.
     """
     check_keys("the definition", table, dict.fromkeys((*TEXT_KEYS, *OTHER_KEYS)))
+    unverified = read_texts("definition", table, "unverified")
+    check_keys("unverified", dict.fromkeys(unverified), dict.fromkeys(FACTS))
     texts = {key: read_text("definition", table, key) or "" for key in TEXT_KEYS}
     texts["name"] = texts["name"] or path.stem
     if not texts["version"]:
@@ -349,7 +355,7 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
         prompt=parse_prompt_format(table.get("prompt", {})),
         questions=read_number("definition", table, "questions", least=1),
         choices=read_number("definition", table, "choices", least=MIN_CHOICES),
-        unverified=read_texts("definition", table, "unverified"),
+        unverified=unverified,
         hub_fields=parse_fields(table["hub_columns"]) if "hub_columns" in table else None,
         **texts,
     )
