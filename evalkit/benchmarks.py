@@ -33,6 +33,7 @@ from evalkit.loaders.locating import (
     is_remote,
     unpack,
 )
+from evalkit.loaders.parquet import count_rows
 from evalkit.loaders.source import FORMATS, Source, bare_path, has_known_ending, read_rows
 from evalkit.prompts import PromptFormat, parse_prompt_format
 from evalkit.questions import MIN_CHOICES, QuestionSet
@@ -103,6 +104,18 @@ class Definition:
         except (ValueError, NotImplementedError, IndexError, OSError) as error:
             reason = f"source: {list(source.files)} are no patterns relative to a folder: {error}"
             raise BenchmarkError(reason, path=self.path) from error
+
+    def count_rows(self, data_folder: Path | None) -> int | None:
+        """How many rows the files at hand have, if they say so themselves, as Parquet does.
+
+        Raises:
+            MissingExtraError: pyarrow is not installed.
+            BenchmarkError: a file can't be read.
+        """
+        found = self.find_at_hand(self.source, data_folder) or find_cached(self.source)
+        if found is None or any(path.suffix != ".parquet" for path in found.paths):
+            return None
+        return sum(map(count_rows, found.paths))
 
     def locate(self, data_folder: Path | None) -> Place:
         """Where the questions are, without reading or fetching them.
