@@ -12,6 +12,7 @@ from typing import Any, Literal
 from evalkit.errors import BenchmarkError, PromptError, QuestionSetError, RowProblem
 from evalkit.loaders.archive import find_archive, list_members
 from evalkit.loaders.definition import (
+    HUB_KEYS,
     DefinitionError,
     check_keys,
     parse_fields,
@@ -32,6 +33,7 @@ from evalkit.loaders.locating import (
     is_remote,
     unpack,
 )
+from evalkit.loaders.parquet import count_rows
 from evalkit.loaders.source import FORMATS, Source, bare_path, has_known_ending, read_rows
 from evalkit.prompts import PromptFormat, parse_prompt_format
 from evalkit.questions import MIN_CHOICES, QuestionSet
@@ -47,6 +49,9 @@ OTHER_KEYS = (
     "prompt",
 )
 
+
+FACTS = (*TEXT_KEYS, *OTHER_KEYS, "hub", *HUB_KEYS, "files", "sha256")
+"""What a definition may say that nobody has verified."""
 
 Place = Literal["beside", "data", "cache", "fetch", "missing"]
 """Where a set is: beside its definition, in the data folder, fetched earlier, to be fetched, or
@@ -99,6 +104,18 @@ class Definition:
         except (ValueError, NotImplementedError, IndexError, OSError) as error:
             reason = f"source: {list(source.files)} are no patterns relative to a folder: {error}"
             raise BenchmarkError(reason, path=self.path) from error
+
+    def count_rows(self, data_folder: Path | None) -> int | None:
+        """How many rows the files at hand have, if they say so themselves, as Parquet does.
+
+        Raises:
+            MissingExtraError: pyarrow is not installed.
+            BenchmarkError: a file can't be read.
+        """
+        found = self.find_at_hand(self.source, data_folder) or find_cached(self.source)
+        if found is None or any(path.suffix != ".parquet" for path in found.paths):
+            return None
+        return sum(map(count_rows, found.paths))
 
     def locate(self, data_folder: Path | None) -> Place:
         """Where the questions are, without reading or fetching them.
@@ -337,6 +354,8 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
         PromptError: the prompt can't be used.
     """
     check_keys("the definition", table, dict.fromkeys((*TEXT_KEYS, *OTHER_KEYS)))
+    unverified = read_texts("definition", table, "unverified")
+    check_keys("unverified", dict.fromkeys(unverified), dict.fromkeys(FACTS))
     texts = {key: read_text("definition", table, key) or "" for key in TEXT_KEYS}
     texts["name"] = texts["name"] or path.stem
     if not texts["version"]:
@@ -351,7 +370,7 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
         prompt=parse_prompt_format(table.get("prompt", {})),
         questions=read_number("definition", table, "questions", least=1),
         choices=read_number("definition", table, "choices", least=MIN_CHOICES),
-        unverified=read_texts("definition", table, "unverified"),
+        unverified=unverified,
         hub_fields=parse_fields(table["hub_columns"]) if "hub_columns" in table else None,
         **texts,
     )

@@ -258,6 +258,10 @@ def test_every_key_of_a_definition_is_read(tmp_path: Path) -> None:
     [
         ("", 'version is missing; for example version = "1"'),
         ('version = ""', "version is missing"),
+        (
+            f'{HEAD}unverified = ["question"]',
+            "unverified has no key 'question'; there are name, title, version, licence, homepage",
+        ),
         ("version = 1", "definition.version = 1: expected a text"),
         ('version = "1"', 'source.files is missing; for example files = ["questions.csv"]'),
         (f'{HEAD}tilte = "x"', "the definition has no key 'tilte'; there are name, title, version"),

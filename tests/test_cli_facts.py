@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import call
+from tests.parquet_files import write_arc
 
 OWN = """
 title = "[red]Own[/red]"
@@ -79,3 +80,25 @@ def test_json_has_the_same_facts(capsys: pytest.CaptureFixture[str], name: str, 
         assert facts["hub"]["configs"] == ["law", "art"]
         assert facts["hub"]["pinned"] is False
         assert facts["unverified"] == ["questions", "revision"]
+
+
+def test_rows_of_parquet_are_counted_without_reading_them(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "q.parquet").write_bytes(write_arc(1234))
+    shown = call(capsys, "show", "q.parquet", "--facts").out
+
+    assert "Rows        1,234\n" in shown
+    assert "Where       beside its definition\n" in shown
+
+
+def test_parquet_that_cannot_be_counted_is_named(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    own = OWN.format(revision="main").replace("hub =", 'files = ["q.parquet"]\nhub =')
+    (folder / "own.toml").write_text(own)
+    (folder / "q.parquet").write_bytes(b"PAR1")
+    ended = call(capsys, "show", "own.toml", "--facts")
+
+    assert ended.code == 2
+    assert "q.parquet: no readable Parquet file: " in ended.err

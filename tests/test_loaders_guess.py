@@ -23,7 +23,8 @@ from evalkit.loaders.choices import (
     SeparateColumns,
 )
 from evalkit.loaders.fields import AnswerForm, FieldMap
-from evalkit.loaders.guess import FAMILIES, guess_fields
+from evalkit.loaders.guess import BYTES_LOOKED_AT, FAMILIES, guess_fields, look_at_rows
+from evalkit.loaders.records import Record
 from evalkit.questions import Question, QuestionSet
 
 ABCD = SeparateColumns(columns=("A", "B", "C", "D"))
@@ -562,3 +563,12 @@ def test_the_order_of_columns_does_not_matter(
 
     assert [q.right for q in found] == [(r,) for r in right]
     assert {(q.choices, q.group) for q in found} == {(("red", "blue", "green"), "colours")}
+
+
+def test_of_rows_with_pictures_only_so_many_are_looked_at_as_fit_into_memory() -> None:
+    plain = [Record(n, {"q": "?"}) for n in range(5)]
+    picture = {"bytes": bytes(BYTES_LOOKED_AT * 6 // 10), "path": None}
+    heavy = [Record(n, {"q": "?", "i": picture}) for n in range(5)]
+
+    assert look_at_rows(plain) == plain
+    assert look_at_rows(heavy) == heavy[:2]

@@ -385,6 +385,15 @@ def picture_rows(folder: Path) -> bytes:
                 "image_1": None,
                 "image_2": None,
             },
+            {
+                "id": "c",
+                "question": "Which?",
+                "options": "['x', 'y']",
+                "answer": "B",
+                "type": "multiple-choice",
+                "image_1": {"bytes": None, "path": None},
+                "image_2": None,
+            },
         ],
         schema,
     )
@@ -409,8 +418,9 @@ def load_pictures(hub: HubServer, folder: Path) -> Benchmark:
 def test_pictures_in_cells_become_files_of_the_cache_by_their_digests(
     hub: HubServer, tmp_path: Path, own_environment: Path
 ) -> None:
-    [question] = load_pictures(hub, tmp_path).question_set.questions
+    question, without = load_pictures(hub, tmp_path).question_set.questions
 
+    assert without.images == ()
     assert question.choices == ("a cat", "a dog's bowl", "<image 2>")
     assert [image.media_type for image in question.images] == ["image/png", "image/jpeg"]
     for image in question.images:
@@ -421,9 +431,9 @@ def test_pictures_in_cells_become_files_of_the_cache_by_their_digests(
 def test_the_file_of_a_picture_that_was_damaged_is_written_anew(
     hub: HubServer, tmp_path: Path
 ) -> None:
-    [question] = load_pictures(hub, tmp_path).question_set.questions
+    question, _ = load_pictures(hub, tmp_path).question_set.questions
     Path(question.images[0].place).write_bytes(b"short")
-    [again] = load_pictures(hub, tmp_path).question_set.questions
+    again, _ = load_pictures(hub, tmp_path).question_set.questions
 
     assert again.images == question.images
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from evalkit.benchmarks import load_benchmark
 from evalkit.errors import BenchmarkError, MissingExtraError
-from evalkit.loaders.parquet import read_parquet
+from evalkit.loaders.parquet import count_rows, read_parquet
 from evalkit.loaders.records import Record
 from tests.parquet_files import PICTURE, arc_rows, write_arc, write_parquet
 
@@ -129,11 +129,12 @@ def test_without_pyarrow_the_command_that_installs_it_is_named(
     path = save(tmp_path, write_arc(1))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
-    with pytest.raises(MissingExtraError) as caught:
-        list(read_parquet(path))
-    assert str(caught.value) == (
-        "reading Parquet files needs an extra: pip install 'evalkit-mcq[hub]'"
-    )
+    for read_it in (lambda: list(read_parquet(path)), lambda: count_rows(path)):
+        with pytest.raises(MissingExtraError) as caught:
+            read_it()
+        assert str(caught.value) == (
+            "reading Parquet files needs an extra: pip install 'evalkit-mcq[hub]'"
+        )
 
 
 def test_a_file_without_definition_is_guessed_and_loaded(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit.benchmarks import load_benchmark, parse_definition
 from evalkit.errors import BenchmarkError
@@ -168,7 +170,28 @@ def test_a_server_that_is_not_there_is_said_not_to_be() -> None:
         ("https://example.org/a%20b.csv", "a b.csv"),
         ("https://example.org/", "file"),
         ("https://example.org/..%2F..%2Fetc%2Fpasswd", "passwd"),
+        ("https://example.org/..", "file"),
+        ("https://example.org/a%00b%5Cc.csv", "a_b_c.csv"),
+        ("https://[", "file"),
     ],
 )
 def test_a_file_is_called_by_the_end_of_its_address(address: str, name: str) -> None:
     assert name_of(address) == name
+
+
+@given(st.text(max_size=300))
+def test_any_address_gives_a_name_that_stays_in_its_folder(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    name = name_of(f"https://example.org/{text}")
+
+    assert Path(name).name == name
+    assert not (tmp_path_factory.getbasetemp() / f"none-{name}").exists()
+
+
+@pytest.mark.parametrize(
+    "address", ["https://[", "https://\ud800", f"http://127.0.0.1:1/{'x' * 500}", "http://a:b/"]
+)
+def test_an_address_that_is_none_is_an_error_of_ours(address: str) -> None:
+    with pytest.raises(BenchmarkError, match="can't be fetched"):
+        load_benchmark(address)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from evalkit.benchmarks import Definition
 
 WORDS = {
-    "beside": "shipped, beside its definition",
+    "beside": "beside its definition",
     "data": "in the data folder",
     "cache": "fetched earlier, in the cache",
     "fetch": "to be fetched when it is first needed",
@@ -51,6 +51,7 @@ def list_facts(definition: Definition, data_folder: Path | None) -> dict[str, An
         "note": definition.note,
         "files": list(definition.source.files),
         "hub": None if hub is None else {**asdict(hub), "pinned": hub.is_pinned},
+        "rows": definition.count_rows(data_folder),
         "place": definition.locate(data_folder),
         "unverified": list(definition.unverified),
     }
@@ -61,7 +62,7 @@ def render_fact(key: str, value: Any) -> str:
     match key:
         case "chance":
             text = f"{100 * value:.1f} %"
-        case "questions":
+        case "questions" | "rows":
             text = f"{value:,}"
         case "files":
             text = ", ".join(value)

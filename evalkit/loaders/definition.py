@@ -93,7 +93,7 @@ def parse_hub(table: Table) -> HubSet | None:
         if stray is not None:
             raise DefinitionError(f"source.{stray} needs source.hub, such as hub = 'owner/name'")
         return None
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repository, re.ASCII):
         raise DefinitionError(f"source.hub = {shorten(repository)}: expected owner/name")
     configs = read_texts("source", table, "configs")
     if "config" in table:

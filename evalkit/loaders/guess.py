@@ -37,7 +37,8 @@ from evalkit.loaders.fields import (
     read_id,
     read_optional,
 )
-from evalkit.loaders.records import Record, shorten
+from evalkit.loaders.pictures import find_bytes
+from evalkit.loaders.records import Record, Row, shorten
 from evalkit.loaders.source import Source, find_format, read_file
 
 # Names are compared without case, spaces and punctuation: "Correct Answer", "correct_answer" and
@@ -63,6 +64,9 @@ FAMILIES = ("", "option", "choice", "opt", "op", "answer", "ans", "alternative",
 """Beginnings of the names of separate columns; a letter, or a number from 1 or 0, follows."""
 
 ROWS_LOOKED_AT = 2000
+BYTES_LOOKED_AT = 20_000_000
+"""Of pictures."""
+
 ROWS_WITHOUT_HEADER = 50
 
 GUESSED_FORMS: tuple[AnswerForm, ...] = ("letter", "text", "index0", "index1")
@@ -119,7 +123,7 @@ def read_records(path: Path, source: Source) -> list[Record]:
         QuestionSetError: there are rows, but not one that can be read.
         BenchmarkError: there is no row.
     """
-    rows = list(itertools.islice(read_file(path, source), ROWS_LOOKED_AT))
+    rows = look_at_rows(read_file(path, source))
     records = [row for row in rows if isinstance(row, Record)]
     problems = tuple(row for row in rows if isinstance(row, RowProblem))
     if problems and not records:
@@ -127,6 +131,19 @@ def read_records(path: Path, source: Source) -> list[Record]:
     if not records:
         raise BenchmarkError("there is no question in it", path=path)
     return records
+
+
+def look_at_rows(rows: Iterable[Row]) -> list[Row]:
+    """The first rows; fewer if they hold pictures, which would fill the memory."""
+    seen: list[Row] = []
+    size = 0
+    for row in itertools.islice(rows, ROWS_LOOKED_AT):
+        seen.append(row)
+        if isinstance(row, Record):
+            size += sum(len(find_bytes(value) or b"") for value in row.values.values())
+        if size > BYTES_LOOKED_AT:
+            break
+    return seen
 
 
 def simplify_names(records: list[Record]) -> dict[str, str]:

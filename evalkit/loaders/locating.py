@@ -15,7 +15,7 @@ from evalkit.loaders.hub_layout import HubSet, choose_files, find_missing
 from evalkit.loaders.source import Source, has_known_ending
 from evalkit.loaders.web import fetch_file, find_fetched, is_address, name_of
 
-HUB_FILE = re.compile(r"hf://(?:datasets/)?([\w.-]+/[\w.-]+?)(?:@([^/]+))?/(.+)", re.ASCII)
+HUB_FILE = re.compile(r"hf://(?:datasets/)?(\w[\w.-]*/\w[\w.-]*?)(?:@([^/]+))?/(.+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,8 @@ def local_pattern(pattern: str) -> str:
     if not is_address(pattern):
         return pattern
     outer, inner = split_pattern(pattern)
-    return f"{name_of(outer)}/{inner}" if inner else name_of(outer)
+    name = glob.escape(name_of(outer))
+    return f"{name}/{inner}" if inner else name
 
 
 def expand(folder: Path, pattern: str) -> Iterable[Path]:

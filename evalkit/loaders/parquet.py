@@ -53,6 +53,26 @@ def read_parquet(path: Path, *, columns: Iterable[str] | None = None) -> Rows:
             raise BenchmarkError(f"no readable Parquet file: {reason}", path=path) from error
 
 
+def count_rows(path: Path) -> int:
+    """How many rows a file says it has; they are not read.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        BenchmarkError: the file can't be read.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("reading Parquet files", "hub") from None
+    with open_file(path) as file:
+        try:
+            return int(pq.ParquetFile(file).metadata.num_rows)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise BenchmarkError(f"no readable Parquet file: {reason}", path=path) from error
+
+
 def choose_columns(path: Path, names: Sequence[str], wanted: Iterable[str] | None) -> list[str]:
     """The columns of a file that are wanted, a dotted path's first part where it is one."""
     twice = [name for name in names if names.count(name) > 1]

@@ -38,8 +38,13 @@ def find_pictures(record: Record, columns: tuple[str, ...], folder: Path) -> dic
     return {
         number: read_picture(column, cell, folder)
         for number, (column, cell) in enumerate(cells, start=1)
-        if not is_empty(cell)
+        if not is_without_picture(cell)
     }
+
+
+def is_without_picture(cell: object) -> bool:
+    """Whether a cell holds nothing; on the hub, that may be {bytes, path} with neither."""
+    return is_empty(cell) or (isinstance(cell, Mapping) and not any(cell.values()))
 
 
 def add_pictures(

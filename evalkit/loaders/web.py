@@ -12,6 +12,9 @@ from evalkit.cache_folder import cache_folder
 from evalkit.downloads import DownloadError, download
 from evalkit.errors import BenchmarkError
 
+LONGEST_NAME = 60
+"""Characters, of four bytes at most; a file system takes 255 bytes, with our own endings."""
+
 ADDRESS = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 
 
@@ -21,8 +24,13 @@ def is_address(text: str) -> bool:
 
 
 def name_of(address: str) -> str:
-    """The file's name in an address."""
-    return PurePosixPath(unquote(urlsplit(address).path)).name or "file"
+    """The file's name in an address, so that every file system takes it."""
+    try:
+        name = PurePosixPath(unquote(urlsplit(address).path)).name
+    except ValueError:  # no address; what fetches it will say so
+        name = ""
+    plain = "".join(c if c.isprintable() and c not in '\\:*?"<>|' else "_" for c in name)
+    return "file" if plain in ("", ".", "..") else plain[-LONGEST_NAME:]
 
 
 def find_fetched(address: str) -> Path | None:
