@@ -89,6 +89,9 @@ from .errors import (
 )
 from .evaluation import run as run
 from .evaluation import run_async as run_async
+from .linting.check import LintReport as LintReport
+from .linting.check import lint as lint
+from .linting.doubts import Doubt as Doubt
 from .planning import plan as plan
 from .plans import Plan as Plan
 from .plans import PlanOptions as PlanOptions
@@ -100,6 +103,7 @@ from .reading import read_choice as read_choice
 from .results import Run as Run
 from .results import load_run as load_run
 from .scores import Score as Score
+from .selection import Selection as Selection
 from .settings import RunSettings as RunSettings
 from .stats.intervals import (
     Interval as Interval,
@@ -128,12 +132,14 @@ __all__ = [
     "ComparisonOptions",
     "ConnectionFailedError",
     "Definition",
+    "Doubt",
     "Duplicate",
     "Endpoint",
     "EvalkitError",
     "Finding",
     "Interval",
     "InvalidRequestError",
+    "LintReport",
     "LocalModelError",
     "MissingExtraError",
     "NotFoundError",
@@ -156,6 +162,7 @@ __all__ = [
     "RunMismatchError",
     "RunSettings",
     "Score",
+    "Selection",
     "ServerError",
     "Summary",
     "UnreadableResponseError",
@@ -165,6 +172,7 @@ __all__ = [
     "audit_runs",
     "compare",
     "endpoint_from_environment",
+    "lint",
     "load_benchmark",
     "load_run",
     "mean_interval",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import BenchmarkError, PromptError, QuestionSetError, RowProblem
+from evalkit.errors import BenchmarkError, PromptError, QuestionSetError, RowProblem, UsageError
 from evalkit.loaders.definition import (
     DefinitionError,
     check_keys,
@@ -44,10 +44,31 @@ class Definition:
     homepage: str = ""
     citation: str = ""
     note: str = ""
+    split: str = ""
+    """The split that was chosen, if it is not the set's own."""
     questions: int | None = None
     """How many questions the published set has."""
     choices: int | None = None
     """How many choices each question has, if all have as many."""
+
+    def choose_split(self, name: str) -> Definition:
+        """The same set with the questions of another split.
+
+        Raises:
+            UsageError: the definition names no such split.
+        """
+        files = self.source.splits.get(name)
+        if files is None:
+            known = ", ".join(self.source.splits) or "none"
+            raise UsageError(
+                f"{self.name} has no split {name!r}; its definition names {known} under "
+                "[source.splits]"
+            )
+        if files == self.source.files:
+            return self
+        # How many questions there are is said of the set's own split.
+        source = replace(self.source, files=files)
+        return replace(self, source=source, split=name, questions=None)
 
     def find_files(self, patterns: tuple[str, ...], data_folder: Path | None) -> tuple[Path, ...]:
         """Files that match the patterns, from the first folder that has any.
@@ -93,20 +114,26 @@ class Benchmark:
         return self.definition.name
 
 
-def load_benchmark(name: str | Path, *, data_folder: Path | None = None) -> Benchmark:
+def load_benchmark(
+    name: str | Path, *, data_folder: Path | None = None, split: str | None = None
+) -> Benchmark:
     """Read a benchmark and all its questions.
 
     Args:
         name: a shipped benchmark's name, a definition (.toml), or a question file (.csv, .tsv,
             .jsonl, .json) whose columns have usual names.
         data_folder: where published sets that evalkit does not ship lie on this machine.
+        split: a name under [source.splits]; None: the definition's own.
 
     Raises:
+        UsageError: the definition names no such split.
         BenchmarkError: there is no such benchmark, its definition is wrong, or its files are
             missing.
         QuestionSetError: rows can't be used; all are listed.
     """
     definition = load_definition(name)
+    if split is not None:
+        definition = definition.choose_split(split)
     paths = definition.find_files(definition.source.files, data_folder)
     if not paths:
         raise BenchmarkError(missing_files(definition, data_folder), path=definition.path)

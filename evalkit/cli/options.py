@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from evalkit.cli.numbers import parse_orders, parse_temperature
+from evalkit.cli.selecting import add_selection_options, build_selection
 from evalkit.cli.sending import MOST_AT_ONCE, build_retries
 from evalkit.errors import PromptError, UsageError
 
@@ -128,6 +129,12 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
         "--limit", type=int, metavar="N", help="a random sample of N questions (default: all)"
     )
     parser.add_argument(
+        "--stratified",
+        action="store_true",
+        help="draw the sample so that each subject has its share of it",
+    )
+    add_selection_options(parser)
+    parser.add_argument(
         "--samples",
         type=int,
         default=1,
@@ -172,12 +179,14 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
 
     prompt = read_prompt(args.prompt)
     given = vars(args)
+    selection = build_selection(given)
     return [
         RunSettings(
             way=way,
             limit=given.get("limit"),
             samples=given.get("samples", 1),
             orders=given.get("orders"),
+            selection=selection,
             seed=args.seed,
             shots=args.shots,
             temperature=args.temperature,

@@ -96,7 +96,9 @@ def execute(args: argparse.Namespace) -> int:
         flips=args.flips,
     )
     settings = build_settings(args)
-    benchmarks = load_questions(args.benchmarks, args.data, say)
+    benchmarks = load_questions(
+        args.benchmarks, args.data, say, split=args.split, selection=settings[0].selection
+    )
     plans = asyncio.run(plan_all(args, benchmarks, settings, options, say))
     if args.json:
         from evalkit.plans import add_up

@@ -59,7 +59,9 @@ def execute(args: argparse.Namespace) -> int:
     say = ignore if args.quiet else print_note
     check_results(args.results)
     settings = build_settings(args)
-    benchmarks = load_questions(args.benchmarks, args.data, say)
+    benchmarks = load_questions(
+        args.benchmarks, args.data, say, split=args.split, selection=settings[0].selection
+    )
     what = Combinations(
         benchmarks=benchmarks,
         models=args.model,

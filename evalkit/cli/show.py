@@ -13,6 +13,7 @@ from evalkit.cli.exit_codes import FINE
 from evalkit.cli.options import Commands, add_asking_options, build_settings, new_parser
 from evalkit.cli.run import print_runs
 from evalkit.cli.score import find_runs
+from evalkit.cli.selecting import add_selection_options, build_selection
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark
@@ -45,6 +46,7 @@ def add_parser(commands: Commands) -> None:
         help="show what is sent to this model (default: each way of asking)",
     )
     add_asking_options(parser)
+    add_selection_options(parser)
     parser.add_argument(
         "--id", metavar="ID", help="the question to show (default: one drawn by the seed)"
     )
@@ -69,8 +71,9 @@ def execute(args: argparse.Namespace) -> int:
     if path.is_dir() and (len(path.parts) > 1 or (runs[0] / MANIFEST).is_file()):
         print_runs([load_run(run) for run in runs], as_json=args.json)
         return FINE
-    benchmark = load_benchmark(args.what, data_folder=args.data)
-    question = pick_question(benchmark.question_set, args.id, args.seed)
+    benchmark = load_benchmark(args.what, data_folder=args.data, split=args.split)
+    selected = build_selection(vars(args)).apply(benchmark.question_set)
+    question = pick_question(selected, args.id, args.seed)
     bodies = build_bodies(args, benchmark, question)
     images = collect_images((*benchmark.question_set.examples, question))
     if args.json:

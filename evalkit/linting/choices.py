@@ -33,7 +33,8 @@ ABOVE = re.compile(
 """`All of the above`: holds wherever it stands last."""
 
 LETTERS = re.compile(
-    r"\A\W*(?i:both|either|neither|only|all of)?\s*\(?([A-H])\)?"
+    r"\A\W*(?i:(?:both|either|neither|only|all of)\s*)?"
+    r"(?i:(?:options?|choices?|answers?)\s+)?\(?([A-H])\)?"
     r"((?:\s*,\s*\(?[A-H]\)?)*\s*,?\s*(?:and|or|nor|&)\s*\(?[A-H]\)?)"
     r"(?i:\s+(?:only|above|both))?\W*\Z"
 )

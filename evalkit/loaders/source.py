@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +42,7 @@ class Source:
         records: the key of the list within JSON files that hold an object.
         group_from_file: pattern for the name of a file without its ending, whose first group is
             the subject of all its rows: `(.+)_test`.
+        splits: other patterns than `files`, by the name of the split that they stand for.
     """
 
     files: tuple[str, ...]
@@ -53,6 +54,7 @@ class Source:
     delimiter: str | None = None
     records: str | None = None
     group_from_file: str | None = None
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
 def read_rows(paths: Iterable[Path], source: Source) -> Iterator[PlacedRow]:
