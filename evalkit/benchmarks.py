@@ -17,6 +17,7 @@ from evalkit.loaders.definition import (
     parse_source,
     read_number,
     read_text,
+    read_texts,
 )
 from evalkit.loaders.fields import FieldMap, build_question_set
 from evalkit.loaders.guess import guess_fields
@@ -252,15 +253,24 @@ def parse_definition(path: Path) -> Definition:
     Raises:
         BenchmarkError: naming the file and the key.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    # ValueError: no UTF-8, no TOML, or a number of 5,000 digits.
-    except (OSError, ValueError, RecursionError) as error:
-        raise BenchmarkError(f"can't be read: {error}", path=path) from error
+    table = read_definition(path)
     try:
         return build_definition(path, table)
     except (DefinitionError, PromptError) as error:
         raise BenchmarkError(str(error), path=path) from error
+
+
+def read_definition(path: Path) -> dict[str, Any]:
+    """The tables of a definition file, not checked yet.
+
+    Raises:
+        BenchmarkError: it can't be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    # ValueError: no UTF-8, no TOML, or a number of 5,000 digits.
+    except (OSError, ValueError, RecursionError) as error:
+        raise BenchmarkError(f"can't be read: {error}", path=path) from error
 
 
 def build_definition(path: Path, table: dict[str, Any]) -> Definition:
@@ -270,6 +280,9 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
         DefinitionError: a key or value can't be used.
         PromptError: the prompt can't be used.
     """
+    if "suite" in table:
+        names = ", ".join(read_texts("a suite", table, "suite"))
+        raise DefinitionError(f"it is a suite of several benchmarks; name one of them: {names}")
     check_keys("the definition", table, dict.fromkeys((*TEXT_KEYS, *OTHER_KEYS)))
     texts = {key: read_text("definition", table, key) or "" for key in TEXT_KEYS}
     texts["name"] = texts["name"] or path.stem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalkit.cli.exit_codes import FINE, USAGE
@@ -49,7 +50,7 @@ def execute(args: argparse.Namespace) -> int:
     facts: list[dict[str, Any]] = []
     texts: list[str] = []
     code = FINE
-    for name in args.benchmarks:
+    for name in list_names(args.benchmarks):
         try:
             report = lint(name, data_folder=args.data, ignore=args.ignore)
         except BenchmarkError as error:
@@ -69,3 +70,14 @@ def execute(args: argparse.Namespace) -> int:
     elif texts:
         print("\n\n\n".join(texts))
     return code
+
+
+def list_names(names: Sequence[str]) -> Iterator[str]:
+    """The benchmarks, with those of suites; one that is not there is told when its turn comes."""
+    from evalkit.suites import expand_suites
+
+    for name in names:
+        try:
+            yield from expand_suites([name])[0]
+        except BenchmarkError:
+            yield name

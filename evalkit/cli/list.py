@@ -17,6 +17,7 @@ from evalkit.errors import ApiError, BenchmarkError, UsageError
 if TYPE_CHECKING:
     from evalkit.api.listing import ServedModel
     from evalkit.models.model import Model
+    from evalkit.suites import Suite
 
 EXAMPLES = """  evalkit list
   evalkit list models
@@ -83,10 +84,15 @@ def execute(args: argparse.Namespace) -> int:
 def list_benchmarks(args: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a definition; no question is read. A definition that can't be used is only noted."""
     from evalkit.benchmarks import list_definitions, parse_definition
+    from evalkit.suites import parse_suite
 
     rows = []
     for path in list_definitions():
         try:
+            suite = parse_suite(path)
+            if suite is not None:
+                rows.append(describe_suite(suite))
+                continue
             definition = parse_definition(path)
         except BenchmarkError as error:
             print_note(f"evalkit: {error}")
@@ -103,6 +109,13 @@ def list_benchmarks(args: argparse.Namespace) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def describe_suite(suite: Suite) -> dict[str, Any]:
+    """The row of a suite, of which its benchmarks' rows say the rest."""
+    title = suite.title or f"suite of {', '.join(suite.benchmarks)}"
+    unknown = dict.fromkeys(("questions", "chance", "on_disk"))
+    return {"benchmark": suite.name, **unknown, "licence": "-", "title": title}
 
 
 def list_models(served: Sequence[ServedModel] | None = None) -> list[dict[str, Any]]:

@@ -43,8 +43,8 @@ def add_benchmarks_and_models(parser: argparse.ArgumentParser) -> None:
         "benchmarks",
         nargs="+",
         metavar="BENCHMARK",
-        help="a name that `evalkit list` shows, a definition (.toml), or a file of questions "
-        "(.csv, .tsv, .jsonl, .json)",
+        help="a name that `evalkit list` shows, a definition or suite (.toml), or a file of "
+        "questions (.csv, .tsv, .jsonl, .json)",
     )
     parser.add_argument(
         "--model",
