@@ -22,9 +22,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 WRITERS = (
     *("models/fetching.py", "models/findings.py"),
     *("runs/batch_log.py", "runs/folder.py", "runs/journal.py", "runs/parts.py"),
-    "logs.py",
+    *("definition_text.py", "logs.py"),
 )
-"""What writes to the disk: the caches of models, the run folders, and logs where a user wants."""
+"""What writes to the disk: the caches of models, the run folders, and logs and definitions where a
+user wants them."""
 
 WRITING = ("write_text", "write_bytes", "mkdir", "unlink", "rmdir", "touch", "rename", "symlink_to")
 

@@ -106,7 +106,7 @@ def test_a_question_file_is_a_benchmark_of_its_name_without_version(tmp_path: Pa
             "no benchmark 'everday'; near it: everyday. `evalkit list` shows all; files of",
         ),
         ("MMLU", "no benchmark 'MMLU'; near it: "),
-        ("quiz.xlsx", "files of your own end in .csv, .tsv, .jsonl, .json or .toml"),
+        ("quiz.docx", "files of your own end in .csv, .tsv, .jsonl, .json or .toml"),
         ("zzz", "no benchmark 'zzz'; near it: agieval-gaokao-physics, agieval-lsat-ar"),
         ("", "no benchmark ''; near it: "),
         ("x" * 5000, "near it: "),

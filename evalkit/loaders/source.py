@@ -10,12 +10,13 @@ from typing import Literal
 
 from evalkit.errors import BenchmarkError
 from evalkit.loaders.csv import read_csv
+from evalkit.loaders.excel import read_excel
 from evalkit.loaders.fields import PlacedRow
 from evalkit.loaders.json import read_json
 from evalkit.loaders.jsonl import read_jsonl
 from evalkit.loaders.records import Rows
 
-FileFormat = Literal["csv", "jsonl", "json"]
+FileFormat = Literal["csv", "jsonl", "json", "excel"]
 
 FORMATS: dict[str, FileFormat] = {
     ".csv": "csv",
@@ -23,6 +24,8 @@ FORMATS: dict[str, FileFormat] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
 }
 
 
@@ -37,7 +40,7 @@ class Source:
         image_folder: where pictures' paths begin, as seen from the folder of the file that names
             them; None: there.
         format: None: from the ending of each file.
-        columns: names of the columns of CSV files without header.
+        columns: names of the columns of CSV and Excel files without header.
         delimiter: what separates the cells of CSV files; None: found out.
         records: the key of the list within JSON files that hold an object.
         group_from_file: pattern for the name of a file without its ending, whose first group is
@@ -75,6 +78,8 @@ def read_file(path: Path, source: Source) -> Rows:
     form = source.format or find_format(path)
     if form == "csv":
         return read_csv(path, columns=source.columns, delimiter=source.delimiter)
+    if form == "excel":
+        return read_excel(path, columns=source.columns)
     return read_jsonl(path) if form == "jsonl" else read_json(path, records=source.records)
 
 
