@@ -153,7 +153,7 @@ def test_exports_of_flash_cards(tmp_path: Path, above: str, ending: str) -> None
 def test_an_export_of_flash_cards_names_lines_as_an_editor_counts_them(tmp_path: Path) -> None:
     path = tmp_path / "deck.csv"
     path.write_text(
-        "#separator:tab\n#html:false\nquestion\tA\tB\tanswer\n1?\tx\ty\tA\n2?\tx\ty\tZ\n"
+        "#separator:tab\n#html:false\nquestion\tA\tB\tanswer\n1?\tx\ty\tA\n2?\tx\ty\tZ\n3?\tx\ty\tB\n"
     )
     [problem] = draft_benchmark(path).problems
 
