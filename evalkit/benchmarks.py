@@ -6,6 +6,8 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,9 @@ from evalkit.prompts import PromptFormat, parse_prompt_format
 from evalkit.questions import MIN_CHOICES, QuestionSet
 
 TEXT_KEYS = ("name", "title", "version", "licence", "homepage", "citation", "note")
+ENTRY_POINTS = "evalkit.benchmarks"
+"""The group of entry points by which other packages offer benchmarks."""
+
 OTHER_KEYS = ("questions", "choices", "source", "columns", "prompt")
 
 
@@ -231,11 +236,28 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def definition_folders() -> tuple[Path, ...]:
-    """Where definitions lie: ./benchmarks, then those that come with evalkit."""
+def definition_folders() -> Iterator[Path]:
+    """Where definitions lie: in ./benchmarks, with evalkit, in packages of others."""
+    yield Path("benchmarks")
     package = Path(__file__).resolve().parent
     shipped = (package / "shipped_benchmarks", package.parent / "benchmarks")
-    return (Path("benchmarks"), *(folder for folder in shipped if folder.is_dir()))
+    yield from (folder for folder in shipped if folder.is_dir())
+    yield from registered_folders()
+
+
+def registered_folders() -> Iterator[Path]:
+    """The folders of packages that other distributions register as `evalkit.benchmarks`.
+
+    Such a package holds definitions and question files; none of its code is run, but that of the
+    packages around it. One that is not there is passed over.
+    """
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            spec = find_spec(entry.module)
+        except (ImportError, ValueError):
+            continue
+        if spec is not None:
+            yield from map(Path, spec.submodule_search_locations or ())
 
 
 def list_definitions() -> Iterator[Path]:
