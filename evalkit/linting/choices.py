@@ -25,6 +25,7 @@ NO_VALUE = frozenset(
 )
 """What programs write for a missing value; `None` and `NA` are too often meant."""
 
+PLACES = ("above", "preceding", "foregoing", "other")
 ABOVE = re.compile(
     r"\b(?:all|none|both|neither|any|either|each)\s+(?:one\s+)?(?:of\s+)?(?:the\s+)?"
     r"(?:above|preceding|foregoing|other (?:choices|options|answers))\b",
@@ -86,7 +87,9 @@ def find_letters_inside(question: Question) -> str | None:
 def find_reference(question: Question) -> str | None:
     """A choice that speaks of others by their place or letter."""
     for text in question.choices:
-        if ABOVE.search(text) or names_letters(text, len(question.choices)):
+        lower = text.lower()
+        speaks = any(word in lower for word in PLACES) and ABOVE.search(text)
+        if speaks or names_letters(text, len(question.choices)):
             return shorten(text)
     return None
 

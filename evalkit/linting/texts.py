@@ -33,7 +33,18 @@ HTML = re.compile(
 
 PICTURE_TAG = re.compile(r"!\[[^\]]{0,200}\]\(|<img\b|\[(?:image|picture|figure)\]", re.IGNORECASE)
 
-PICTURE = r"(?:figure|diagram|picture|image|photograph|photo|drawing|graph|chart)"
+PICTURES = (
+    "figure",
+    "diagram",
+    "picture",
+    "image",
+    "photograph",
+    "photo",
+    "drawing",
+    "graph",
+    "chart",
+)
+PICTURE = f"(?:{'|'.join(PICTURES)})"
 PICTURE_WORDS = re.compile(
     rf"\b{PICTURE}s? (?:\w+ ){{0,2}}?(?:below|above|to the (?:left|right))\b"
     rf"|\b(?:following|accompanying|adjacent) {PICTURE}\b"
@@ -52,13 +63,27 @@ def texts_of(question: Question) -> Iterator[str]:
     yield from question.choices
 
 
-def find_in_texts(question: Question, pattern: re.Pattern[str]) -> str | None:
-    """The surroundings of the first match in stem or choices."""
+def find_in_texts(question: Question, pattern: re.Pattern[str], *, signs: str = "") -> str | None:
+    """The surroundings of the first match in stem or choices.
+
+    Args:
+        question: to look at.
+        pattern: to look for.
+        signs: characters of which each match has one; looking for these first saves most of the
+            time.
+    """
     for text in texts_of(question):
+        if signs and not any(sign in text for sign in signs):
+            continue
         match = pattern.search(text)
         if match is not None:
-            return shorten(text[max(0, match.start() - 20) : match.end() + 20])
+            return show_around(text, match)
     return None
+
+
+def show_around(text: str, match: re.Match[str]) -> str:
+    """A match with some characters before and behind it."""
+    return shorten(text[max(0, match.start() - 20) : match.end() + 20])
 
 
 def find_mojibake(question: Question) -> str | None:
@@ -78,14 +103,14 @@ def find_controls(question: Question) -> str | None:
 
 def find_html(question: Question) -> str | None:
     """Tags and entities of a web page."""
-    return find_in_texts(question, HTML)
+    return find_in_texts(question, HTML, signs="<&")
 
 
 def find_missing_picture(question: Question) -> str | None:
     """Words about a picture in a question that has none."""
     if question.images:
         return None
-    return find_in_texts(question, PICTURE_TAG) or find_picture_words(question)
+    return find_in_texts(question, PICTURE_TAG, signs="[<") or find_picture_words(question)
 
 
 def find_picture_words(question: Question) -> str | None:
@@ -96,10 +121,11 @@ def find_picture_words(question: Question) -> str | None:
         >>> find_picture_words(Question(id="x", stem=stem, choices=("yes", "no"), right=(0,)))
         "'Is x 4 in the figure below?'"
     """
+    lower = question.stem.lower()
+    if not any(word in lower for word in PICTURES) or "tabular" in lower:
+        return None  # the second is LaTeX, which draws a chart in words
     match = PICTURE_WORDS.search(question.stem)
-    if match is None or "tabular" in question.stem:  # LaTeX, which draws it in words
-        return None
-    return shorten(question.stem[max(0, match.start() - 20) : match.end() + 20])
+    return None if match is None else show_around(question.stem, match)
 
 
 def find_long_stem(question: Question) -> str | None:
@@ -110,9 +136,12 @@ def find_long_stem(question: Question) -> str | None:
 
 def find_named_answer(question: Question) -> str | None:
     """The stem's own words about the answer, if they name the right letter."""
+    lower = question.stem.lower()
+    if "answer" not in lower and "correct" not in lower:
+        return None
     for match in NAMED_ANSWER.finditer(question.stem):
         if ord(match[1]) - ord("A") in question.right:
-            return shorten(question.stem[max(0, match.start() - 20) : match.end() + 20])
+            return show_around(question.stem, match)
     return None
 
 
