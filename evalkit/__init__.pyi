@@ -18,6 +18,7 @@ from .benchmarks import (
 from .benchmarks import (
     load_benchmark as load_benchmark,
 )
+from .candidates import settings_of as settings_of
 from .comparisons import Comparison as Comparison
 from .comparisons import ComparisonOptions as ComparisonOptions
 from .comparisons import compare as compare
@@ -89,6 +90,10 @@ from .errors import (
 )
 from .evaluation import run as run
 from .evaluation import run_async as run_async
+from .gate_records import GateRecord as GateRecord
+from .gating import GateResult as GateResult
+from .gating import gate as gate
+from .gating import gate_async as gate_async
 from .linting.check import LintReport as LintReport
 from .linting.check import lint as lint
 from .linting.doubts import Doubt as Doubt
@@ -114,6 +119,9 @@ from .stats.intervals import (
 from .stats.intervals import (
     wilson_interval as wilson_interval,
 )
+from .stats.sequential import Gate as Gate
+from .stats.sequential import GateTerms as GateTerms
+from .stats.verdicts import Verdict as Verdict
 from .summaries import Summary as Summary
 from .verifying import Finding as Finding
 from .verifying import Verification as Verification
@@ -137,6 +145,10 @@ __all__ = [
     "Endpoint",
     "EvalkitError",
     "Finding",
+    "Gate",
+    "GateRecord",
+    "GateResult",
+    "GateTerms",
     "Interval",
     "InvalidRequestError",
     "LintReport",
@@ -167,11 +179,14 @@ __all__ = [
     "Summary",
     "UnreadableResponseError",
     "UsageError",
+    "Verdict",
     "Verification",
     "__version__",
     "audit_runs",
     "compare",
     "endpoint_from_environment",
+    "gate",
+    "gate_async",
     "lint",
     "load_benchmark",
     "load_run",
@@ -180,6 +195,7 @@ __all__ = [
     "read_choice",
     "run",
     "run_async",
+    "settings_of",
     "verify_run",
     "wilson_interval",
 ]

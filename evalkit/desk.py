@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,14 @@ class Desk:
     """Whether replies are judged as they come, for whoever shows how it goes."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when no more requests are to be started."""
+    break_off: asyncio.Event | None = None
+    """Set when what is under way is to be broken off; None: nobody does."""
+    in_order: bool = False
+    """Whether questions are asked strictly in their order, what failed before in its place."""
+    sent: set[str] = field(default_factory=set)
+    """Questions of which a request went out, where somebody may break off."""
+    broken_off: set[str] = field(default_factory=set)
+    """Questions of which a request was broken off."""
     answered_before: bool = False
     """Whether the endpoint is known to answer, whatever the journal says."""
     given_up: set[str] = field(default_factory=set)
@@ -75,7 +84,8 @@ class Desk:
 
     def list_missing(self) -> Iterator[Request]:
         """Requests without a response; of a reply that was cut off, the one with more room."""
-        for question, request in self.job.list_missing(self.standing, self.questions):
+        missing = self.job.list_missing(self.standing, self.questions, in_order=self.in_order)
+        for question, request in missing:
             self._begin(question)
             yield request
 
@@ -203,16 +213,25 @@ class Desk:
                 is_worth=lambda error: is_worth_retrying(error) and self.budget.holds,
                 deadline_seconds=self.settings.deadline_seconds,
                 stop=self.stop,
+                break_off=self.break_off,
                 first_alone=first_alone,
             ),
         )
 
     async def _send(self, request: Request, ticket: Ticket) -> Response:
         body = await self.courier.dress(request.body)
+        if self.break_off is not None:
+            self.sent.add(request.question_id)
         try:
             response = await self.client.send(body, heed=partial(self.limiter.heed, ticket))
         except ApiError as error:
             if is_worth_retrying(error) and not is_safe_to_repeat(error):
+                self._lose(request)
+            raise
+        except asyncio.CancelledError:
+            if self.break_off is not None and self.break_off.is_set():
+                # It may have been answered, and paid for.
+                self.broken_off.add(request.question_id)
                 self._lose(request)
             raise
         if response.usage.input_tokens is None or response.usage.output_tokens is None:
@@ -223,6 +242,11 @@ class Desk:
         """Count what an attempt may have cost of which the endpoint gave no account."""
         lost = self.budget.lose(request.body)
         self._lost[request.id] = self._lost.get(request.id, 0.0) + lost
+
+    @property
+    def lost_without_row(self) -> float:
+        """Dollars that attempts may have cost of whose requests the journal will say nothing."""
+        return math.fsum(self._lost.values())
 
     # What the runner asks before each request
 

@@ -14,7 +14,7 @@ from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.elicitation.asking import LEAST_THINKING, Asking
 from evalkit.elicitation.choose import IN_WORDS, NEEDED, Feature, refused_feature, without
 from evalkit.errors import ApiError, UsageError
-from evalkit.execution import ask_job
+from evalkit.execution import Referee, ask_job
 from evalkit.jobs import plan_job
 from evalkit.models.findings import Findings, default_findings
 from evalkit.models.model import PRICE_ADVICE
@@ -142,6 +142,7 @@ async def run_at_target(
     session: Session,
     findings: Findings | None = None,
     begun: Callable[[Path], None] = lambda path: None,
+    referee: Referee | None = None,
 ) -> Run:
     """Ask a model that is ready; see `run`.
 
@@ -155,6 +156,7 @@ async def run_at_target(
         session: what the runs of a command share.
         findings: what is known of models; None: the user's.
         begun: hears of the run's folder before the first question is asked.
+        referee: decides in which order questions are asked, and when it is enough; None: all are.
     """
     check_choices(target, settings)
     if (end := target.facts.describe_end(datetime.now(UTC).date())) is not None:
@@ -198,6 +200,7 @@ async def run_at_target(
                 progress=progress,
                 say=say,
                 begun=begun,
+                referee=referee,
             )
             break
         except ApiError as error:

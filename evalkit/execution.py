@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 from evalkit.api.batches import Batch
 from evalkit.api.client import MessagesClient
 from evalkit.desk import Desk
 from evalkit.errors import ApiError
+from evalkit.gates import GateWatch
 from evalkit.gathering import ask_by_workers
 from evalkit.id_table import IdTable
 from evalkit.jobs import Job
@@ -28,7 +30,7 @@ from evalkit.runs.batching import BatchRunner
 from evalkit.runs.budget import Budget
 from evalkit.runs.costs import cost_of_rows
 from evalkit.runs.folder import RunFolder, create_run_folder
-from evalkit.runs.journal import JournalReader, JournalWriter
+from evalkit.runs.journal import GROUP_SECONDS, JournalReader, JournalRow, JournalWriter
 from evalkit.runs.limiter import Limiter
 from evalkit.runs.parts import PARTS_FOLDER, PartStore
 from evalkit.runs.standing import Standing
@@ -37,6 +39,20 @@ from evalkit.sending import Courier, collect_images
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.stored_questions import collect_questions
+
+WATCHED_SECONDS = 0.05
+"""So long a row waits for others where somebody waits for it: what is asked meanwhile may be in
+vain."""
+
+
+class Referee(Protocol):
+    """Decides in which order a run is asked, and when it is enough."""
+
+    def begin(self, folder: RunFolder, job: Job) -> GateWatch:
+        """Hear of the run before its first question; the folder is locked."""
+
+    def end(self, desk: Desk, run: Run) -> None:
+        """Hear what has come of it."""
 
 
 async def ask_job(
@@ -50,6 +66,7 @@ async def ask_job(
     progress: bool,
     say: Say,
     begun: Callable[[Path], None],
+    referee: Referee | None = None,
 ) -> Run:
     """Ask what has no response yet, then write the summary.
 
@@ -66,14 +83,21 @@ async def ask_job(
         folder = await asyncio.to_thread(create_run_folder, results, job.manifest, kept, examples)
         begun(folder.path)
         with folder.locked():
+            watch = None if referee is None else await asyncio.to_thread(referee.begin, folder, job)
             try:
-                await ask_missing(
-                    folder, job, session, client, limiter, settings, progress=progress, say=say
+                desk = await ask_missing(
+                    *(folder, job, session, client, limiter, settings),
+                    progress=progress,
+                    say=say,
+                    watch=watch,
                 )
             except ApiError:
                 folder.discard_if_empty()
                 raise
-            return await asyncio.to_thread(finish, folder, job)
+            run = await asyncio.to_thread(finish, folder, job)
+            if referee is not None:
+                await asyncio.to_thread(referee.end, desk, run)
+            return run
 
 
 def finish(folder: RunFolder, job: Job) -> Run:
@@ -97,8 +121,24 @@ async def ask_missing(
     *,
     progress: bool,
     say: Say,
-) -> None:
-    """Ask the questions that no row of the journal answers."""
+    watch: GateWatch | None = None,
+) -> Desk:
+    """Ask the questions that no row of the journal answers.
+
+    Args:
+        folder: where the rows go.
+        job: what is asked.
+        session: what the runs of a command share.
+        client: of the endpoint.
+        limiter: of the model.
+        settings: how it is carried out.
+        progress: whether to show how it goes.
+        say: takes a line for the user.
+        watch: says in which order to ask, hears the scores, and says when it is enough.
+
+    Returns:
+        What the run needed, with what it spent.
+    """
     log_event(logging.INFO, "run", folder=folder.path.name, questions=len(job.questions))
     log = read_batch_log(folder.batch_log_path)
     images = collect_images(chain(job.questions, job.examples))
@@ -124,20 +164,31 @@ async def ask_missing(
         budget=Budget(settings.budget, job.facts, spent=past.spent, lost=past.lost),
         standing=past.standing,
         say=say,
-        is_watched=progress,
+        is_watched=progress or watch is not None,
     )
+    if watch is not None:
+        join(watch, desk, earlier)
     bar = ProgressBar(
         job.label,
         job.size,
         score_earlier(earlier, desk) if progress else (),
         shown=progress,
+        find_words=None if watch is None else watch.describe,
         find_vitals=lambda: Vitals(spend=desk.budget.spent, in_flight=limiter.in_flight),
     )
+
+    def hear(rows: Sequence[JournalRow]) -> None:
+        scores = desk.take_scores(rows)
+        if watch is not None:
+            watch.take(scores)
+        bar.add(scores)
+
     try:
         async with JournalWriter(
             folder.journal_path,
             good_bytes=past.good_bytes,
-            on_written=lambda rows: bar.add(desk.take_scores(rows)),
+            on_written=hear,
+            group_seconds=GROUP_SECONDS if watch is None else WATCHED_SECONDS,
         ) as writer:
             desk.writer, desk.say = writer, bar.aside(say)
             if settings.has_workers:
@@ -162,11 +213,37 @@ async def ask_missing(
                     )
                 )
             else:
-                await desk.ask_directly(desk.list_missing())
+                try:
+                    await desk.ask_directly(desk.list_missing())
+                except ApiError:
+                    if watch is None or not watch.is_clear.is_set():
+                        raise
     finally:
         bar.close()
     if desk.budget.is_spent:
         say(describe_end(desk.budget))
+    return desk
+
+
+def join(watch: GateWatch, desk: Desk, earlier: JournalReader) -> None:
+    """Have a watch decide what a run asks, and tell it what came before."""
+    by_id = {question.id: question for question in desk.job.questions}
+    desk.in_order, desk.break_off = True, watch.is_clear
+    desk.budget.lost += watch.lost_before
+    watch.wanted = desk.job.responses_wanted
+    watch.take(score_earlier(earlier, desk))
+    watch.take(list_futile(desk, by_id))
+    desk.questions = watch.list_questions(by_id)
+
+
+def list_futile(desk: Desk, by_id: Mapping[str, Question]) -> Iterator[Score]:
+    """The scores of replies that were cut off, and can't be had longer."""
+    for row in desk.standing.cut.values():
+        if (question := by_id.get(row.question_id)) is None:
+            continue
+        again = desk.job.find_retake(question, row)
+        if again is not None and again.id in desk.standing.futile:
+            yield desk.score(question, row)
 
 
 def find_parts(folder: RunFolder, settings: RunSettings) -> str:

@@ -69,6 +69,10 @@ class Job:
         number = self._numbers.get(name)
         return None if number is None else self.questions[number]
 
+    def responses_wanted(self, question: Question) -> int:
+        """How many responses make a question's score."""
+        return self.design.count(question)
+
     @cached_property
     def first_body(self) -> Mapping[str, Any]:
         """The request for the first question, which stands for all in what it makes use of."""
@@ -107,7 +111,11 @@ class Job:
                     yield self.build_request(question, index, order)
 
     def list_missing(
-        self, standing: Standing, questions: Iterable[Question] | None = None
+        self,
+        standing: Standing,
+        questions: Iterable[Question] | None = None,
+        *,
+        in_order: bool = False,
     ) -> Iterator[tuple[Question, Request]]:
         """Requests without a response; of a reply that was cut off, the one with more room.
 
@@ -117,13 +125,14 @@ class Job:
         Args:
             standing: how far the run had come.
             questions: those of the run in their order, read once; None: those of the job.
+            in_order: whether what failed before keeps its place, for whoever skips nothing.
 
         Yields:
             Each request with its question.
         """
         failed, late = frozenset(standing.failed), []
         for question in self.questions if questions is None else questions:
-            if question.id in failed:
+            if question.id in failed and not in_order:
                 late.append(question)
             else:
                 yield from self.list_missing_of(question, standing)

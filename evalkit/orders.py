@@ -80,6 +80,12 @@ class Design:
             return self.samples * len(questions)
         return sum(map(self.count, questions))
 
+    def count_most(self, questions: Iterable[Question]) -> int:
+        """The most responses wanted to any of some questions."""
+        if self.orders is None:
+            return self.samples
+        return max((self.count(question) for question in questions), default=self.samples)
+
     def find(
         self, question_id: str, choices: int, order: Order | None, sample_index: int
     ) -> int | None:

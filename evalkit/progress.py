@@ -23,6 +23,9 @@ Say = Callable[[str], None]
 LONG_SECONDS = 2.0
 """What takes longer shows how far it has come."""
 
+OPEN_ENDED = "{desc}: {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"
+"""The bar of what may end at any time."""
+
 FIRST_LINE_SECONDS, LINE_SECONDS = LONG_SECONDS, 10.0
 """Until the first line, and between two, where there is no terminal."""
 
@@ -57,6 +60,8 @@ class ProgressBar:
         earlier: those that came before, when a run goes on.
         shown: False: nothing is printed.
         find_vitals: how the run is doing.
+        find_words: what else there is to say at any time, of a run that may end before all is
+            asked, so that no time left is told; None: nothing.
         is_terminal: whether to draw a bar; None: if standard error is a terminal.
         clock: seconds from a fixed moment.
     """
@@ -69,12 +74,14 @@ class ProgressBar:
         *,
         shown: bool,
         find_vitals: Callable[[], Vitals] = Vitals,
+        find_words: Callable[[], str] | None = None,
         is_terminal: bool | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from tqdm import tqdm
 
         self.label, self.find_vitals, self.clock = label, find_vitals, clock
+        self.find_words = find_words
         self.correct = self.replied = self.failed = self.repeated = self.tokens = 0
         before = self._count(earlier)
         is_bar = sys.stderr.isatty() if is_terminal is None else is_terminal
@@ -86,6 +93,7 @@ class ProgressBar:
             unit="q",
             disable=not (shown and is_bar),
             dynamic_ncols=True,
+            bar_format=None if find_words is None else OPEN_ENDED,
         )
         self.done, self.total = before, total
         self._before, self._began = before, clock()
@@ -138,7 +146,8 @@ class ProgressBar:
             self._print_line(now)
 
     def _words(self) -> str:
-        return ", ".join(filter(None, (self.describe(), self._note)))
+        more = "" if self.find_words is None else self.find_words()
+        return ", ".join(filter(None, (more, self.describe(), self._note)))
 
     def _print_line(self, now: float) -> None:
         """One line for where there is no terminal."""
@@ -146,8 +155,10 @@ class ProgressBar:
         words = [f"{self.done} of {self.total}"]
         if new and seconds > 0:
             rate = new / seconds
-            left = timedelta(seconds=round((self.total - self.done) / rate))
-            words += [f"{rate:.1f}/s", f"{left} left"]
+            words.append(f"{rate:.1f}/s")
+            if self.find_words is None:
+                left = timedelta(seconds=round((self.total - self.done) / rate))
+                words.append(f"{left} left")
         print_to_stderr(f"{self.label}: {', '.join(filter(None, (*words, self._words())))}")
 
     def note(self, words: str) -> None:

@@ -32,9 +32,14 @@ def encode_questions(questions: Iterable[Question]) -> bytes:
 
 def compress_questions(questions: Iterable[Question]) -> Iterator[bytes]:
     """The same in parts, none of which holds many questions."""
+    return compress_lines(map(encode_question, questions))
+
+
+def compress_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines without their line breaks, compressed in parts, none of which holds many of them."""
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
-    lines = (b"%b\n" % encode_question(question) for question in questions)
-    while some := b"".join(islice(lines, LINES_AT_ONCE)):
+    broken = (b"%b\n" % line for line in lines)
+    while some := b"".join(islice(broken, LINES_AT_ONCE)):
         yield packer.compress(some)
     yield packer.flush()
 

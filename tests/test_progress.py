@@ -192,3 +192,22 @@ def test_failures_have_no_tokens_and_cached_ones_count() -> None:
     assert count_tokens(Response(text="", stop_reason=None, model=None, usage=usage)) == 10
     assert count_tokens(RequestFailure(kind="server", message="")) == 0
     assert count_tokens(Response(text="", stop_reason=None, model=None, usage=Usage())) == 0
+
+
+def test_what_may_end_at_any_time_says_its_words_and_no_time_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times = iter([0.0, 0.0, 100.0, 100.0, 200.0, 200.0, 300.0])
+    bar = ProgressBar(
+        *("sums m prefill", 10, ()),
+        shown=True,
+        find_words=lambda: "used 3 of about 7",
+        is_terminal=False,
+        clock=lambda: next(times),
+    )
+    bar.add([])
+    bar.done = 4
+    bar.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all("used 3 of about 7" in line and " left" not in line for line in lines)

@@ -37,6 +37,9 @@ from evalkit.runs.runner import (
     HOPELESS_AT_START,
     HOPELESS_IN_A_ROW,
     MOST_WAITING,
+    Leave,
+    OpenDoor,
+    Result,
     RunnerSettings,
     run_requests,
 )
@@ -697,3 +700,111 @@ def test_one_line_is_said_when_an_endpoint_breaks_down_for_a_while() -> None:
     assert len(rows) == 300
     assert lines[0].endswith("attempts in a row failed (out of order); next in 1 s")
     assert len(lines) <= 2
+
+
+# Breaking off
+
+
+def break_off_after(
+    server: MessagesServer, answers: int, *, concurrency: int = 8
+) -> tuple[Ran, Limiter, list[str]]:
+    """Break off everything when so many answers have come.
+
+    Returns:
+        What came, the limiter, and the questions that were under way but never settled.
+    """
+    ran, limiter = Ran(), limiter_of(concurrency)
+    open_ones: set[str] = set()
+
+    class Door(OpenDoor):
+        def ask(self, request: Request) -> Leave:
+            open_ones.add(request.question_id)
+            return "go"
+
+        def settle(self, request: Request, result: Result | None) -> None:
+            open_ones.discard(request.question_id)
+
+    async def run() -> None:
+        event = asyncio.Event()
+
+        def put(row: JournalRow) -> None:
+            ran.rows.append(row)
+            if len(ran.rows) == answers:
+                event.set()
+
+        async with MessagesClient(endpoint_of(server), concurrency) as client:
+            await run_requests(
+                requests_for(500),
+                lambda request, ticket: client.send(request.body),
+                put,
+                RunnerSettings(
+                    limiter=limiter,
+                    policy=QUICK,
+                    ends_run=lambda error: False,
+                    admission=Door(),
+                    break_off=event,
+                ),
+            )
+
+    asyncio.run(run())
+    return ran, limiter, sorted(open_ones)
+
+
+def test_what_is_under_way_is_broken_off_when_somebody_says_so() -> None:
+    with MessagesServer(
+        faults=lambda record: slow(30) if record.body_number > 10 else None
+    ) as server:
+        started = time.monotonic()
+        ran, limiter, unsettled = break_off_after(server, 10)
+        assert time.monotonic() - started < 5
+        assert len(ran.answered) == len(ran.rows) == 10
+        assert 10 < len(server.requests) <= 18
+    assert limiter.in_flight == 0, "all tickets are given back"
+    assert unsettled == [], "and no request is waited for any more"
+
+
+def test_what_waits_for_another_try_is_broken_off_as_well() -> None:
+    def plan(record: RequestRecord) -> Fault | None:
+        return rate_limited(30) if record.body_number % 3 == 0 else None
+
+    with MessagesServer(faults=plan) as server:
+        started = time.monotonic()
+        ran, limiter, unsettled = break_off_after(server, 4, concurrency=2)
+        assert time.monotonic() - started < 5
+        assert ran.failed == set()
+    assert (limiter.in_flight, unsettled) == (0, [])
+
+
+def test_whoever_never_breaks_off_gets_all() -> None:
+    with MessagesServer() as server:
+        ran, limiter, unsettled = break_off_after(server, 10**6)
+        assert len(ran.answered) == 500
+    assert (limiter.in_flight, unsettled) == (0, [])
+
+
+def test_ctrl_c_is_passed_on_where_one_may_break_off() -> None:
+    """Only what the run itself breaks off is kept quiet."""
+
+    async def run() -> None:
+        with MessagesServer(latency_seconds=30) as server:
+            async with MessagesClient(endpoint_of(server), 4) as client:
+                job = asyncio.create_task(
+                    run_requests(
+                        requests_for(5),
+                        lambda request, ticket: client.send(request.body),
+                        lambda row: None,
+                        RunnerSettings(
+                            limiter=limiter_of(4),
+                            policy=QUICK,
+                            ends_run=lambda error: False,
+                            answered_before=True,
+                            break_off=asyncio.Event(),
+                        ),
+                    )
+                )
+                await asyncio.sleep(0.2)
+                job.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await job
+
+    asyncio.run(run())

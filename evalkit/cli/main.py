@@ -12,6 +12,7 @@ from evalkit.cli import (
     audit,
     batches,
     compare,
+    gate,
     lint,
     models,
     new_benchmark,
@@ -37,14 +38,15 @@ EXAMPLES = """examples:
   evalkit plan mmlu --data ~/sets --model claude-haiku-4-5     what that would cost
   evalkit audit everyday --model claude-haiku-4-5  how much of a score is the way of asking
   evalkit compare results/A results/B --margin 2   whether B is worse than A by more than 2 points
+  evalkit gate --baseline RUN --prompt new.toml    whether a new prompt made things worse
   evalkit new-benchmark questions.csv              propose a definition for a file of your own
   evalkit lint questions.csv                       what is doubtful about a file of questions
   evalkit batches                                  what was handed over and is not back yet
   evalkit score results                            scores again from the answers on disk
   evalkit verify results                           whether the folders are whole and unchanged
 
-exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete (the same command again goes
-on)
+exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
+(the same command again goes on)
 """
 
 
@@ -58,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    asking = (run, audit, compare, plan, batches)
+    asking = (run, gate, audit, compare, plan, batches)
     for command in (*asking, show, score, verify, list_command, new_benchmark, lint, models):
         command.add_parser(commands)
     return parser

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from evalkit.cli.numbers import parse_orders, parse_temperature
 from evalkit.cli.selecting import add_selection_options, build_selection
-from evalkit.cli.sending import MOST_AT_ONCE, build_retries
+from evalkit.cli.sending import build_sending
 from evalkit.errors import PromptError, UsageError
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
     prompt = read_prompt(args.prompt)
     given = vars(args)
     selection = build_selection(given)
+    sending = build_sending(given)
     return [
         RunSettings(
             way=way,
@@ -197,22 +198,8 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
             prompt=prompt,
             resize=given.get("resize", False),
             keep_text=not given.get("no_text", False),
-            concurrency=given.get("concurrency", (None, MOST_AT_ONCE))[0],
-            max_concurrency=given.get("concurrency", (None, MOST_AT_ONCE))[1],
-            requests_per_minute=given.get("rpm"),
-            tokens_per_minute=given.get("tpm"),
-            deadline_seconds=given.get("run_deadline"),
-            workers=given.get("workers", 1),
-            engine=given.get("engine", "loky"),
-            cluster=given.get("cluster"),
-            shared=given.get("shared"),
-            retries=build_retries(given),
-            images=given.get("images", "base64"),
-            keep_files=given.get("keep_files", False),
-            cache=not given.get("no_cache", False),
             budget=given.get("budget"),
-            batch=given.get("batch", False),
-            poll_seconds=given.get("poll_seconds", 60.0),
+            **sending,
         )
         for way in args.way or ["auto"]
     ]

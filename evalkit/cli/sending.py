@@ -17,8 +17,13 @@ MOST_AT_ONCE = 256
 """Requests in flight at once where the user sets no limit; `evalkit.runs.concurrency.MOST`."""
 
 
-def add_sending_options(parser: argparse.ArgumentParser) -> None:
-    """What decides how requests travel; the same run goes on whatever it is."""
+def add_sending_options(parser: argparse.ArgumentParser, *, with_budget: bool = True) -> None:
+    """What decides how requests travel; the same run goes on whatever it is.
+
+    Args:
+        parser: of the command.
+        with_budget: whether the command has no --budget of its own.
+    """
     parser.add_argument(
         "--concurrency",
         type=parse_concurrency,
@@ -107,12 +112,13 @@ def add_sending_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="the longest wait between two looks at a batch (default: 60)",
     )
-    parser.add_argument(
-        "--budget",
-        type=parse_dollars,
-        metavar="USD",
-        help="end each run before it would cost more than this, requests in flight included",
-    )
+    if with_budget:
+        parser.add_argument(
+            "--budget",
+            type=parse_dollars,
+            metavar="USD",
+            help="end each run before it would cost more than this, requests in flight included",
+        )
     parser.add_argument(
         "--no-cache", action="store_true", help="don't mark long shared prefixes for the cache"
     )
@@ -145,6 +151,32 @@ def add_sending_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the times of all attempts for ui.perfetto.dev or chrome://tracing",
     )
+
+
+def build_sending(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that these options make, by name; commands that ask nobody have none of them.
+
+    Raises:
+        UsageError: there is no attempt at all.
+    """
+    concurrency, most = given.get("concurrency", (None, MOST_AT_ONCE))
+    return {
+        "concurrency": concurrency,
+        "max_concurrency": most,
+        "requests_per_minute": given.get("rpm"),
+        "tokens_per_minute": given.get("tpm"),
+        "deadline_seconds": given.get("run_deadline"),
+        "workers": given.get("workers", 1),
+        "engine": given.get("engine", "loky"),
+        "cluster": given.get("cluster"),
+        "shared": given.get("shared"),
+        "retries": build_retries(given),
+        "images": given.get("images", "base64"),
+        "keep_files": given.get("keep_files", False),
+        "cache": not given.get("no_cache", False),
+        "batch": given.get("batch", False),
+        "poll_seconds": given.get("poll_seconds", 60.0),
+    }
 
 
 def build_retries(given: Mapping[str, Any]) -> RetryPolicy:

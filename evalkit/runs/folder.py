@@ -25,6 +25,9 @@ MANIFEST, QUESTIONS, JOURNAL = "manifest.json", "questions.jsonl.gz", "responses
 EXAMPLES = "examples.jsonl.gz"
 SUMMARY, BATCHES, LOCK = "summary.json", "batches.jsonl", ".lock"
 
+GATES = "gate-*"
+"""What gates leave: see `evalkit.runs.gate_files`."""
+
 PARTS = "*.part*"
 """Files that were being written; one that is left is a killed process's."""
 
@@ -81,6 +84,8 @@ class RunFolder:
         reader = JournalReader(self.journal_path)
         is_empty = next(iter(reader), None) is None and reader.good_bytes == 0
         if is_empty and not self.batch_log_path.exists():
+            for path in self.path.glob(GATES):
+                path.unlink(missing_ok=True)
             for name in (JOURNAL, EXAMPLES, QUESTIONS, MANIFEST, LOCK):
                 (self.path / name).unlink(missing_ok=True)
             with suppress(OSError):  # somebody put a file of their own there

@@ -323,16 +323,22 @@ def keep_latest(rows: dict[str, JournalRow], row: JournalRow) -> None:
 class RowWriter(ABC):
     """Writes rows within `async with`, a group at a time.
 
-    A group is written when its first row has waited for `GROUP_SECONDS`, or when it has
+    A group is written when its first row has waited for `group_seconds`, or when it has
     `GROUP_ROWS`. A row is on disk before `on_written` hears of it. What has been put is written
     even if the block is left by an error or by Ctrl-C. Nothing here blocks the event loop.
 
     Args:
         on_written: called with each group, in the event loop.
+        group_seconds: so long a row waits for others.
     """
 
-    def __init__(self, on_written: Callable[[Sequence[JournalRow]], None]) -> None:
-        self.on_written = on_written
+    def __init__(
+        self,
+        on_written: Callable[[Sequence[JournalRow]], None],
+        *,
+        group_seconds: float = GROUP_SECONDS,
+    ) -> None:
+        self.on_written, self.group_seconds = on_written, group_seconds
         self._waiting: list[JournalRow] = []
         self._put = self._written = 0
         self._due = 0.0
@@ -386,7 +392,7 @@ class RowWriter(ABC):
         if self._writing.done():
             self._writing.result()
         if not self._waiting:
-            self._due = asyncio.get_running_loop().time() + GROUP_SECONDS
+            self._due = asyncio.get_running_loop().time() + self.group_seconds
         self._waiting.append(row)
         self._put += 1
         self._arrived.set()
@@ -439,6 +445,7 @@ class JournalWriter(RowWriter):
         path: the journal.
         good_bytes: what stands behind this place is cut off.
         on_written: called with each group, in the event loop.
+        group_seconds: so long a row waits for others.
     """
 
     def __init__(
@@ -447,8 +454,9 @@ class JournalWriter(RowWriter):
         *,
         good_bytes: int,
         on_written: Callable[[Sequence[JournalRow]], None],
+        group_seconds: float = GROUP_SECONDS,
     ) -> None:
-        super().__init__(on_written)
+        super().__init__(on_written, group_seconds=group_seconds)
         self.path, self.good_bytes = path, good_bytes
 
     def _open(self) -> None:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from evalkit.api.retries import RetryPolicy, is_worth_retrying, wait_seconds
 from evalkit.errors import (
@@ -88,6 +88,7 @@ class RunnerSettings:
         is_worth: whether an error is worth another try.
         deadline_seconds: nothing is started later than this after the beginning; None: no limit.
         stop: set when nothing more is to be started; None: nobody says so.
+        break_off: set when what is under way is to be broken off as well; None: nobody says so.
         first_alone: whether the first request goes alone even where the endpoint is known to
             answer, for whoever makes no other once there is a response.
     """
@@ -101,6 +102,7 @@ class RunnerSettings:
     is_worth: Callable[[ApiError], bool] = is_worth_retrying
     deadline_seconds: float | None = None
     stop: asyncio.Event | None = None
+    break_off: asyncio.Event | None = None
     first_alone: bool = False
 
 
@@ -128,7 +130,7 @@ async def run_requests(
     One request goes first, alone until it is answered, so that a wrong key or an unknown model
     costs one. A request that waits for its next attempt keeps no other from going. When the run
     ends early, those under way are not broken off, for they are paid for; they only aren't tried
-    again.
+    again. Only `RunnerSettings.break_off` ends them too.
 
     Args:
         requests: built lazily, one when there is room for it.
@@ -170,17 +172,21 @@ class Runner:
         self._changed = asyncio.Event()
         self._dispatching: asyncio.Task[None] | None = None
         self._has_ended = False
+        self._sending: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> None:
         """Ask until all is settled, or the run ends."""
         self.settings.limiter.breaker.has_answered |= self.settings.answered_before
-        watching = asyncio.create_task(self._watch_for_stop())
+        watching = [
+            asyncio.create_task(watch()) for watch in (self._watch_for_stop, self._watch_for_break)
+        ]
         try:
             async with asyncio.TaskGroup() as group:
                 self._dispatching = group.create_task(self._dispatch(group))
                 timer = self._set_timer()
         finally:
-            watching.cancel()
+            for watch in watching:
+                watch.cancel()
         if timer is not None:
             timer.cancel()
         for _, _, pending in self._waiting:
@@ -205,6 +211,14 @@ class Runner:
         if self.settings.stop is not None:
             await self.settings.stop.wait()
             self.end()
+
+    async def _watch_for_break(self) -> None:
+        """End the run and what is under way when somebody says so."""
+        if self.settings.break_off is not None:
+            await self.settings.break_off.wait()
+            self.end()
+            for task in self._sending:
+                task.cancel()
 
     def _set_timer(self) -> asyncio.TimerHandle | None:
         """See to it that the run ends in time."""
@@ -278,7 +292,7 @@ class Runner:
         pending.started = ticket.entered if pending.started is None else pending.started
         result: Result | None = None
         try:
-            result = await self.send(pending.request, ticket)
+            result = await self._send(pending.request, ticket)
         except (ApiError, ImageError) as error:
             result = error
         except Exception as error:
@@ -296,6 +310,26 @@ class Runner:
         finally:
             self._in_flight -= 1
             self._changed.set()
+
+    async def _send(self, request: Request, ticket: Ticket) -> Response | None:
+        """Send a request; None: it was broken off."""
+        break_off = self.settings.break_off
+        if break_off is None:
+            return await self.send(request, ticket)
+        if break_off.is_set():
+            return None
+        task = asyncio.current_task()
+        assert task is not None, "attempts are tasks"
+        self._sending.add(task)
+        try:
+            return await self.send(request, ticket)
+        except asyncio.CancelledError:
+            if not break_off.is_set():
+                raise
+            task.uncancel()
+            return None
+        finally:
+            self._sending.discard(task)
 
     def _log(self, pending: Pending, ticket: Ticket, result: Result | None) -> None:
         """Log an attempt."""

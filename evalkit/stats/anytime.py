@@ -59,11 +59,28 @@ def bound_total(
     """
     total = math.fsum(course.differences)
     low, high = total - course.to_lose, total + course.to_gain
-    passing, failing = _evidence_against(course)
+    above, below = _wealths_against(course)
     find = _first_kept_whole if is_whole else _first_kept
-    least = find(lambda at: passing(at) >= pass_limit, low, high)
-    most = find(lambda at: failing(at) >= fail_limit, high, low)
+    least = find(lambda at: _ever_reaches(above(at), pass_limit), low, high)
+    most = find(lambda at: _ever_reaches(below(at), fail_limit), high, low)
     return min(least, most), max(least, most)
+
+
+def trace_evidence(
+    course: Course, pass_total: float, fail_total: float
+) -> tuple[list[float], list[float]]:
+    """The evidence of both sides after each answer, all at once.
+
+    Args:
+        course: at least one answer.
+        pass_total: the total that the passing side bets against.
+        fail_total: the one that the failing side bets against.
+
+    Returns:
+        Logarithms of their wealth, the passing side's first.
+    """
+    above, below = _wealths_against(course)
+    return _evidence(above(pass_total)).tolist(), _evidence(below(fail_total)).tolist()
 
 
 def _first_kept_whole(is_refused: Callable[[float], bool], start: float, end: float) -> float:
@@ -94,10 +111,10 @@ def _first_kept(is_refused: Callable[[float], bool], start: float, end: float) -
     return refused
 
 
-def _evidence_against(
+def _wealths_against(
     course: Course,
-) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """The most evidence that there ever was that the total is higher, or lower, than a given one.
+) -> tuple[Callable[[float], NDArray[np.float64]], Callable[[float], NDArray[np.float64]]]:
+    """The wealths of whoever bets that the total is higher, or lower, than a given one.
 
     The answers stay the same for every total, so they are prepared once.
     """
@@ -111,24 +128,45 @@ def _evidence_against(
     before = np.concatenate(([0.0], np.cumsum(differences)[:-1]))
     stakes = np.outer(BETS, course.size / left)
 
-    def is_higher(total: float) -> float:
+    def above(total: float) -> NDArray[np.float64]:
         means = (total - before) / left
-        return _highest_evidence(payoffs - means, means - worst, stakes)
+        return _wealths_after_each(payoffs - means, means - worst, stakes)
 
-    def is_lower(total: float) -> float:
+    def below(total: float) -> NDArray[np.float64]:
         means = (total - before) / left
-        return _highest_evidence(means - payoffs, best - means, stakes)
+        return _wealths_after_each(means - payoffs, best - means, stakes)
 
-    return is_higher, is_lower
+    return above, below
 
 
-def _highest_evidence(
+def _wealths_after_each(
     gains: NDArray[np.float64], costs: NDArray[np.float64], stakes: NDArray[np.float64]
-) -> float:
-    """What a bettor's evidence would have been at most."""
+) -> NDArray[np.float64]:
+    """What a bettor's wealths would have been after each answer, one row a bet."""
     import numpy as np
 
-    most = LARGEST_LOSS / np.maximum(costs, FLOOR)
-    wealths = np.cumsum(np.log1p(np.minimum(stakes, most) * gains), axis=1)
+    wealths = np.minimum(stakes, LARGEST_LOSS / np.maximum(costs, FLOOR))
+    wealths *= gains
+    np.log1p(wealths, out=wealths)
+    return np.cumsum(wealths, axis=1, out=wealths)
+
+
+def _evidence(wealths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithm of the mean wealth after each answer."""
+    import numpy as np
+
     tops = wealths.max(axis=0)
-    return float((tops + np.log(np.exp(wealths - tops).mean(axis=0))).max())
+    evidence: NDArray[np.float64] = tops + np.log(np.exp(wealths - tops).mean(axis=0))
+    return evidence
+
+
+def _ever_reaches(wealths: NDArray[np.float64], limit: float) -> bool:
+    """Whether the evidence was ever as high as a limit.
+
+    A mean is no more than the largest, and no less than its share: mostly, that is enough to know.
+    """
+    highest = float(wealths.max())
+    if highest < limit or highest - math.log(len(wealths)) >= limit:
+        return highest >= limit
+    some = wealths[:, wealths.max(axis=0) >= limit]
+    return float(_evidence(some).max()) >= limit

@@ -11,7 +11,9 @@ from __future__ import annotations
 from math import exp, log, log1p
 
 BETS = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Stakes for a whole set; they are raised as less of it is left."""
+"""Stakes for a whole set, ascending; they are raised as less of it is left."""
+
+A, B, C, D, E = BETS
 
 LARGEST_LOSS = 0.9
 """No answer takes more of a wealth than this share."""
@@ -30,12 +32,13 @@ class Bettor:
         (0.144, 0.866)
     """
 
-    __slots__ = ("_wealths", "highest")
+    __slots__ = ("_is_rising", "_peak", "_wealths")
 
     def __init__(self) -> None:
-        self._wealths = [0.0] * len(BETS)
-        self.highest = 0.0
-        """The most that `evidence` ever was."""
+        self._wealths = (0.0,) * len(BETS)
+        self._peak = 0.0
+        """The most that the evidence was before it last began to rise."""
+        self._is_rising = False
 
     @property
     def evidence(self) -> float:
@@ -44,7 +47,19 @@ class Bettor:
         rest = sum([exp(wealth - top) for wealth in self._wealths])
         return top + log(rest / len(BETS))
 
-    def settle(self, gain: float, *, worst: float, scale: float) -> None:
+    @property
+    def highest(self) -> float:
+        """The most that `evidence` ever was."""
+        return max(self._peak, self.evidence) if self._is_rising else self._peak
+
+    def has_reached(self, limit: float) -> bool:
+        """Whether the evidence was ever as high as a limit above 0."""
+        if self._peak >= limit:
+            return True
+        # The mean of the wealths is no more than the largest of them.
+        return self._is_rising and max(self._wealths) >= limit and self.evidence >= limit
+
+    def settle(self, gain: float, worst: float, scale: float) -> None:
         """Pay out one answer.
 
         Args:
@@ -56,14 +71,25 @@ class Bettor:
         Source:
             Waudby-Smith and Ramdas (2020), arXiv:2006.04347, sampling without replacement.
         """
+        if gain < 0 and self._is_rising:
+            self._peak = self.highest
         most = LARGEST_LOSS / (worst if worst > FLOOR else FLOOR)
-        self._wealths = wealths = [
-            wealth + log1p((stake if (stake := bet * scale) < most else most) * gain)
-            for wealth, bet in zip(self._wealths, BETS)  # noqa: B905 - this is the inner loop
-        ]
-        # The mean of the wealths is no more than the largest of them.
-        if max(wealths) > self.highest:
-            self.highest = max(self.highest, self.evidence)
+        # Written out, since this is the inner loop, it takes half the time of one over the bets.
+        a, b, c, d, e = self._wealths
+        if (stake := E * scale) < most:
+            a += log1p(A * scale * gain)
+            b += log1p(B * scale * gain)
+            c += log1p(C * scale * gain)
+            d += log1p(D * scale * gain)
+            e += log1p(stake * gain)
+        else:
+            a += log1p((stake if (stake := A * scale) < most else most) * gain)
+            b += log1p((stake if (stake := B * scale) < most else most) * gain)
+            c += log1p((stake if (stake := C * scale) < most else most) * gain)
+            d += log1p((stake if (stake := D * scale) < most else most) * gain)
+            e += log1p(most * gain)
+        self._wealths = a, b, c, d, e
+        self._is_rising = gain > 0 or (gain == 0 and self._is_rising)
 
     @property
     def p_value(self) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,22 +41,23 @@ def look_ahead(baseline: Sequence[float], weights: Sequence[float]) -> Outlook:
     Example:
         >>> outlook = look_ahead([1, 0, 1], [1, 1, 1])
         >>> outlook.worst, outlook.best, outlook.to_lose
-        ((-1.0, -1.0, -1.0), (1.0, 1.0, 0.0), (2, 1, 1, 0))
+        ((-1.0, -1.0, -1.0), (1.0, 1.0, 0.0), (2.0, 1.0, 1.0, 0.0))
     """
-    n = len(baseline)
-    sums = _from_the_end(weights, operator.add)
-    means = [total / (n - place) for place, total in enumerate(sums)]
-    losses = [score / weight for score, weight in zip(baseline, weights, strict=True)]
-    gains = [(1 - score) / weight for score, weight in zip(baseline, weights, strict=True)]
+    import numpy as np
+
+    scores, shares = np.asarray(baseline, float), np.asarray(weights, float)
+    left = np.arange(len(scores), 0, -1)
+    means = _from_the_end(np.add, shares) / left
     return Outlook(
-        ratios=tuple(mean / weight for mean, weight in zip(means, weights, strict=True)),
-        worst=tuple(-m * w for m, w in zip(means, _from_the_end(losses, max), strict=True)),
-        best=tuple(m * w for m, w in zip(means, _from_the_end(gains, max), strict=True)),
-        to_lose=(*_from_the_end(baseline, operator.add), 0),
-        to_gain=(*_from_the_end([1 - score for score in baseline], operator.add), 0),
+        ratios=tuple((means / shares).tolist()),
+        worst=tuple((-means * _from_the_end(np.maximum, scores / shares)).tolist()),
+        best=tuple((means * _from_the_end(np.maximum, (1 - scores) / shares)).tolist()),
+        to_lose=(*_from_the_end(np.add, scores).tolist(), 0.0),
+        to_gain=(*_from_the_end(np.add, 1 - scores).tolist(), 0.0),
     )
 
 
-def _from_the_end(values: Sequence[float], combine: Callable[[float, float], float]) -> list[float]:
+def _from_the_end(combine: np.ufunc, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """At each position, all values from there on combined."""
-    return list(accumulate(reversed(values), combine))[::-1]
+    combined: NDArray[np.float64] = combine.accumulate(values[::-1])[::-1]
+    return combined

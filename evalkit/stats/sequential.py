@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evalkit.stats.anytime import Course, bound_total
+from evalkit.stats.anytime import Course, bound_total, trace_evidence
 from evalkit.stats.betting import Bettor
 from evalkit.stats.draws import check_weights
 from evalkit.stats.intervals import Interval
@@ -117,8 +117,10 @@ class Gate:
         self._baseline = tuple(baseline[place] for place in self.order)
         self._outlook = look_ahead(self._baseline, [weights[place] for place in self.order])
         self._passing, self._failing = Bettor(), Bettor()
-        self._pass_limit = -math.log(terms.alpha)
-        self._fail_limit = -math.log(terms.alpha / terms.suites)
+        self.pass_limit = -math.log(terms.alpha)
+        """The evidence that says `no regression`."""
+        self.fail_limit = -math.log(terms.alpha / terms.suites)
+        """The evidence that says `regressed`."""
         self._differences: list[float] = []
         self._payoffs: list[float] = []
         self._total = 0.0
@@ -146,15 +148,16 @@ class Gate:
         difference = score - self._baseline[place]
         payoff = difference * outlook.ratios[place]
         mean, scale = (self.pass_total - self._total) / left, size / left
-        self._passing.settle(payoff - mean, worst=mean - outlook.worst[place], scale=scale)
+        self._passing.settle(payoff - mean, mean - outlook.worst[place], scale)
         mean = (self.fail_total - self._total) / left
-        self._failing.settle(mean - payoff, worst=outlook.best[place] - mean, scale=scale)
+        self._failing.settle(mean - payoff, outlook.best[place] - mean, scale)
         self._projections += self._total + left * payoff
-        self._total += difference
         self._differences.append(difference)
         self._payoffs.append(payoff)
-        self.losses += difference < 0
-        self.gains += difference > 0
+        if difference:
+            self._total += difference
+            self.losses += difference < 0
+            self.gains += difference > 0
         if self.verdict is None and (verdict := self._judge(place + 1)):
             self.verdict, self.used = verdict, place + 1
         return self.verdict
@@ -167,9 +170,9 @@ class Gate:
             return Verdict.REGRESSED
         if answered == len(self._baseline):  # a fractional drop of exactly delta
             return Verdict.NO_REGRESSION
-        if self._passing.highest >= self._pass_limit:
+        if self._passing.has_reached(self.pass_limit):
             return Verdict.NO_REGRESSION
-        if self._failing.highest >= self._fail_limit:
+        if self._failing.has_reached(self.fail_limit):
             return Verdict.REGRESSED
         return Verdict.INCONCLUSIVE if answered == self.terms.budget else None
 
@@ -219,17 +222,8 @@ class Gate:
         answered, size = self.answered, len(self._baseline)
         if answered == 0:
             return None
-        course = Course(
-            size=size,
-            differences=self._differences,
-            payoffs=self._payoffs,
-            worst=self._outlook.worst[:answered],
-            best=self._outlook.best[:answered],
-            to_lose=self._outlook.to_lose[answered],
-            to_gain=self._outlook.to_gain[answered],
-        )
-        limits = self._pass_limit, self._fail_limit
-        least, most = bound_total(course, *limits, is_whole=self.is_binary)
+        limits = self.pass_limit, self.fail_limit
+        least, most = bound_total(self._course(), *limits, is_whole=self.is_binary)
         low, high = (0.0 - most) / size, (0.0 - least) / size
         estimate = (0.0 - self._projections) / answered / size
         return Interval(
@@ -239,6 +233,25 @@ class Gate:
             n=answered,
             level=1 - self.terms.alpha * (1 + 1 / self.terms.suites),
             method="betting",
+        )
+
+    def trace(self) -> tuple[list[float], list[float]]:
+        """The evidence of both sides after each answer, the passing side's first."""
+        if not self._differences:
+            return [], []
+        return trace_evidence(self._course(), self.pass_total, self.fail_total)
+
+    def _course(self) -> Course:
+        """The answers so far, for what looks back on all of them."""
+        answered, outlook = self.answered, self._outlook
+        return Course(
+            size=len(self._baseline),
+            differences=self._differences,
+            payoffs=self._payoffs,
+            worst=outlook.worst[:answered],
+            best=outlook.best[:answered],
+            to_lose=outlook.to_lose[answered],
+            to_gain=outlook.to_gain[answered],
         )
 
 
