@@ -70,6 +70,16 @@ def test_doubts_read_as_paragraphs(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_worked_examples_are_counted_beside_the_questions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(capsys, "lint", "everyday").out == (
+        "everyday: 300 questions, 20 worked examples\n"
+        "\n"
+        "The set can be used: nothing doubtful was found.\n"
+    )
+
+
 def test_rows_that_are_no_questions_are_shown_with_their_places(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from evalkit.benchmarks import Definition
 from evalkit.drafts import Draft
 from evalkit.errors import BenchmarkError, EvalkitError, UsageError
+from evalkit.images import Image
 from evalkit.linting.check import CHECKS, LintReport, lint, lint_draft
 from evalkit.linting.doubts import Doubt, check_each
 from evalkit.loaders.choices import ListColumn
@@ -262,6 +263,55 @@ def test_a_question_that_comes_twice_is_found_with_its_other_answer(tmp_path: Pa
 
     assert find(report, "duplicates").examples == ("b repeats a",)
     assert find(report, "contradictions").examples == ("c repeats a",)
+
+
+def test_questions_about_one_passage_without_a_cluster_are_a_warning(tmp_path: Path) -> None:
+    passage = "Once upon a time there was a set. " * 8
+    rows = [{**row(n), "question": f"{passage}\n\nWho is {n}?"} for n in range(5)]
+    rows += [{**row(n), "question": f"Short.\n\nWho is {n}?"} for n in range(5, 45)]
+    report = lint(write(tmp_path / "set.jsonl", rows))
+    clustered = [{**each, "cluster": each["question"][:9]} for each in rows]
+
+    assert (find(report, "shared-passages").count, find(report, "shared-passages").total) == (4, 45)
+    assert "cluster under [columns]" in find(report, "shared-passages").remedy
+    assert len(find(report, "shared-passages").examples) == 3
+    assert names(lint(write(tmp_path / "clustered.jsonl", clustered))) == []
+
+
+def test_a_long_text_that_comes_twice_is_a_duplicate_and_no_passage(tmp_path: Path) -> None:
+    report = lint_rows(tmp_path, *[row(1000, question="A long tale. " * 20)] * 2)
+
+    assert names(report) == ["duplicates"]
+
+
+def test_a_broken_line_and_a_row_of_countless_columns_are_taken_as_they_come(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "set.jsonl", [{**row(0), **{f"c{n}": 1 for n in range(2000)}}, row(1)])
+    path.write_text(f"{{broken\n{path.read_text()}")
+    report = lint(path)
+
+    assert find(report, "unusable-rows").count == 1
+    assert find(report, "unused-columns").count == 1000 - 3
+    assert (report.rows, report.questions) == (3, 2)
+
+
+def test_pictures_that_no_question_shows_could_be_shown(tmp_path: Path) -> None:
+    write(tmp_path / "set.jsonl", [{**row(n), "image_1": "x.png"} for n in range(40)])
+    (tmp_path / "set.toml").write_text(
+        'version = "1"\n[source]\nfiles = ["set.jsonl"]\n[columns]\n'
+        'stem = "question"\nchoices = "choices"\nanswer = "answer"\n'
+    )
+
+    assert "image_1 as images" in find(lint(tmp_path / "set.toml"), "unused-columns").remedy
+
+
+def test_a_question_with_its_picture_may_speak_of_it() -> None:
+    picture = Image(digest="0" * 64, url="https://x.org/x.png")
+    stem = "Is x 4 in the figure below?"
+    shown = Question(id="a", stem=stem, choices=("yes", "no"), right=(0,), images=(picture,))
+
+    assert lint_draft(draft_of([shown])).doubts == ()
 
 
 def test_a_worked_example_that_is_asked_is_noted(tmp_path: Path) -> None:

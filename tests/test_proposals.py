@@ -276,6 +276,48 @@ def test_the_form_of_a_named_column_is_found_out(
     assert propose_definition(path, known).fields.choices == form
 
 
+def test_wrong_choices_in_columns_of_any_name(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "odd.csv",
+        ("question", "gut", "schlecht 1", "schlecht 2"),
+        (ANT[0], "six", "four", "eight"),
+        (SKY[0], "blue", "red", "green"),
+    )
+    wrong = ("schlecht 1", "schlecht 2")
+
+    assert questions_of(path, Given(answer="gut", wrong=wrong)) == [ANT, SKY]
+    with pytest.raises(BenchmarkError, match=r"no column was recognized as choices"):
+        propose_definition(path, Given(wrong=wrong))
+
+
+def test_wrong_answers_of_one_cell_may_be_one(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "two.csv",
+        ("Question", "Correct Answer", "Wrong Answer"),
+        (ANT[0], "six", "four"),
+        (SKY[0], "blue", "red; or so"),
+        ("Last?", "z", "a"),
+    )
+
+    assert questions_of(path)[0] == (ANT[0], {"six", "four"}, "six")
+
+
+def test_choices_in_a_list_written_as_text_with_letters(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "text.csv",
+        ("question", "options", "answer"),
+        (ANT[0], "A) four B) six C) eight", "B"),
+        (SKY[0], "A) red B) blue C) green", "B"),
+    )
+
+    assert questions_of(path) == [ANT, SKY]
+
+
+def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="no such file"):
+        propose_definition(tmp_path / "nosuch.csv")
+
+
 # Laws
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=10)

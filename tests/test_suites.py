@@ -13,6 +13,7 @@ import pytest
 from evalkit.averages import average_suite
 from evalkit.benchmarks import load_benchmark
 from evalkit.errors import BenchmarkError
+from evalkit.reports.averages import render_suites
 from evalkit.results import load_run
 from evalkit.suites import expand_suites, find_suite
 from tests.command_line import HAIKU, OPUS, call, point_at
@@ -157,6 +158,16 @@ def test_a_suite_of_which_a_part_is_lacking_has_no_mean(
     assert (score.macro, score.error, score.lacking) == (None, None, ("long",))
     assert not score.is_complete
     assert average_suite("both", ["other"], runs) == []
+
+
+def test_a_table_says_what_a_suite_is_lacking(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, folder: Path
+) -> None:
+    call(capsys, "run", "short.jsonl", "--model", HAIKU, "--quiet")
+    runs = [load_run(path) for path in (folder / "results").iterdir()]
+    text = render_suites(average_suite("both", ["short", "long"], runs))
+
+    assert f"both, {HAIKU}: nothing came of long\n" in text
 
 
 def test_two_benchmarks_of_one_name_make_no_suite(

@@ -108,8 +108,7 @@ def check_positions(key: AnswerKey) -> Iterator[Doubt]:
     place, most = max(Counter(key.gold).items(), key=lambda item: item[1])
     share, chance, letter = most / total, key.chance, ascii_uppercase[place]
     test = gold_balance(key.gold, key.sizes)
-    if test is None:
-        return
+    assert test is not None, "every question has two choices or more"
     numbers = {"share": share, "chance": chance, "p_value": test.p_value}
     if share >= max(MOSTLY, chance + NOTABLE) and test.p_value < RARE:
         where = "first" if place == 0 else f"at {letter}"

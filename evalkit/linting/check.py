@@ -15,10 +15,12 @@ from evalkit.linting.answers import AnswerKey, check_answers
 from evalkit.linting.choices import CHOICE_CHECKS, REFERENCES
 from evalkit.linting.doubts import LEVELS, Doubt, check_each
 from evalkit.linting.sets import (
+    Passages,
     check_columns,
     check_counts,
     check_duplicates,
     check_examples,
+    check_passages,
     check_rows,
     check_sizes,
     check_subjects,
@@ -28,7 +30,7 @@ from evalkit.questions import Question
 
 CHECKS = (
     *("unusable-rows", "rows-without-answer", "no-questions"),
-    *("contradictions", "duplicates", "examples-asked", "question-count"),
+    *("contradictions", "duplicates", "shared-passages", "examples-asked", "question-count"),
     *("same-position", "answer-balance", "answer-sequence", "longest-choice", "several-right"),
     *(check.name for check in (*CHOICE_CHECKS, REFERENCES, *TEXT_CHECKS)),
     *("answers-given-away", "unused-columns", "choice-counts", "small-subjects", "no-subject"),
@@ -131,11 +133,12 @@ def find_doubts(draft: Draft) -> list[Doubt]:
 
 def check_questions(draft: Draft) -> list[Doubt]:
     """What one pass over the questions finds."""
-    key = AnswerKey()
+    key, passages = AnswerKey(), Passages()
     subjects: Counter[str | None] = Counter()
 
     def watch(question: Question) -> None:
         key.add(question)
+        passages.add(question)
         subjects[question.group] += 1
 
     is_shuffled = draft.definition.fields.shuffle_seed is not None
@@ -145,6 +148,7 @@ def check_questions(draft: Draft) -> list[Doubt]:
     return [
         *check_answers(key),
         *found,
+        *check_passages(passages, len(draft.question_set.questions)),
         *check_sizes(key.sizes_of_all, draft.definition.choices),
         *check_subjects(subjects),
     ]

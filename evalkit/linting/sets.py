@@ -6,17 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from evalkit.drafts import Draft
 from evalkit.errors import RowProblem
+from evalkit.id_table import IdTable
 from evalkit.linting.doubts import SHOWN, Doubt
 from evalkit.loaders.fields import FieldMap
 from evalkit.loaders.guess import CLUSTERS, GROUPS, IMAGES, NUMBERED_IMAGE, PASSAGES, simplify
 from evalkit.loaders.records import shorten
-from evalkit.questions import QuestionSet, list_shown
+from evalkit.questions import Question, QuestionSet, list_shown
 
 NO_ANSWER = "the row has no answer"
 """The remedy of rows without answer."""
 
 FEWEST_OF_SUBJECT = 10
 """Questions below which the interval of a subject's score is too wide to say anything."""
+
+SHORTEST_PASSAGE = 200
+"""Characters, up to the first blank line: what is shorter may be how all questions begin."""
 
 GIVE_AWAY = frozenset(
     (
@@ -159,6 +163,46 @@ def check_sizes(sizes: Mapping[int, int], stated: int | None) -> Iterator[Doubt]
         if stated is None
         else "leave `choices` out of the definition, or look whether choices were lost",
     )
+
+
+class Passages:
+    """Counts questions that begin with a long text with which another began, and name no cluster.
+
+    They stand or fall together, which intervals have to allow for.
+    """
+
+    def __init__(self) -> None:
+        self.seen = IdTable()
+        self.repeats = 0
+        self.examples: list[str] = []
+
+    def add(self, question: Question) -> None:
+        """Take a question."""
+        passage, _, rest = question.stem.partition("\n\n")
+        if question.cluster is not None or not rest or len(passage) < SHORTEST_PASSAGE:
+            return
+        if passage not in self.seen:
+            self.seen.add(passage)
+            return
+        self.repeats += 1
+        if len(self.examples) < SHOWN:
+            self.examples.append(f"{question.id}: {shorten(passage)}")
+
+
+def check_passages(passages: Passages, total: int) -> Iterator[Doubt]:
+    """Questions about one passage that are taken to be independent of each other."""
+    if passages.repeats:
+        yield Doubt(
+            check="shared-passages",
+            level="warning",
+            count=passages.repeats,
+            total=total,
+            says=f"{passages.repeats:,} of {total:,} questions begin with the text of an earlier "
+            "one, and nothing says that they belong together",
+            remedy="name the passage's column as cluster under [columns]: questions about one "
+            "passage stand or fall together, and intervals are too narrow without it",
+            examples=tuple(passages.examples),
+        )
 
 
 def check_subjects(subjects: Mapping[str | None, int]) -> Iterator[Doubt]:
