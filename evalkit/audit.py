@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evalkit.alignment import find_clusters, find_places
 from evalkit.comparability import Difference, list_run_differences
 from evalkit.disagreements import Disagreement, by_question, find_disagreements
 from evalkit.errors import UsageError
@@ -250,13 +251,12 @@ def compare_with_first(runs: Sequence[Run]) -> tuple[WayComparison, ...]:
     reference, *others = runs
     family = max(1, len(others))
     is_repeated = any(design_of(run.manifest.identity).is_repeated for run in runs)
+    clusters = clusters_of(runs)
     accuracies, readables = (
         adjust(
             [
                 compare_scores(
-                    Differences(
-                        *pair_scores(share(reference), share(run)), is_repeated=is_repeated
-                    ),
+                    pair_questions(share(reference), share(run), clusters, is_repeated=is_repeated),
                     family=family,
                 )
                 for run in others
@@ -276,6 +276,36 @@ def compare_with_first(runs: Sequence[Run]) -> tuple[WayComparison, ...]:
         )
         for run, accuracy, readable in zip(others, accuracies, readables, strict=True)
     )
+
+
+def pair_questions(
+    baseline: Mapping[str, float | None],
+    candidate: Mapping[str, float | None],
+    clusters: Mapping[str, int] | None,
+    *,
+    is_repeated: bool,
+) -> Differences:
+    """The scores of the questions that have one in both runs.
+
+    Args:
+        baseline: the score of each question by its id; None if it got no reply.
+        candidate: the same.
+        clusters: the number of the cluster of each question; None: each stands alone.
+        is_repeated: whether a run wanted several responses to a question.
+    """
+    names, before, after = pair_scores(baseline, candidate)
+    numbers = None if clusters is None else [clusters[name] for name in names]
+    return Differences(before, after, is_repeated=is_repeated, clusters=numbers)
+
+
+def clusters_of(runs: Sequence[Run]) -> dict[str, int] | None:
+    """The number of the cluster of each question; None if none shares one with another."""
+    questions = runs[0].questions
+    numbers = find_clusters(runs, [find_places(run, questions) for run in runs])
+    if numbers is None:
+        return None
+    names = (question.id for question in questions)
+    return dict(zip(names, numbers.tolist(), strict=True))
 
 
 def shares_correct(run: Run) -> dict[str, float | None]:

@@ -223,14 +223,23 @@ class Differences:
 
 def pair_scores(
     baseline: Mapping[str, float | None], candidate: Mapping[str, float | None]
-) -> tuple[list[float], list[float]]:
-    """The scores of the questions that have one in both runs, in the order of the baseline."""
+) -> tuple[list[str], list[float], list[float]]:
+    """The questions that have a score in both runs, in the order of the baseline, and the scores.
+
+    Example:
+        >>> pair_scores({"x": 1.0, "y": None, "z": 0.5}, {"x": 0.0, "y": 1.0})
+        (['x'], [1.0], [0.0])
+    """
     both = [
-        (ours, theirs)
+        (name, ours, theirs)
         for name, ours in baseline.items()
         if ours is not None and (theirs := candidate.get(name)) is not None
     ]
-    return [ours for ours, _ in both], [theirs for _, theirs in both]
+    return (
+        [name for name, _, _ in both],
+        [ours for _, ours, _ in both],
+        [theirs for _, _, theirs in both],
+    )
 
 
 def compare_scores(differences: Differences, *, family: int = 1) -> PairedDifference:

@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from evalkit.counts import Count, average_groups
+from evalkit.confidence import Calibration, measure_calibration
+from evalkit.counts import Count, average_groups, cluster_questions
 from evalkit.errors import UsageError
 from evalkit.frames import tabulate_confusion, tabulate_scores
 from evalkit.orders import design_of
@@ -201,6 +202,25 @@ class Run:
             None: no question got a reply.
         """
         return find_position_bias(self.questions, self.tally, self.manifest.prompt)
+
+    def calibration(self) -> Calibration:
+        """Whether the model is as often right as its answers to the same question agree.
+
+        Raises:
+            UsageError: there is one answer a question, they were given to several orders of its
+                choices, or no question got all of its answers.
+        """
+        return measure_calibration(self.questions, self.tally, self._number_clusters())
+
+    def _number_clusters(self) -> array[int] | None:
+        """The number of the cluster of each question; None: each stands alone."""
+        if self.clustered_by == "none":
+            return None
+        if self.clustered_by == "declared":
+            return cluster_questions(self.questions)
+        numbers: dict[str | None, int] = {}
+        groups = (question.group for question in self.questions)
+        return array("q", (numbers.setdefault(group, len(numbers)) for group in groups))
 
 
 def load_run(

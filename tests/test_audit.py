@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,18 @@ from evalkit.evaluation import run
 from evalkit.models.model import Price
 from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
+from evalkit.reports.audit import render_audit
 from evalkit.requests import WAYS, Way
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.results import Run
 from evalkit.runs.journal import JournalRow
 from evalkit.scores import Score
 from evalkit.settings import RunSettings
+from evalkit.stats.clustered import (
+    clustered_difference_interval,
+    clustered_difference_test,
+    clustered_mean,
+)
 from evalkit.stats.intervals import wilson_interval
 from evalkit.stats.multiplicity import holm
 from evalkit.stats.paired import mcnemar_midp, mean_difference_interval, tango_interval
@@ -37,7 +43,7 @@ from tests.messages_body import Body, answer_schema, forced_tool, last_user_text
 from tests.messages_replies import Answer as Model
 from tests.messages_replies import Reply
 from tests.messages_server import MessagesServer
-from tests.runs_in_memory import run_of_scores
+from tests.runs_in_memory import judged_run, run_of_scores
 from tests.test_text import build_run
 
 Plan = Mapping[Way, Mapping[int, str]]
@@ -359,6 +365,54 @@ def test_several_responses_to_a_question_are_one_score() -> None:
     ]
     assert audit.disagreements[0].picked == ("1 A, 1 B", "2 A")
     assert audit.disagreements[-1].picked == ("1 A, 1 B", "1 B, 1 refused")
+
+
+def in_threes(question: Question) -> Question:
+    """Three questions a passage, by their numbers."""
+    return replace(question, cluster=str(int(question.id[1:]) // 3))
+
+
+def audit_clustered(shape: Callable[[Question], Question], *, failed: int = 0) -> Audit:
+    """Twelve questions, of which another way loses the first four; of it the first may fail."""
+    lost = ["failed"] * failed + ["wrong"] * (4 - failed)
+    return audit_runs(
+        [
+            judged_run("m", ["correct"] * 12, shape=shape),
+            judged_run("m", [*lost, *["correct"] * 6, "refused", "correct"], way="tool"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("failed", [0, 1])
+def test_questions_that_share_a_passage_stand_or_fall_together(failed: int) -> None:
+    """By the run that says so; neither Tango's interval nor McNemar's test knows of clusters."""
+    [each] = audit_clustered(in_threes, failed=failed).comparisons
+    passages = [number // 3 for number in range(failed, 12)]
+    lost = [-float(number < 4 or number == 10) for number in range(failed, 12)]
+    mean = clustered_mean(lost, passages)
+    assert each.accuracy.interval == clustered_difference_interval(mean)
+    assert each.accuracy.p_value == clustered_difference_test(mean)
+    assert (each.accuracy.test, each.accuracy.clusters) == ("CR2 t-test p", 4)
+    unread = [-float(number == 10) for number in range(failed, 12)]
+    assert each.readable.interval == clustered_difference_interval(clustered_mean(unread, passages))
+
+
+def test_questions_that_share_nothing_are_compared_as_before() -> None:
+    [alone] = audit_clustered(lambda question: question).comparisons
+    [named] = audit_clustered(lambda question: replace(question, cluster=question.id)).comparisons
+    assert alone.accuracy == named.accuracy
+    assert alone.accuracy.interval == tango_interval(0, 5, 12)
+
+
+def test_a_report_says_what_clusters_do() -> None:
+    text = render_audit(audit_clustered(in_threes))
+    assert "with the 95 % CR2 interval for questions like these" in text
+    assert "\ntool against prefill: questions in 4 clusters, design effect 2.0" in text
+    assert "; so few that the interval is a rough guide\n" in text
+    text = render_audit(audit_clustered(lambda question: replace(question, cluster="x")))
+    unknown = "all questions share one cluster: nothing is known of questions like these"
+    assert f"\ntool against prefill: {unknown}\n" in text
+    assert text.endswith("\nNothing can be said of questions like these.")
 
 
 def test_labels_are_those_of_the_reference() -> None:

@@ -16,6 +16,7 @@ from evalkit.stats.calibration import (
     brier_interval,
     brier_of_choices,
     brier_top,
+    fair_brier,
     log_loss,
     vote_excess,
 )
@@ -94,6 +95,16 @@ def test_votes_less_their_excess_score_like_the_probabilities_behind_them(
         assert mean == pytest.approx(brier_of_choices([[share, 1 - share]], [right]))
 
 
+@given(st.lists(st.integers(0, 20), min_size=2, max_size=6), st.data())
+def test_one_question_has_its_score_less_its_excess(votes: list[int], data: st.DataObject) -> None:
+    votes[0] += 2
+    right, samples = data.draw(st.integers(0, len(votes) - 1)), sum(votes)
+    shares = [count / samples for count in votes]
+    fair = brier_of_choices([shares], [right]) - vote_excess([shares], samples)
+    assert fair_brier(votes, right) == pytest.approx(fair, abs=1e-12)
+    assert 0 <= fair_brier(votes, right) <= 2
+
+
 @pytest.mark.parametrize(
     ("confidences", "correct", "message"),
     [
@@ -135,6 +146,23 @@ def test_probabilities_that_make_no_sense_are_refused(
 def test_a_vote_share_of_0_is_no_probability_of_0() -> None:
     with pytest.raises(ValueError, match="probability = 0 of a right choice"):
         log_loss([[1.0, 0.0]], [1])
+
+
+@pytest.mark.parametrize(
+    ("votes", "right", "message"),
+    [
+        ([1, 0], 0, "votes = (1, 0): expected at least 2 in all"),
+        ([3, -1], 0, "votes = (3, -1): expected at least 2 in all"),
+        ([2, 0], 2, "right = 2: expected 0 to 1"),
+        ([2, 0], -1, "right = -1: expected 0 to 1"),
+    ],
+)
+def test_counts_of_votes_that_make_no_sense_are_refused(
+    votes: list[int], right: int, message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        fair_brier(votes, right)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(

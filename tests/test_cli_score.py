@@ -211,6 +211,26 @@ def test_positions_are_shown_on_request(
     assert "positions" not in facts_of(call(capsys, "score", path, "--json").out)
 
 
+def test_calibration_is_shown_on_request(
+    capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
+) -> None:
+    """Of runs with several answers a question; of others, what is missing is said."""
+    options = ("--model", HAIKU, "--samples", "10", "--limit", "12", "--quiet")
+    assert call(capsys, "run", "sums.jsonl", *options).code == 0
+    plain = call(capsys, "score", "results").out
+    shown = call(capsys, "score", "results", "--calibration").out
+    assert "Brier" not in plain
+    assert shown.startswith(plain[: plain.index("Run folders:")])
+    assert " Confidence from vote shares of 10 answers: Brier scores on 12 questions" in shown
+    lack = "no confidence can be told from one answer a question: ask with --samples 20"
+    assert shown.count(lack) == 1
+    runs = json.loads(call(capsys, "score", "results", "--calibration", "--json").out)["runs"]
+    facts = {run["model"]: run["calibration"] for run in runs}
+    assert facts[OPUS]["missing"].startswith(lack)
+    assert (facts[HAIKU]["samples"], facts[HAIKU]["brier"]["n"]) == (10, 12)
+    assert "calibration" not in facts_of(call(capsys, "score", path, "--json").out)
+
+
 def test_subjects_can_be_taken_as_clusters_and_the_summary_on_disk_stays(
     capsys: pytest.CaptureFixture[str], server: MessagesServer, path: Path
 ) -> None:

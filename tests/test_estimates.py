@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.stats.clustered import clustered_interval, clustered_mean
-from evalkit.stats.estimates import estimate_mean
+from evalkit.stats.estimates import estimate_mean, stretch
 from evalkit.stats.intervals import mean_interval, wilson_interval
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=2, max_size=20)
@@ -56,6 +56,23 @@ def test_one_cluster_leaves_the_mean_alone() -> None:
 def test_one_score_has_an_interval_and_no_error(score: float) -> None:
     found = estimate_mean([score], ["a"])
     assert (found.interval, found.error) == (wilson_interval(score, 1), None)
+
+
+@given(SCORES, st.booleans())
+def test_an_estimate_is_stretched_as_a_whole(scores: list[float], is_clustered: bool) -> None:
+    clusters = [0] * len(scores) if is_clustered else None
+    plain = estimate_mean(scores, clusters)
+    found = stretch(plain, 2)
+    assert (found.mean, found.n, found.clusters) == (2 * plain.mean, plain.n, plain.clusters)
+    if plain.interval is None or plain.error is None:
+        assert (found.interval, found.error) == (None, None)
+        return
+    assert found.error == 2 * plain.error
+    assert found.interval is not None
+    ends = (plain.interval.estimate, plain.interval.low, plain.interval.high)
+    stretched = (found.interval.estimate, found.interval.low, found.interval.high)
+    assert stretched == tuple(2 * end for end in ends)
+    assert (found.interval.n, found.interval.method) == (plain.n, plain.interval.method)
 
 
 def test_no_scores_have_no_mean() -> None:

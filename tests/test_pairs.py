@@ -99,7 +99,7 @@ def test_without_questions_there_is_no_interval(is_repeated: bool) -> None:
 def test_only_questions_with_both_scores_are_paired() -> None:
     baseline = {"a": 1.0, "b": None, "c": 0.0, "d": 1.0}
     candidate = {"d": 0.0, "c": None, "b": 1.0, "a": 1.0}
-    assert pair_scores(baseline, candidate) == ([1.0, 1.0], [1.0, 0.0])
+    assert pair_scores(baseline, candidate) == (["a", "d"], [1.0, 1.0], [1.0, 0.0])
 
 
 @given(st.integers(20, 2000), st.floats(0.01, 1), st.integers(1, 4))

@@ -126,6 +126,7 @@ def print_runs(
     *,
     as_json: bool,
     with_positions: bool = False,
+    with_calibration: bool = False,
     suites: Sequence[SuiteScore] = (),
 ) -> None:
     """Print the table or the facts, and where the run folders are.
@@ -134,6 +135,7 @@ def print_runs(
         runs: those to print.
         as_json: whether to print the facts.
         with_positions: whether to say how much the models like some letters.
+        with_calibration: whether to say if they are as often right as their answers agree.
         suites: the means over benchmarks that belong together.
     """
     if as_json:
@@ -142,6 +144,11 @@ def print_runs(
             for table, run in zip(facts, runs, strict=True):
                 bias = run.position_bias()
                 table["positions"] = None if bias is None else bias.to_dict()
+        if with_calibration:
+            from evalkit.calibration_json import describe_calibration
+
+            for table, run in zip(facts, runs, strict=True):
+                table["calibration"] = describe_calibration(run)
         means = {"suites": [score.to_dict() for score in suites]} if suites else {}
         print(json.dumps({"runs": facts, **means}, indent=2))
     elif runs:
@@ -155,6 +162,11 @@ def print_runs(
 
             for number, run in enumerate(runs, 1):
                 print(f"{render_positions(f'({number})', run.position_bias())}\n")
+        if with_calibration:
+            from evalkit.reports.calibration import render_calibration
+
+            for number, run in enumerate(runs, 1):
+                print(f"{render_calibration(f'({number})', run)}\n")
         if suites:
             from evalkit.reports.averages import render_suites
 

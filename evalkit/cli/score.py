@@ -13,6 +13,7 @@ from evalkit.cli.run import print_runs
 EXAMPLES = """  evalkit score results/everyday--local-smollm2-135m--prefill--0123456789ab
   evalkit score results --json
   evalkit score results/mmlu--* --cluster group --positions
+  evalkit score results/everyday--local-smollm2-135m--prefill--0123456789ab --calibration
 """
 
 
@@ -37,6 +38,12 @@ def add_parser(commands: Commands) -> None:
         help="show whether the model likes some letters more than others, by the first reply to "
         "each question",
     )
+    parser.add_argument(
+        "--calibration",
+        action="store_true",
+        help="show whether the model is as often right as its answers to the same question agree, "
+        "of runs with --samples",
+    )
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     parser.set_defaults(execute=execute)
 
@@ -52,7 +59,12 @@ def execute(args: argparse.Namespace) -> int:
         if run.is_complete and run.clustered_by == "declared":
             folder = open_run_folder(run.path, questions=run.questions)
             folder.write_summary(run.to_dict())
-    print_runs(runs, as_json=args.json, with_positions=args.positions)
+    print_runs(
+        runs,
+        as_json=args.json,
+        with_positions=args.positions,
+        with_calibration=args.calibration,
+    )
     return FINE if all(run.is_complete for run in runs) else INCOMPLETE
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.progress import dollars
+from evalkit.reports.comparisons import describe_clusters
 from evalkit.reports.tables import clean, new_table, percent, render_table
 from evalkit.reports.text import list_notes
 from evalkit.reports.wording import (
@@ -57,6 +58,7 @@ def render_audit(
             shown = audit.disagreements if all_questions else audit.disagreements[:SHOWN]
             tables.append(build_disagreements(audit, shown))
         notes += list_other_differences(audit)
+        notes += list_clusters(audit)
         conclusion = list(conclude(audit))
     else:
         conclusion = [describe_gaps(audit)]
@@ -129,6 +131,8 @@ def build_differences(
 ) -> Table:
     """One row a comparison."""
     found = [(each.way, of(each)) for each in comparisons]
+    # Where replies are missing, the questions that both ways have may share no cluster.
+    tests = " or ".join(dict.fromkeys(paired.test for _, paired in found))
     table = new_table(
         title.format(name_methods(paired.interval for _, paired in found)),
         left=("Way",),
@@ -138,7 +142,7 @@ def build_differences(
             "Interval",
             "Gains",
             "Losses",
-            found[0][1].test.replace(" ", "\n", 1),
+            tests.replace(" ", "\n", 1),
             "Holm",
         ),
     )
@@ -186,6 +190,14 @@ def list_other_differences(audit: Audit) -> Iterator[str]:
             yield f"{each.reference} and {each.way} differ in more than the way: {words}"
 
 
+def list_clusters(audit: Audit) -> Iterator[str]:
+    """What the clusters that questions come in do to the differences."""
+    for each in audit.comparisons:
+        if each.accuracy.clusters is not None:
+            words = describe_clusters(each.accuracy, each.accuracy.clusters)
+            yield f"{each.way} against {each.reference}: {words}"
+
+
 def describe_gaps(audit: Audit) -> str:
     """Why there is no comparison."""
     short = [asked for asked in audit.ways if not asked.is_comparable]
@@ -204,6 +216,8 @@ def conclude(audit: Audit) -> Iterator[str]:
     largest, family = audit.largest, len(audit.comparisons)
     if largest is not None:
         yield describe_effect(largest, family)
+    elif audit.detectable is None and all(each.accuracy.n for each in audit.comparisons):
+        yield "Nothing can be said of questions like these."
     elif audit.detectable is None:
         yield "No question got a reply both ways: there is nothing to compare."
     else:

@@ -176,13 +176,18 @@ def describe_pair(pair: RunPair) -> Iterator[str]:
     accuracy = pair.accuracy
     if pair.is_whole_set:
         yield f"on this set: {describe_count(accuracy)} (a count, no sampling error)"
+    if accuracy.clusters is not None:
+        yield describe_clusters(accuracy, accuracy.clusters)
+
+
+def describe_clusters(accuracy: PairedDifference, clusters: int) -> str:
+    """What the clusters that questions come in do to a difference."""
     if accuracy.interval is None:
-        yield "all questions share one cluster: nothing is known of questions like these"
-    elif accuracy.clusters is not None:
-        effect = accuracy.design_effect
-        words = "" if effect is None else f", design effect {effect:.1f}"
-        rough = "; so few that the interval is a rough guide" if accuracy.is_rough else ""
-        yield f"questions in {count(accuracy.clusters, 'cluster')}{words}{rough}"
+        return "all questions share one cluster: nothing is known of questions like these"
+    effect = accuracy.design_effect
+    words = "" if effect is None else f", design effect {effect:.1f}"
+    rough = "; so few that the interval is a rough guide" if accuracy.is_rough else ""
+    return f"questions in {count(clusters, 'cluster')}{words}{rough}"
 
 
 def describe_count(accuracy: PairedDifference) -> str:

@@ -122,6 +122,38 @@ def vote_excess(shares: Sequence[Sequence[float]], samples: int) -> float:
     return statistics.fmean(spreads) / (samples - 1)
 
 
+def fair_brier(votes: Sequence[int], right: int) -> float:
+    """`brier_of_choices` of one question less its `vote_excess`, from the votes on it.
+
+    Args:
+        votes: on each choice, at least 2 in all.
+        right: the position of the right choice.
+
+    Returns:
+        The share of pairs of votes that are both wrong, plus that of pairs for the same wrong
+        choice: from 0, which is perfect, to 2.
+
+    Raises:
+        ValueError: a number is outside its range.
+
+    Source:
+        Ferro (2014), Q. J. R. Meteorol. Soc. 140, 1917-1923: the fair Brier score.
+
+    Example:
+        >>> round(fair_brier([4, 1], 0), 3), fair_brier([0, 5], 0)
+        (0.0, 2.0)
+    """
+    samples = sum(votes)
+    if samples < 2 or min(votes) < 0:
+        raise ValueError(f"votes = {tuple(votes)}: expected at least 2 in all")
+    if not 0 <= right < len(votes):
+        raise ValueError(f"right = {right}: expected 0 to {len(votes) - 1}")
+    wrong = samples - votes[right]
+    alike = sum(n * (n - 1) for place, n in enumerate(votes) if place != right)
+    # In whole numbers, the difference of both is free of rounding.
+    return (wrong * (wrong - 1) + alike) / (samples * (samples - 1))
+
+
 def log_loss(probabilities: Sequence[Sequence[float]], right: Sequence[int]) -> float:
     """The mean of -log of the right choices' probabilities: for real probabilities only.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalkit.stats.clustered import FEW, clustered_interval, clustered_mean
 from evalkit.stats.intervals import Interval, mean_interval, wilson_interval
@@ -70,6 +70,33 @@ def estimate_mean(scores: Sequence[float], clusters: Sequence[Hashable] | None =
     else:
         interval, error = mean_interval(scores), statistics.stdev(scores) / math.sqrt(n)
     return Estimate(mean=mean, n=n, interval=interval, error=error)
+
+
+def stretch(estimate: Estimate, factor: float) -> Estimate:
+    """The same estimate of scores that are so many times as large.
+
+    Args:
+        estimate: of scores in [0, 1].
+        factor: above 0.
+
+    Example:
+        >>> stretch(estimate_mean([0.5, 0.25, 0.75]), 2).mean
+        1.0
+    """
+    interval, error = estimate.interval, estimate.error
+    return replace(
+        estimate,
+        mean=factor * estimate.mean,
+        interval=None
+        if interval is None
+        else replace(
+            interval,
+            estimate=factor * interval.estimate,
+            low=factor * interval.low,
+            high=factor * interval.high,
+        ),
+        error=None if error is None else factor * error,
+    )
 
 
 def _estimate_clustered(
