@@ -41,7 +41,7 @@ def render_definition(definition: Definition, folder: Path) -> str:
     head |= {"questions": definition.questions, "choices": definition.choices}
     place = os.path.relpath(definition.path.parent.resolve(), folder.resolve())
     origin = {
-        "files": [str(Path(glob.escape(place)) / name) for name in source.files],
+        "files": [(Path(glob.escape(place)) / name).as_posix() for name in source.files],
         "format": source.format,
         "columns": list(source.columns) or None,
         "records": source.records,
