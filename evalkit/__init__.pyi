@@ -94,6 +94,9 @@ from .gate_records import GateRecord as GateRecord
 from .gating import GateResult as GateResult
 from .gating import gate as gate
 from .gating import gate_async as gate_async
+from .linting.check import LintReport as LintReport
+from .linting.check import lint as lint
+from .linting.doubts import Doubt as Doubt
 from .planning import plan as plan
 from .plans import Plan as Plan
 from .plans import PlanOptions as PlanOptions
@@ -105,6 +108,7 @@ from .reading import read_choice as read_choice
 from .results import Run as Run
 from .results import load_run as load_run
 from .scores import Score as Score
+from .selection import Selection as Selection
 from .settings import RunSettings as RunSettings
 from .stats.intervals import (
     Interval as Interval,
@@ -136,6 +140,7 @@ __all__ = [
     "ComparisonOptions",
     "ConnectionFailedError",
     "Definition",
+    "Doubt",
     "Duplicate",
     "Endpoint",
     "EvalkitError",
@@ -146,6 +151,7 @@ __all__ = [
     "GateTerms",
     "Interval",
     "InvalidRequestError",
+    "LintReport",
     "LocalModelError",
     "MissingExtraError",
     "NotFoundError",
@@ -168,6 +174,7 @@ __all__ = [
     "RunMismatchError",
     "RunSettings",
     "Score",
+    "Selection",
     "ServerError",
     "Summary",
     "UnreadableResponseError",
@@ -180,6 +187,7 @@ __all__ = [
     "endpoint_from_environment",
     "gate",
     "gate_async",
+    "lint",
     "load_benchmark",
     "load_run",
     "mean_interval",

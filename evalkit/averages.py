@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.results import interval_to_dict
+from evalkit.results import Run, interval_to_dict
 from evalkit.run_pairs import ComparedRun, RunPair
+from evalkit.runs.manifest import Identity
 from evalkit.standings import BenchmarkComparison
+from evalkit.stats.estimates import Estimate
 from evalkit.stats.groups import GroupedMeans
 from evalkit.stats.intervals import Interval
 
@@ -39,6 +41,79 @@ class Average:
             "macro": None if self.macro is None else interval_to_dict(self.macro),
             "difference": None if self.difference is None else interval_to_dict(self.difference),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteScore:
+    """One model asked all benchmarks of a suite in one way."""
+
+    suite: str
+    model: str
+    asked: Identity
+    """How it was asked; what concerns a single benchmark in it is that of the first."""
+    runs: tuple[Run, ...]
+    """In the order of the suite; those that came to nothing are not there."""
+    lacking: tuple[str, ...]
+    """The benchmarks of which there is no run, or not a single reply."""
+    macro: Interval | None
+    """The mean of the benchmarks' accuracies, each counting alike, with its own interval; None if
+    one is lacking, or has no standard error."""
+    error: float | None
+    """The standard error of that mean."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every question of every benchmark got a reply."""
+        return not self.lacking and all(run.is_complete for run in self.runs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts of `--json`."""
+        return {
+            "suite": self.suite,
+            "model": self.model,
+            "way": self.asked.way,
+            "run_ids": [run.manifest.identity.run_id for run in self.runs],
+            "lacking": list(self.lacking),
+            "complete": self.is_complete,
+            "macro": None if self.macro is None else interval_to_dict(self.macro),
+            "standard_error": self.error,
+        }
+
+
+def average_suite(suite: str, benchmarks: Sequence[str], runs: Sequence[Run]) -> list[SuiteScore]:
+    """Average every model over the benchmarks of a suite, for each way in which it was asked.
+
+    Args:
+        suite: its name.
+        benchmarks: the names that runs have for its benchmarks, in order.
+        runs: of these benchmarks, and maybe of others.
+    """
+    found: dict[tuple[object, ...], dict[str, Run]] = {}
+    for run in runs:
+        identity = run.manifest.identity
+        if identity.benchmark in benchmarks:
+            how = (identity.way, identity.shots, identity.samples, identity.orders)
+            found.setdefault((identity.model, *how), {}).setdefault(identity.benchmark, run)
+    return [score_suite(suite, benchmarks, members) for members in found.values()]
+
+
+def score_suite(suite: str, benchmarks: Sequence[str], members: Mapping[str, Run]) -> SuiteScore:
+    """Average the runs of one model in one way."""
+    runs = [members[name] for name in benchmarks if name in members]
+    estimates = [run.summary.estimate for run in runs]
+    known = [estimate for estimate in estimates if estimate is not None]
+    lacking = tuple(
+        name for name in benchmarks if name not in members or members[name].summary.estimate is None
+    )
+    return SuiteScore(
+        suite=suite,
+        model=runs[0].manifest.identity.model,
+        asked=runs[0].manifest.identity,
+        runs=tuple(runs),
+        lacking=lacking,
+        macro=None if lacking else average_scores(known, [each.n for each in known]),
+        error=None if lacking else error_of_mean([each.error for each in known]),
+    )
 
 
 def average_contestants(benchmarks: Sequence[BenchmarkComparison]) -> tuple[Average, ...]:
@@ -75,7 +150,9 @@ def average_contestant(name: str, benchmarks: Sequence[BenchmarkComparison]) -> 
     )
 
 
-def average_scores(scored: Sequence[ComparedRun], sizes: Sequence[int]) -> Interval | None:
+def average_scores(
+    scored: Sequence[ComparedRun] | Sequence[Estimate], sizes: Sequence[int]
+) -> Interval | None:
     """The mean of the scores on some benchmarks; None if one has no standard error."""
     error = error_of_mean([compared.error for compared in scored])
     if error is None:

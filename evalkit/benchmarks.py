@@ -6,10 +6,12 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.errors import BenchmarkError, PromptError, QuestionSetError, RowProblem
+from evalkit.errors import BenchmarkError, PromptError, QuestionSetError, RowProblem, UsageError
 from evalkit.loaders.archive import find_archive, list_members
 from evalkit.loaders.definition import (
     HUB_KEYS,
@@ -39,6 +41,9 @@ from evalkit.prompts import PromptFormat, parse_prompt_format
 from evalkit.questions import MIN_CHOICES, QuestionSet
 
 TEXT_KEYS = ("name", "title", "version", "licence", "homepage", "citation", "note")
+ENTRY_POINTS = "evalkit.benchmarks"
+"""The group of entry points by which other packages offer benchmarks."""
+
 OTHER_KEYS = (
     "questions",
     "choices",
@@ -74,6 +79,8 @@ class Definition:
     homepage: str = ""
     citation: str = ""
     note: str = ""
+    split: str = ""
+    """The split that was chosen, if it is not the set's own."""
     questions: int | None = None
     """How many questions the published set has."""
     choices: int | None = None
@@ -82,6 +89,28 @@ class Definition:
     """Facts of the definition that nobody has held against the published set."""
     hub_fields: FieldMap | None = None
     """The columns of the hub's files, if they differ from those of the authors' own files."""
+
+    def choose_split(self, name: str) -> Definition:
+        """The same set with the questions of another split.
+
+        Raises:
+            UsageError: the definition names no such split.
+        """
+        source = self.source
+        files, hub = source.splits.get(name), source.hub
+        # The hub knows its splits itself; which local files are which has to be said.
+        if files is None and (hub is None or source.splits):
+            known = ", ".join(source.splits) or "none"
+            raise UsageError(
+                f"{self.name} has no split {name!r}; its definition names {known} under "
+                "[source.splits]"
+            )
+        hub = None if hub is None else replace(hub, split=name)
+        if hub == source.hub and files in (None, source.files):
+            return self
+        # How many questions there are is said of the set's own split.
+        source = replace(source, files=files or (), hub=hub)
+        return replace(self, source=source, split=name, questions=None)
 
     def find_files(self, patterns: tuple[str, ...], data_folder: Path | None) -> tuple[Path, ...]:
         """Files that match the patterns, from the first folder that has any.
@@ -156,7 +185,9 @@ class Benchmark:
         return self.definition.name
 
 
-def load_benchmark(name: str | Path, *, data_folder: Path | None = None) -> Benchmark:
+def load_benchmark(
+    name: str | Path, *, data_folder: Path | None = None, split: str | None = None
+) -> Benchmark:
     """Read a benchmark and all its questions.
 
     Args:
@@ -164,26 +195,44 @@ def load_benchmark(name: str | Path, *, data_folder: Path | None = None) -> Benc
             .jsonl, .json, .parquet, .txt as HellaSwag's; packed as .gz or in a .zip) whose columns
             have usual names; also its address, https://... or hf://datasets/owner/name/file.
         data_folder: where published sets that evalkit does not ship lie on this machine.
+        split: a name under [source.splits]; None: the definition's own.
 
     Raises:
+        UsageError: the definition names no such split.
         BenchmarkError: there is no such benchmark, its definition is wrong, or its files are
             missing.
         QuestionSetError: rows can't be used; all are listed.
     """
     definition = load_definition(name)
-    found = definition.find_at_hand(definition.source, data_folder)
-    if found is None and can_fetch(definition.source):
-        found = fetch(definition.source)
-    if found is None:
-        raise BenchmarkError(missing_files(definition, data_folder), path=definition.path)
-    if found.has_hub_columns and definition.hub_fields is not None:
-        definition = replace(definition, fields=definition.hub_fields)
+    if split is not None:
+        definition = definition.choose_split(split)
+    definition, found = bring_here(definition, data_folder)
     questions = read_questions(definition, found)
     if not questions.questions:
         raise BenchmarkError("there is no question in it", path=found.paths[0])
     if found.is_whole:
         check_count(definition, len(questions.questions))
     return Benchmark(definition=definition, question_set=questions)
+
+
+def bring_here(definition: Definition, data_folder: Path | None) -> tuple[Definition, FoundFiles]:
+    """Find the files of a set, or fetch them.
+
+    Returns:
+        The definition as it holds for these files, and the files.
+
+    Raises:
+        BenchmarkError: there are none, or they can't be fetched.
+    """
+    found = definition.find_at_hand(definition.source, data_folder)
+    if found is None and can_fetch(definition.source):
+        found = fetch(definition.source)
+    if found is None:
+        raise BenchmarkError(missing_files(definition, data_folder), path=definition.path)
+    if found.has_hub_columns:
+        fields = definition.hub_fields or definition.fields
+        definition = replace(definition, fields=fields, source=definition.source.of_hub)
+    return definition, found
 
 
 def check_count(definition: Definition, count: int) -> None:
@@ -212,9 +261,10 @@ def read_questions(definition: Definition, found: FoundFiles) -> QuestionSet:
     problems: list[RowProblem] = []
     hints: list[str] = []
     sets: list[QuestionSet] = []
-    source = definition.source.of_hub if found.has_hub_columns else definition.source
     for paths in (found.paths, found.examples):
-        rows = read_rows(paths, source, columns=definition.fields.columns, groups=found.groups)
+        rows = read_rows(
+            paths, definition.source, columns=definition.fields.columns, groups=found.groups
+        )
         try:
             sets.append(build_question_set(rows, definition.fields))
         except QuestionSetError as error:
@@ -313,11 +363,28 @@ def the_one_file(archive: Path) -> Path:
     return found[0]
 
 
-def definition_folders() -> tuple[Path, ...]:
-    """Where definitions lie: ./benchmarks, then those that come with evalkit."""
+def definition_folders() -> Iterator[Path]:
+    """Where definitions lie: in ./benchmarks, with evalkit, in packages of others."""
+    yield Path("benchmarks")
     package = Path(__file__).resolve().parent
     shipped = (package / "shipped_benchmarks", package.parent / "benchmarks")
-    return (Path("benchmarks"), *(folder for folder in shipped if folder.is_dir()))
+    yield from (folder for folder in shipped if folder.is_dir())
+    yield from registered_folders()
+
+
+def registered_folders() -> Iterator[Path]:
+    """The folders of packages that other distributions register as `evalkit.benchmarks`.
+
+    Such a package holds definitions and question files; none of its code is run, but that of the
+    packages around it. One that is not there is passed over.
+    """
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            spec = find_spec(entry.module)
+        except (ImportError, ValueError):
+            continue
+        if spec is not None:
+            yield from map(Path, spec.submodule_search_locations or ())
 
 
 def list_definitions() -> Iterator[Path]:
@@ -335,15 +402,24 @@ def parse_definition(path: Path) -> Definition:
     Raises:
         BenchmarkError: naming the file and the key.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    # ValueError: no UTF-8, no TOML, or a number of 5,000 digits.
-    except (OSError, ValueError, RecursionError) as error:
-        raise BenchmarkError(f"can't be read: {error}", path=path) from error
+    table = read_definition(path)
     try:
         return build_definition(path, table)
     except (DefinitionError, PromptError) as error:
         raise BenchmarkError(str(error), path=path) from error
+
+
+def read_definition(path: Path) -> dict[str, Any]:
+    """The tables of a definition file, not checked yet.
+
+    Raises:
+        BenchmarkError: it can't be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    # ValueError: no UTF-8, no TOML, or a number of 5,000 digits.
+    except (OSError, ValueError, RecursionError) as error:
+        raise BenchmarkError(f"can't be read: {error}", path=path) from error
 
 
 def build_definition(path: Path, table: dict[str, Any]) -> Definition:
@@ -353,6 +429,9 @@ def build_definition(path: Path, table: dict[str, Any]) -> Definition:
         DefinitionError: a key or value can't be used.
         PromptError: the prompt can't be used.
     """
+    if "suite" in table:
+        names = ", ".join(read_texts("a suite", table, "suite"))
+        raise DefinitionError(f"it is a suite of several benchmarks; name one of them: {names}")
     check_keys("the definition", table, dict.fromkeys((*TEXT_KEYS, *OTHER_KEYS)))
     unverified = read_texts("definition", table, "unverified")
     check_keys("unverified", dict.fromkeys(unverified), dict.fromkeys(FACTS))

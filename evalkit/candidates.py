@@ -99,10 +99,12 @@ def check_benchmark(run: Run, benchmark: Benchmark) -> None:
     identity = run.manifest.identity
     if identity.keep_text:
         return  # `evalkit.gates` compares question by question
-    sample = benchmark.question_set.sample(identity.limit, identity.seed)
+    # By their ids, whatever selected them.
+    ids = {question.id for question in run.questions}
+    everything = benchmark.question_set
     asked = QuestionSet(
-        questions=tuple(q for q in sample.questions if q.has_one_answer),
-        examples=sample.examples if identity.shots else (),
+        questions=tuple(q for q in everything.questions if q.id in ids),
+        examples=everything.examples if identity.shots else (),
     )
     if asked.digest != identity.question_digest:
         raise UsageError(

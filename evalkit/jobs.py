@@ -216,11 +216,12 @@ def plan_job(
         learned: what the endpoint has refused so far.
 
     Raises:
+        UsageError: what is selected is not in the set.
         BenchmarkError: no question can be answered by one letter.
         PromptError: the prompt can't be built.
         ImageError: a picture is larger than the endpoint takes.
     """
-    sample = benchmark.question_set.sample(settings.limit, settings.seed)
+    sample = settings.selection.apply(benchmark.question_set, settings.limit, settings.seed)
     questions = sample.questions
     left_out = sum(not question.has_one_answer for question in questions)
     if left_out:
@@ -252,6 +253,7 @@ def plan_job(
             prompt=form,
             questions=len(questions),
             left_out=left_out,
+            selection=settings.selection.describe(benchmark.definition.split),
             way_reason=settled.reason,
             learned=tuple(learned),
             price=target.facts.price,

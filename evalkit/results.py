@@ -159,6 +159,7 @@ class Run:
             "evalkit_version": __version__,
             "complete": self.is_complete,
             "left_out": self.manifest.left_out,
+            "selection": self.manifest.selection or None,
             "garbled_lines": list(self.garbled_lines),
             "failures": [asdict(failure) for failure in self.failures()],
             **summary_to_dict(self.summary),

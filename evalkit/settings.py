@@ -13,6 +13,7 @@ from evalkit.prompts import PromptFormat
 from evalkit.requests import WAYS, Way
 from evalkit.runs.concurrency import MOST
 from evalkit.runs.manifest import Orders
+from evalkit.selection import EVERYTHING, Selection
 
 ImageSource = Literal["base64", "file"]
 Engine = Literal["loky", "dask", "ray"]
@@ -40,6 +41,8 @@ class RunSettings:
     them."""
     limit: int | None = None
     """How many questions, drawn at random by the seed; None: all."""
+    selection: Selection = EVERYTHING
+    """Which questions the limit draws from; and whether it draws each subject in proportion."""
     seed: int = 0
     shots: int = 0
     """Worked examples before each question."""
@@ -108,6 +111,8 @@ class RunSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"{name} {value}: expected at least {least}")
+        if self.selection.stratified and self.limit is None:
+            raise UsageError("stratified: all questions are asked; it takes a limit")
         is_count = isinstance(self.orders, int) and self.orders >= 1
         if self.orders not in (None, "cyclic") and not is_count:
             raise UsageError(f"orders {self.orders!r}: expected at least 1, or cyclic")

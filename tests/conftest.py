@@ -45,7 +45,7 @@ def own_environment(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """Hide the user's findings and keys; slow tests find the user's weights, which are large."""
+    """Hide the user's findings and keys, and the hub; slow tests find the user's large weights."""
     cache = tmp_path_factory.mktemp("cache")
     if request.node.get_closest_marker("slow"):
         weights = weights_folder()
@@ -54,6 +54,8 @@ def own_environment(
     monkeypatch.setenv("EVALKIT_CACHE_DIR", str(cache))
     for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
         monkeypatch.delenv(name)
+    # No test asks the hub itself: nothing listens there.
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     return cache
 
 

@@ -23,9 +23,10 @@ WRITERS = (
     *("downloads.py", "loaders/hub.py", "loaders/picture_store.py", "loaders/web.py"),
     *("models/fetching.py", "models/findings.py"),
     *("runs/batch_log.py", "runs/folder.py", "runs/journal.py", "runs/parts.py"),
-    "logs.py",
+    *("definition_text.py", "logs.py"),
 )
-"""What writes to the disk: caches of sets and models, run folders, logs where a user wants."""
+"""What writes to the disk: caches of sets and models, run folders, logs and definitions where a
+user wants them."""
 
 WRITING = ("write_text", "write_bytes", "mkdir", "unlink", "rmdir", "touch", "rename", "symlink_to")
 

@@ -107,7 +107,7 @@ def test_a_question_file_is_a_benchmark_of_its_name_without_version(tmp_path: Pa
         ),
         ("MMLU", "no benchmark 'MMLU'; near it: mmlu, mmlu-humanities, mmlu-other. `evalkit"),
         ("gpqa", "no benchmark 'gpqa'; near it: gpqa-diamond, gpqa-extended, gpqa-main."),
-        ("quiz.xlsx", "files of your own end in .csv, .tsv, .jsonl, .ndjson, .json, "),
+        ("quiz.docx", "files of your own end in .csv, .tsv, .jsonl, .ndjson, .json, "),
         ("zzz", "no benchmark 'zzz'. `evalkit list` shows all; files of"),
         ("", "no benchmark ''. `evalkit list` shows all"),
         ("x" * 5000, "x'. `evalkit list` shows all"),

@@ -27,6 +27,7 @@ from evalkit.results import Run, load_run
 from evalkit.runs.gate_files import list_records, read_record
 from evalkit.runs.journal import JournalRow, read_journal
 from evalkit.runs.manifest import Orders
+from evalkit.selection import Selection
 from evalkit.settings import RunSettings
 from evalkit.stats.sequential import GateTerms
 from evalkit.stats.verdicts import Verdict
@@ -505,6 +506,16 @@ def test_a_baseline_without_texts_needs_its_benchmark(
     other = load_sums(tmp_path, N - 1, "other")
     with pytest.raises(UsageError, match=r"^invalid: other no longer has the questions"):
         hold(server, baseline, benchmark=other)
+
+
+def test_a_baseline_without_texts_may_have_asked_a_part_of_its_benchmark(
+    server: MessagesServer, bench: Benchmark, tmp_path: Path
+) -> None:
+    chosen = Selection(ids=tuple(q.id for q in bench.question_set.questions[3:]))
+    baseline = make_run(server, bench, tmp_path / "results", keep_text=False, selection=chosen)
+    [record] = hold(server, baseline, benchmark=bench).gates
+
+    assert record.verdict is Verdict.NO_REGRESSION
 
 
 def test_another_way_of_asking_is_said(

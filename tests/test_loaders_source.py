@@ -59,7 +59,7 @@ def test_a_format_that_is_given_wins_over_the_ending(tmp_path: Path, form: FileF
     assert placed.row.values == ROW
 
 
-@pytest.mark.parametrize("name", ["q.xlsx", "q", "q.gz", "csv"])
+@pytest.mark.parametrize("name", ["q.docx", "q", "q.gz", "csv"])
 def test_an_ending_that_is_not_known_is_refused_with_those_that_are(name: str) -> None:
     with pytest.raises(BenchmarkError) as caught:
         find_format(Path(name))

@@ -146,7 +146,9 @@ async def ask(args: argparse.Namespace, say: Say) -> tuple[tuple[Run, ...], tupl
             )
     check_results(args.results)
     [settings, *_] = build_settings(args)
-    [benchmark] = load_questions(args.what, args.data, say)
+    [benchmark] = load_questions(
+        args.what, args.data, say, split=args.split, selection=settings.selection
+    )
     # The time for an attempt depends on whether a way has the model think.
     endpoint = find_endpoint(argparse.Namespace(**{**vars(args), "way": args.way or WAYS}))
     async with Session(keep_files=args.keep_files, say=say) as session:

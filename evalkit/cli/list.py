@@ -17,6 +17,7 @@ from evalkit.errors import ApiError, BenchmarkError, UsageError
 if TYPE_CHECKING:
     from evalkit.api.listing import ServedModel
     from evalkit.models.model import Model
+    from evalkit.suites import Suite
 
 EXAMPLES = """  evalkit list
   evalkit list models
@@ -92,10 +93,15 @@ def execute(args: argparse.Namespace) -> int:
 def list_benchmarks(args: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a definition; no question is read. A definition that can't be used is only noted."""
     from evalkit.benchmarks import list_definitions, parse_definition
+    from evalkit.suites import parse_suite
 
     rows = []
     for path in list_definitions():
         try:
+            suite = parse_suite(path)
+            if suite is not None:
+                rows.append(describe_suite(suite))
+                continue
             definition = parse_definition(path)
         except BenchmarkError as error:
             print_note(f"evalkit: {error}")
@@ -127,7 +133,7 @@ def summarize_benchmark(row: dict[str, Any]) -> dict[str, Any]:
         "benchmark": row["benchmark"],
         "questions": row["questions"],
         "chance": row["chance"],
-        "where": PLACES[row["place"]],
+        "where": PLACES.get(row["place"], "-"),
         "licence": row["licence"],
         "title": row["title"],
     } | doubtful
@@ -140,6 +146,16 @@ def print_benchmarks(rows: list[dict[str, Any]]) -> None:
         print("to fetch: `run` and others bring it here when they first need it, and keep it.")
     if any(row["unverified"] for row in rows):
         print("?: nobody has held this against the published set.")
+
+
+def describe_suite(suite: Suite) -> dict[str, Any]:
+    """The row of a suite, of which its benchmarks' rows say the rest."""
+    title = suite.title or f"suite of {', '.join(suite.benchmarks)}"
+    unknown = dict.fromkeys(("questions", "chance", "on_disk", "place"))
+    return {
+        **{"benchmark": suite.name, **unknown},
+        **{"licence": "-", "title": title, "unverified": ()},
+    }
 
 
 def list_models(served: Sequence[ServedModel] | None = None) -> list[dict[str, Any]]:

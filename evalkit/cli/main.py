@@ -8,7 +8,20 @@ import os
 import sys
 from collections.abc import Sequence
 
-from evalkit.cli import audit, batches, compare, gate, models, plan, run, score, show, verify
+from evalkit.cli import (
+    audit,
+    batches,
+    compare,
+    gate,
+    lint,
+    models,
+    new_benchmark,
+    plan,
+    run,
+    score,
+    show,
+    verify,
+)
 from evalkit.cli import list as list_command
 from evalkit.cli.exit_codes import INCOMPLETE, USAGE, exit_code_of
 from evalkit.cli.options import print_note
@@ -26,6 +39,8 @@ EXAMPLES = """examples:
   evalkit audit everyday --model claude-haiku-4-5  how much of a score is the way of asking
   evalkit compare results/A results/B --margin 2   whether B is worse than A by more than 2 points
   evalkit gate --baseline RUN --prompt new.toml    whether a new prompt made things worse
+  evalkit new-benchmark questions.csv              propose a definition for a file of your own
+  evalkit lint questions.csv                       what is doubtful about a file of questions
   evalkit batches                                  what was handed over and is not back yet
   evalkit score results                            scores again from the answers on disk
   evalkit verify results                           whether the folders are whole and unchanged
@@ -45,9 +60,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (
-        *(run, gate, audit, compare, plan, batches, show, score, verify, list_command, models),
-    ):
+    asking = (run, gate, audit, compare, plan, batches)
+    for command in (*asking, show, score, verify, list_command, new_benchmark, lint, models):
         command.add_parser(commands)
     return parser
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from evalkit.cli.numbers import parse_orders, parse_temperature
+from evalkit.cli.selecting import add_selection_options, build_selection
 from evalkit.cli.sending import build_sending
 from evalkit.errors import PromptError, UsageError
 
@@ -42,8 +43,8 @@ def add_benchmarks_and_models(parser: argparse.ArgumentParser) -> None:
         "benchmarks",
         nargs="+",
         metavar="BENCHMARK",
-        help="a name that `evalkit list` shows, a definition (.toml), or a file of questions "
-        "(.csv, .tsv, .jsonl, .json)",
+        help="a name that `evalkit list` shows, a definition or suite (.toml), or a file of "
+        "questions (.csv, .tsv, .jsonl, .json)",
     )
     parser.add_argument(
         "--model",
@@ -128,6 +129,12 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
         "--limit", type=int, metavar="N", help="a random sample of N questions (default: all)"
     )
     parser.add_argument(
+        "--stratified",
+        action="store_true",
+        help="draw the sample so that each subject has its share of it",
+    )
+    add_selection_options(parser)
+    parser.add_argument(
         "--samples",
         type=int,
         default=1,
@@ -172,6 +179,7 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
 
     prompt = read_prompt(args.prompt)
     given = vars(args)
+    selection = build_selection(given)
     sending = build_sending(given)
     return [
         RunSettings(
@@ -179,6 +187,7 @@ def build_settings(args: argparse.Namespace) -> list[RunSettings]:
             limit=given.get("limit"),
             samples=given.get("samples", 1),
             orders=given.get("orders"),
+            selection=selection,
             seed=args.seed,
             shots=args.shots,
             temperature=args.temperature,

@@ -85,6 +85,7 @@ def execute(args: argparse.Namespace) -> int:
 
     from evalkit.plans import PlanOptions
     from evalkit.progress import ignore
+    from evalkit.suites import expand_suites
 
     say = ignore if args.quiet else print_note
     check_results(args.results)
@@ -96,7 +97,10 @@ def execute(args: argparse.Namespace) -> int:
         flips=args.flips,
     )
     settings = build_settings(args)
-    benchmarks = load_questions(args.benchmarks, args.data, say)
+    names, _ = expand_suites(args.benchmarks)
+    benchmarks = load_questions(
+        names, args.data, say, split=args.split, selection=settings[0].selection
+    )
     plans = asyncio.run(plan_all(args, benchmarks, settings, options, say))
     if args.json:
         from evalkit.plans import add_up

@@ -9,19 +9,37 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark
     from evalkit.progress import Say
+    from evalkit.selection import Selection
 
 
-def load_questions(names: Sequence[str], data_folder: Path | None, say: Say) -> list[Benchmark]:
+def load_questions(
+    names: Sequence[str],
+    data_folder: Path | None,
+    say: Say,
+    *,
+    split: str | None = None,
+    selection: Selection | None = None,
+) -> list[Benchmark]:
     """Load benchmarks.
+
+    Args:
+        names: of the benchmarks.
+        data_folder: where published sets lie.
+        say: takes what is odd in them.
+        split: of each; None: the definition's own.
+        selection: what is wanted of each, so that nothing is sent if there is no such thing.
 
     Raises:
         BenchmarkError: there is none of a name, or its files can't be used.
+        UsageError: there is no such split, subject or id.
     """
     from evalkit.benchmarks import load_benchmark
 
-    benchmarks = [load_benchmark(name, data_folder=data_folder) for name in names]
+    benchmarks = [load_benchmark(name, data_folder=data_folder, split=split) for name in names]
     for benchmark in benchmarks:
         note_faults(benchmark, say)
+        if selection is not None:
+            selection.filter(benchmark.question_set)
     return benchmarks
 
 

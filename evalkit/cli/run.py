@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE, INCOMPLETE, exit_code_of
@@ -22,10 +22,14 @@ from evalkit.cli.options import (
 )
 from evalkit.cli.questions import load_questions
 from evalkit.cli.sending import add_sending_options
+from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from evalkit.averages import SuiteScore
+    from evalkit.benchmarks import Benchmark
     from evalkit.errors import EvalkitError
     from evalkit.results import Run
+    from evalkit.suites import Suite
 
 EXAMPLES = """  evalkit run everyday --model local/smollm2-135m --limit 50
   evalkit run questions.csv --model claude-haiku-4-5
@@ -52,14 +56,20 @@ def execute(args: argparse.Namespace) -> int:
     """Run every combination and print the table."""
     import asyncio
 
+    from evalkit.averages import average_suite
     from evalkit.combinations import Combinations, Done, run_combinations
     from evalkit.logs import log_to, trace_to
     from evalkit.progress import ignore
+    from evalkit.suites import expand_suites
 
     say = ignore if args.quiet else print_note
     check_results(args.results)
     settings = build_settings(args)
-    benchmarks = load_questions(args.benchmarks, args.data, say)
+    names, suites = expand_suites(args.benchmarks)
+    benchmarks = load_questions(
+        names, args.data, say, split=args.split, selection=settings[0].selection
+    )
+    members = name_members(suites, dict(zip(names, benchmarks, strict=True)))
     what = Combinations(
         benchmarks=benchmarks,
         models=args.model,
@@ -76,10 +86,28 @@ def execute(args: argparse.Namespace) -> int:
             asyncio.run(run_combinations(what, done))
     finally:
         runs = done.list_runs()
-        print_runs(runs, as_json=args.json)
+        averages = [
+            score for name, its in members.items() for score in average_suite(name, its, runs)
+        ]
+        print_runs(runs, as_json=args.json, suites=averages)
     if done.errors:
         return report_errors(done.errors)
     return FINE if all(run.is_complete for run in runs) else INCOMPLETE
+
+
+def name_members(
+    suites: Sequence[Suite], loaded: Mapping[str, Benchmark]
+) -> dict[str, tuple[str, ...]]:
+    """What runs call the benchmarks of each suite.
+
+    Raises:
+        UsageError: two of them are called alike.
+    """
+    members = {each.name: tuple(loaded[n].name for n in each.benchmarks) for each in suites}
+    for suite, names in members.items():
+        if len(set(names)) < len(names):
+            raise UsageError(f"{suite}: two of its benchmarks have one name ({', '.join(names)})")
+    return members
 
 
 def report_errors(errors: Sequence[tuple[str, EvalkitError]]) -> int:
@@ -99,6 +127,7 @@ def print_runs(
     as_json: bool,
     with_positions: bool = False,
     with_calibration: bool = False,
+    suites: Sequence[SuiteScore] = (),
 ) -> None:
     """Print the table or the facts, and where the run folders are.
 
@@ -107,6 +136,7 @@ def print_runs(
         as_json: whether to print the facts.
         with_positions: whether to say how much the models like some letters.
         with_calibration: whether to say if they are as often right as their answers agree.
+        suites: the means over benchmarks that belong together.
     """
     if as_json:
         facts = [run.to_dict() for run in runs]
@@ -119,7 +149,8 @@ def print_runs(
 
             for table, run in zip(facts, runs, strict=True):
                 table["calibration"] = describe_calibration(run)
-        print(json.dumps({"runs": facts}, indent=2))
+        means = {"suites": [score.to_dict() for score in suites]} if suites else {}
+        print(json.dumps({"runs": facts, **means}, indent=2))
     elif runs:
         from evalkit.reports.tables import clean
         from evalkit.reports.text import render_runs
@@ -136,6 +167,10 @@ def print_runs(
 
             for number, run in enumerate(runs, 1):
                 print(f"{render_calibration(f'({number})', run)}\n")
+        if suites:
+            from evalkit.reports.averages import render_suites
+
+            print(render_suites(suites))
         print("Run folders:")
         for number, run in enumerate(runs, 1):
             print(f"({number}) {clean(str(run.path))}")

@@ -14,6 +14,7 @@ from evalkit.cli.facts import print_facts
 from evalkit.cli.options import Commands, add_asking_options, build_settings, new_parser
 from evalkit.cli.run import print_runs
 from evalkit.cli.score import find_runs
+from evalkit.cli.selecting import add_selection_options, build_selection
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Benchmark
@@ -47,6 +48,7 @@ def add_parser(commands: Commands) -> None:
         help="show what is sent to this model (default: each way of asking)",
     )
     add_asking_options(parser)
+    add_selection_options(parser)
     parser.add_argument(
         "--id", metavar="ID", help="the question to show (default: one drawn by the seed)"
     )
@@ -79,8 +81,9 @@ def execute(args: argparse.Namespace) -> int:
     if args.facts:
         print_facts(args.what, args.data, as_json=args.json)
         return FINE
-    benchmark = load_benchmark(args.what, data_folder=args.data)
-    question = pick_question(benchmark.question_set, args.id, args.seed)
+    benchmark = load_benchmark(args.what, data_folder=args.data, split=args.split)
+    selected = build_selection(vars(args)).apply(benchmark.question_set)
+    question = pick_question(selected, args.id, args.seed)
     bodies = build_bodies(args, benchmark, question)
     images = collect_images((*benchmark.question_set.examples, question))
     if args.json:

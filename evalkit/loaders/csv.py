@@ -18,6 +18,9 @@ LARGEST_CELL = 2**31 - 1
 
 QUOTED = re.compile(r'"[^"]*"')
 
+SETTING = re.compile(r"#(?:separator|html|tags|columns|notetype|deck|guid)(?: column)?:")
+SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|", "colon": ":"}
+
 
 @dataclass(frozen=True, slots=True)
 class Cells:
@@ -71,8 +74,9 @@ def split_rows(path: Path, delimiter: str | None) -> Iterator[Cells | RowProblem
     """
     csv.field_size_limit(LARGEST_CELL)
     dialect = csv.reader((), delimiter=delimiter or guess_delimiter(path), strict=True).dialect
-    lines = split_lines(path)
-    line = 1
+    above = len(read_settings(path))
+    lines = itertools.islice(split_lines(path), above, None)
+    line = 1 + above
     for first in lines:
         reader = csv.reader(itertools.chain([first], lines), dialect)
         try:
@@ -93,10 +97,23 @@ def split_lines(path: Path) -> Iterator[str]:
         yield from io.StringIO(text, newline="")
 
 
+def read_settings(path: Path) -> dict[str, str]:
+    """What stands above a table that a program for flash cards has exported.
+
+    Such a file begins with `#separator:tab` and more lines of this kind; no other file has any.
+    """
+    lines = itertools.takewhile(SETTING.match, read_lines(path))
+    settings = dict(text[1:].strip().split(":", 1) for text in lines)
+    return settings if "separator" in settings else {}
+
+
 def guess_delimiter(path: Path) -> str:
     """A tab in .tsv files; else the one of comma, semicolon and tab most frequent in row one."""
     if path.suffix.lower() == ".tsv":
         return "\t"
+    named = read_settings(path).get("separator", "").lower()
+    if named:
+        return SEPARATORS.get(named, named[:1])
     first, _, _ = QUOTED.sub("", read_first_row(path)).partition("\n")
     return max((",", ";", "\t"), key=first.count)
 

@@ -59,6 +59,7 @@ def parse_source(table: Table) -> Source:
     values: dict[str, Any] = {key: read_texts("source", table, key) for key in texts}
     for key in ("folder", "image_folder", "delimiter", "records", "group_from_file"):
         values[key] = read_text("source", table, key)
+    values["splits"] = read_splits(table)
     values["format"] = read_one_of("source", table, "format", get_args(FileFormat))
     values["hub"] = parse_hub(table)
     values["sha256"] = parse_digests(table)
@@ -159,6 +160,22 @@ def parse_filter(value: Any) -> RowFilter:
         '  where = { column = "type", is_not = ["open"] }\n'
         '  where = { column = "image", filled = true }'
     )
+
+
+def read_splits(table: Table) -> dict[str, tuple[str, ...]]:
+    """The files of each split.
+
+    Raises:
+        DefinitionError: it is no table, or a split has no files.
+    """
+    splits = table.get("splits", {})
+    if not isinstance(splits, dict):
+        raise DefinitionError("source.splits: expected a table, [source.splits]")
+    found = {name: read_texts("source.splits", splits, name) for name in splits}
+    for name, files in found.items():
+        if not files:
+            raise DefinitionError(f"source.splits.{name}: expected files")
+    return found
 
 
 def count_groups(pattern: str) -> int:

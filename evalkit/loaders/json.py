@@ -42,6 +42,23 @@ def read_json(path: Path, *, records: str | None = None) -> Rows:
         yield from read_jsonl(path)
 
 
+def find_record_keys(path: Path) -> tuple[str, ...]:
+    """The keys of lists of objects in a file that holds one object; none for any other file.
+
+    Raises:
+        BenchmarkError: the file can't be read.
+    """
+    text = read_text(path)
+    try:
+        table = decode(text)
+    except ValueError:
+        return ()
+    if not isinstance(table, dict):
+        return ()
+    lists = ((key, value) for key, value in table.items() if isinstance(value, list))
+    return tuple(key for key, value in lists if value and all(isinstance(v, dict) for v in value))
+
+
 def check_lines(path: Path, text: str) -> None:
     """Tell JSON lines from one object spread over many lines."""
     if not text:

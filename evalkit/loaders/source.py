@@ -11,6 +11,7 @@ from typing import Literal
 
 from evalkit.errors import BenchmarkError
 from evalkit.loaders.csv import read_csv
+from evalkit.loaders.excel import read_excel
 from evalkit.loaders.fields import PlacedRow
 from evalkit.loaders.hub_layout import HubSet
 from evalkit.loaders.json import read_json
@@ -19,7 +20,7 @@ from evalkit.loaders.parquet import read_parquet
 from evalkit.loaders.records import Rows
 from evalkit.loaders.text import read_text_blocks
 
-FileFormat = Literal["csv", "jsonl", "json", "parquet", "text"]
+FileFormat = Literal["csv", "jsonl", "json", "parquet", "text", "excel"]
 
 FORMATS: dict[str, FileFormat] = {
     ".csv": "csv",
@@ -29,6 +30,8 @@ FORMATS: dict[str, FileFormat] = {
     ".json": "json",
     ".parquet": "parquet",
     ".txt": "text",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
 }
 """By the ending of a file's name, `.gz` taken off."""
 
@@ -44,13 +47,14 @@ class Source:
         image_folder: where pictures' paths begin, as seen from the folder of the file that names
             them; None: there.
         format: None: from the ending of each file.
-        columns: names of the columns of CSV files without header.
+        columns: names of the columns of CSV and Excel files without header.
         delimiter: what separates the cells of CSV files; None: found out.
         records: the key of the list within JSON files that hold an object.
         group_from_file: pattern for the name of a file without its ending, whose first group is
             the subject of all its rows: `(.+)_test`.
         hub: the same set on the hub, used where no file is at hand.
         sha256: digests of files by their name, the path in the repository, or the address.
+        splits: other patterns than `files`, by the name of the split that they stand for.
     """
 
     files: tuple[str, ...] = ()
@@ -64,6 +68,7 @@ class Source:
     group_from_file: str | None = None
     hub: HubSet | None = None
     sha256: Mapping[str, str] = field(default_factory=dict, hash=False)
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def of_hub(self) -> Source:
@@ -109,6 +114,8 @@ def read_file(path: Path, source: Source, *, columns: Iterable[str] | None = Non
             return read_parquet(path, columns=columns)
         case "text":
             return read_text_blocks(path)
+        case "excel":
+            return read_excel(path, columns=source.columns)
 
 
 def has_known_ending(path: Path) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from evalkit.reports.tables import clean, find_width, new_table, percent
-from evalkit.reports.wording import bracket, points, wrap
+from evalkit.reports.tables import clean, find_width, new_table, percent, render_table
+from evalkit.reports.text import describe_way
+from evalkit.reports.wording import bracket, points, several, wrap
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from evalkit.averages import Average
+    from evalkit.averages import Average, SuiteScore
     from evalkit.comparisons import Comparison
 
 WIDTH_OF_NAME, WIDTH_OF_SCORE = 30, 12
@@ -33,6 +34,40 @@ def build_averages(comparison: Comparison) -> Iterator[Table]:
             table.add_row(clean(each.name), *map(percent, scores))
         yield table
     yield build_means(comparison.averages, len(names))
+
+
+def render_suites(scores: Sequence[SuiteScore]) -> str:
+    """One row for each suite, model and way: the mean of the benchmarks' accuracies."""
+    table = new_table(
+        wrap(
+            "Mean accuracy of a suite in percent, each benchmark counting alike, with its own "
+            "standard error and 95 % interval"
+        ),
+        left=("Suite", "Model", "Way"),
+        right=("Benchmarks", "Questions", "Mean", "SE", "Interval"),
+    )
+    for each in scores:
+        table.add_row(
+            clean(each.suite),
+            clean(each.model),
+            describe_way(each.asked),
+            str(len(each.runs)),
+            f"{sum(run.summary.asked for run in each.runs):,}",
+            percent(None if each.macro is None else each.macro.estimate),
+            "-" if each.error is None else points(each.error),
+            bracket(each.macro),
+        )
+    notes = [note for each in scores for note in note_gaps(each)]
+    return render_table(table) + "".join(f"{note}\n" for note in notes)
+
+
+def note_gaps(score: SuiteScore) -> Iterator[str]:
+    """What keeps the mean of a suite from being one over all its questions."""
+    who = f"{clean(score.suite)}, {clean(score.model)}"
+    if score.lacking:
+        yield f"{who}: nothing came of {clean(several(score.lacking))}"
+    elif not score.is_complete:
+        yield f"{who}: incomplete, some questions have no reply"
 
 
 def build_means(averages: Sequence[Average], benchmarks: int) -> Table:

@@ -84,6 +84,8 @@ class Manifest:
     """How many are to be asked."""
     left_out: int = 0
     """Questions with several right choices, which one letter can't answer."""
+    selection: str = ""
+    """Which questions of the set were meant, in words; nothing: all of them."""
     way_reason: str = ""
     """Why this way of asking: asked for, in the catalogue, or found out by a probe."""
     learned: tuple[str, ...] = ()
