@@ -1,8 +1,6 @@
 """`python -m evalkit` is `evalkit`."""
 
-import sys
-
-from evalkit.cli.main import main
+from evalkit.cli.main import run_process
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_process()

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from evalkit.api.batches import Batch
 from evalkit.api.client import MessagesClient
 from evalkit.desk import Desk
 from evalkit.errors import ApiError
-from evalkit.gates import GateWatch
 from evalkit.gathering import ask_by_workers
 from evalkit.id_table import IdTable
 from evalkit.jobs import Job
@@ -39,6 +38,9 @@ from evalkit.sending import Courier, collect_images
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.stored_questions import collect_questions
+
+if TYPE_CHECKING:
+    from evalkit.gates import GateWatch
 
 WATCHED_SECONDS = 0.05
 """So long a row waits for others where somebody waits for it: what is asked meanwhile may be in

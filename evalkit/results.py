@@ -9,12 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from evalkit.confidence import Calibration, measure_calibration
 from evalkit.counts import Count, average_groups, cluster_questions
 from evalkit.errors import UsageError
 from evalkit.frames import tabulate_confusion, tabulate_scores
 from evalkit.orders import design_of
-from evalkit.positions import PositionBias, find_position_bias
 from evalkit.questions import Question
 from evalkit.runs.folder import JOURNAL, open_run_folder
 from evalkit.runs.journal import JournalReader, JournalRow, read_journal
@@ -29,6 +27,9 @@ from evalkit.version import __version__
 
 if TYPE_CHECKING:
     import pandas
+
+    from evalkit.confidence import Calibration
+    from evalkit.positions import PositionBias
 
 ClusterBy = Literal["declared", "group", "none"]
 """What stands or falls together: the questions of a passage or template that the set declares; all
@@ -201,6 +202,8 @@ class Run:
         Returns:
             None: no question got a reply.
         """
+        from evalkit.positions import find_position_bias
+
         return find_position_bias(self.questions, self.tally, self.manifest.prompt)
 
     def calibration(self) -> Calibration:
@@ -210,6 +213,8 @@ class Run:
             UsageError: there is one answer a question, they were given to several orders of its
                 choices, or no question got all of its answers.
         """
+        from evalkit.confidence import measure_calibration
+
         return measure_calibration(self.questions, self.tally, self._number_clusters())
 
     def _number_clusters(self) -> array[int] | None:
