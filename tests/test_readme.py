@@ -55,9 +55,9 @@ def test_the_demo_in_the_readme_tells_the_models_apart() -> None:
 
 
 def shape_of(text: str) -> str:
-    """A text without numbers, run ids and the spaces that align them."""
+    """A text without numbers and their signs, run ids and the spaces that align them."""
     text = re.sub(r"--[0-9a-f]{12}\b", "--ID", text)
-    return re.sub(r"[\d.]+", "#", re.sub(r"[ ─]+", " ", text))
+    return re.sub(r"[-+]?[\d.]+", "#", re.sub(r"[ ─]+", " ", text))
 
 
 def intervals_in(text: str) -> list[tuple[float, float, float]]:
