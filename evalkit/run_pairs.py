@@ -15,8 +15,9 @@ from evalkit.pairs import Differences, Methods, PairedDifference, compare_scores
 from evalkit.prompts import build_labels
 from evalkit.questions import Question
 from evalkit.results import Run
-from evalkit.stats.clustered import clustered_interval, clustered_mean
-from evalkit.stats.intervals import Interval, mean_interval, wilson_interval
+from evalkit.stats.clustered import clustered_mean
+from evalkit.stats.estimates import estimate_mean
+from evalkit.stats.intervals import Interval
 from evalkit.stats.multiplicity import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -127,13 +128,14 @@ def score_runs(
     runs: Sequence[Run], sheet: ScoreSheet, numbers: Sequence[int], names: Sequence[str]
 ) -> list[ComparedRun]:
     """Score runs on the questions that all of them have."""
+    clusters = None if sheet.clusters is None else sheet.clusters.tolist()
     return [
         ComparedRun(
             number=number,
             name=name,
             run=run,
             mean=float(scores.mean()),
-            score=score_interval(scores, sheet.clusters),
+            score=estimate_mean(scores.tolist(), clusters).interval,
             error=standard_error(scores, sheet.clusters),
             left_out=left_out,
         )
@@ -141,24 +143,6 @@ def score_runs(
             runs, sheet.correct, sheet.left_out, numbers, names, strict=True
         )
     ]
-
-
-def score_interval(scores: Scores, clusters: NDArray[np.int64] | None) -> Interval | None:
-    """The mean of question scores with its interval; None if all share one cluster.
-
-    Args:
-        scores: at least one.
-        clusters: the number of the cluster of each question; None: each stands alone.
-    """
-    import numpy as np
-
-    if clusters is not None:
-        if is_one(clusters):
-            return None
-        return clustered_interval(clustered_mean(scores, clusters))
-    if len(scores) == 1 or np.isin(scores, (0.0, 1.0)).all():
-        return wilson_interval(float(scores.sum()), len(scores))
-    return mean_interval(scores.tolist())
 
 
 def standard_error(values: Scores, clusters: NDArray[np.int64] | None) -> float | None:

@@ -23,12 +23,11 @@ from evalkit.run_pairs import (
     PairOptions,
     RunPair,
     compare_pair,
-    score_interval,
     score_runs,
     standard_error,
 )
-from evalkit.stats.clustered import clustered_interval, clustered_mean
-from evalkit.stats.intervals import mean_interval, wilson_interval
+from evalkit.stats.clustered import clustered_mean
+from evalkit.stats.intervals import wilson_interval
 from evalkit.stats.multiplicity import benjamini_hochberg
 from evalkit.stats.paired import mcnemar_midp, tango_interval
 from tests.runs_in_memory import judged_run
@@ -265,23 +264,10 @@ def test_other_worked_examples_may_stand_behind_another_digest() -> None:
 # One score
 
 
-@pytest.mark.parametrize("scores", [[1.0, 0.0, 1.0], [0.5]])
-def test_a_score_that_is_right_or_wrong_has_wilsons_interval(scores: list[float]) -> None:
-    found = score_interval(np.array(scores), None)
-    assert found == wilson_interval(sum(scores), len(scores))
-
-
-def test_a_score_of_shares_has_students() -> None:
-    scores = [0.5, 1.0, 0.25, 0.5]
-    assert score_interval(np.array(scores), None) == mean_interval(scores)
-    assert standard_error(np.array(scores), None) == pytest.approx(0.1572882)
-
-
-def test_a_score_in_clusters_has_cr2() -> None:
+def test_a_standard_error_takes_account_of_clusters() -> None:
+    assert standard_error(np.array([0.5, 1.0, 0.25, 0.5]), None) == pytest.approx(0.1572882)
     scores, clusters = [1.0, 0.0, 1.0, 1.0], np.array([0, 0, 1, 1])
-    mean = clustered_mean(scores, clusters)
-    assert score_interval(np.array(scores), clusters) == clustered_interval(mean)
-    assert standard_error(np.array(scores), clusters) == mean.error
+    assert standard_error(np.array(scores), clusters) == clustered_mean(scores, clusters).error
 
 
 @pytest.mark.parametrize(("scores", "clusters"), [([1.0], None), ([1.0, 0.0], (0, 0))])
@@ -290,10 +276,6 @@ def test_what_has_no_spread_has_no_standard_error(
 ) -> None:
     numbered = None if clusters is None else np.array(clusters)
     assert standard_error(np.array(scores), numbered) is None
-
-
-def test_one_cluster_has_no_interval() -> None:
-    assert score_interval(np.array([1.0, 0.0]), np.array([0, 0])) is None
 
 
 # Speed
