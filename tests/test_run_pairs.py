@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.alignment import ScoreSheet, align_runs
+from evalkit.alignment import align_runs
 from evalkit.pairs import Methods
 from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
@@ -276,36 +274,3 @@ def test_what_has_no_spread_has_no_standard_error(
 ) -> None:
     numbered = None if clusters is None else np.array(clusters)
     assert standard_error(np.array(scores), numbered) is None
-
-
-# Speed
-
-
-@pytest.mark.parametrize("is_repeated", [False, True], ids=["judged", "shares"])
-@pytest.mark.parametrize("in_clusters", [False, True], ids=["alone", "clusters"])
-def test_a_million_scores_compare_in_less_than_five_seconds(
-    is_repeated: bool, in_clusters: bool
-) -> None:
-    million, chance = 1_000_000, np.random.default_rng(1)
-    subjects = [
-        Question(id="q", stem="?", choices=("a", "b"), right=(0,), group=f"subject {number}")
-        for number in range(57)
-    ]
-    levels = 5 if is_repeated else 1
-    before, after = (chance.integers(0, levels + 1, million) / levels for _ in range(2))
-    runs = [judged_run(name, ["correct"]) for name in "ab"]
-    sheet = ScoreSheet(
-        questions=tuple(subjects[number % 57] for number in range(million)),
-        places=(array("q", bytes(8 * million)),) * 2,
-        correct=(before, after),
-        readable=(np.ones(million), (chance.random(million) < 0.99).astype(float)),
-        left_out=(0, 0),
-        unanswered=0,
-        clusters=np.arange(million) // 7 if in_clusters else None,
-        is_repeated=is_repeated,
-    )
-    options = PairOptions(methods=Methods(), family=1, margin=0.02, verdicts=1, flips=20)
-    start = time.process_time()
-    pair = compare_pair(sheet, score_runs(runs, sheet, (1, 2), "ab"), (0, 1), options)
-    assert time.process_time() - start < 5
-    assert (pair.accuracy.n, len(pair.subjects), len(pair.flips)) == (million, 57, 20)
