@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -162,15 +162,24 @@ def choose_runs(runs: Sequence[Run | Path | str], baseline: Run | Path | str | N
         UsageError: there are fewer than two.
         RunFormatError: a folder can't be read as a run.
     """
-    named = [*([] if baseline is None else [baseline]), *runs]
+    chosen = load_each([*([] if baseline is None else [baseline]), *runs])
+    if len(chosen) < 2:
+        words = ", ".join(str(run.path) for run in chosen) or "none"
+        raise UsageError(f"a comparison takes at least two runs; there is {words}")
+    return chosen
+
+
+def load_each(named: Iterable[Run | Path | str]) -> list[Run]:
+    """Each run once, in the order in which they are named; folders are read.
+
+    Raises:
+        RunFormatError: a folder can't be read as a run.
+    """
     found: dict[Path, Run] = {}
     for each in named:
         path = each.path if isinstance(each, Run) else Path(each)
         if (key := path.resolve()) not in found:
             found[key] = each if isinstance(each, Run) else load_run(each)
-    if len(found) < 2:
-        words = ", ".join(str(run.path) for run in found.values()) or "none"
-        raise UsageError(f"a comparison takes at least two runs; there is {words}")
     return list(found.values())
 
 
