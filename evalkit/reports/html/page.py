@@ -8,6 +8,7 @@ from pathlib import Path
 from evalkit.reports.comparison_sheets import list_comparison_sheets
 from evalkit.reports.findings import list_remarks
 from evalkit.reports.html.cards import list_cards
+from evalkit.reports.html.figures import draw_figures
 from evalkit.reports.html.question_data import list_parts
 from evalkit.reports.html.run_facts import build_run_facts
 from evalkit.reports.html.tables import build_table
@@ -49,7 +50,7 @@ def write_page(report: Report, path: Path, *, most_bytes: int = MOST_BYTES) -> N
         most_bytes: of the file. Questions that find no room in it are left out, and it says so.
 
     Raises:
-        MissingExtraError: Jinja is not installed.
+        MissingExtraError: Jinja or matplotlib is not installed.
         RunError: a journal can't be read, or the file can't be written.
     """
     write_whole(path, list_bytes(report, most_bytes=most_bytes))
@@ -81,7 +82,7 @@ def render_frame(report: Report) -> str:
         version=__version__,
         not_compared=clean(report.not_compared),
         cards=list(list_cards(report)),
-        figures=[],
+        figures=draw_figures(report),
         tables=[build_table(sheet) for sheet in sheets if sheet.name in HEADINGS],
         headings=HEADINGS,
         remarks=list(list_remarks(report)),
