@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from evalkit.reports.comparison_sheets import list_comparison_sheets
 from evalkit.reports.findings import list_remarks
@@ -19,6 +20,9 @@ from evalkit.reports.tables import clean
 from evalkit.reports.wording import count, several
 from evalkit.runs.folder import write_whole
 from evalkit.version import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MOST_BYTES = 30_000_000
 """Of a page, unless told otherwise."""
@@ -56,23 +60,37 @@ def write_page(report: Report, path: Path, *, most_bytes: int = MOST_BYTES) -> N
     write_whole(path, list_bytes(report, most_bytes=most_bytes))
 
 
-def list_bytes(report: Report, *, most_bytes: int = MOST_BYTES) -> Iterator[bytes]:
-    """The same file, part after part, none of which is large."""
-    head, _, tail = render_frame(report).partition(DATA_MARK)
+def list_bytes(
+    report: Report,
+    *,
+    most_bytes: int = MOST_BYTES,
+    template: Template | None = None,
+    **more: Any,
+) -> Iterator[bytes]:
+    """The same file, part after part, none of which is large.
+
+    Args:
+        report: what to show.
+        most_bytes: of all of it.
+        template: one that extends `report.html`; None: that one.
+        more: what such a template shows beside the report.
+    """
+    head, _, tail = render_frame(report, template, **more).partition(DATA_MARK)
     around = [part.encode("utf-8", "replace") for part in (head, tail)]
     yield around[0]
     yield from list_parts(report, room=most_bytes - sum(map(len, around)))
     yield around[1]
 
 
-def render_frame(report: Report) -> str:
+def render_frame(report: Report, template: Template | None = None, **more: Any) -> str:
     """The page without its data, for which it holds a mark."""
     from markupsafe import Markup
 
     style = read_asset("style.css")
     scripts = [read_asset(name) for name in SCRIPTS]
     sheets = [*list_run_sheets(report), *list_comparison_sheets(report)]
-    return load_template("report.html").render(
+    return (template or load_template("report.html")).render(
+        **more,
         title=clean(report.title),
         subtitle=describe_report(report),
         policy=build_policy([style], scripts),
