@@ -23,6 +23,7 @@ from evalkit.cli import (
     score,
     show,
     verify,
+    view,
 )
 from evalkit.cli import list as list_command
 from evalkit.cli.exit_codes import INCOMPLETE, USAGE, exit_code_of
@@ -45,6 +46,7 @@ EXAMPLES = """examples:
   evalkit lint questions.csv                       what is doubtful about a file of questions
   evalkit batches                                  what was handed over and is not back yet
   evalkit score results                            scores again from the answers on disk
+  evalkit view                                     the runs in a browser, also while they go on
   evalkit verify results                           whether the folders are whole and unchanged
 
 exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
@@ -63,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asking = (run, gate, audit, compare, plan, batches)
-    for command in (*asking, show, score, verify, list_command, new_benchmark, lint, models):
+    for command in (*asking, show, view, score, verify, list_command, new_benchmark, lint, models):
         command.add_parser(commands)
     return parser
 

@@ -1,0 +1,222 @@
+"""What the list of runs says of each, from its manifest and summary: no journal is read."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from evalkit.errors import RunFormatError
+from evalkit.orders import design_of
+from evalkit.runs.folder import JOURNAL, MANIFEST, SUMMARY
+from evalkit.runs.manifest import Manifest, parse_manifest
+from evalkit.view.shelf import Mark, Shelf, Shelved
+
+COMPLETE, UNDER_WAY, INCOMPLETE, DAMAGED = "complete", "under way", "incomplete", "damaged"
+
+QUIET_SECONDS = 120.0
+"""A run that has written nothing for so long is taken to be under way no more."""
+
+PEEK_BYTES = 1 << 14
+"""So much of a journal tells how long its lines are."""
+
+WATCHED = (MANIFEST, SUMMARY, JOURNAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One run in the list; texts are untrusted."""
+
+    name: str
+    """Of its folder."""
+    state: str
+    benchmark: str = ""
+    model: str = ""
+    way: str = ""
+    details: str = ""
+    """What else tells it from other runs, in a few words."""
+    created_at: str = ""
+    """ISO 8601."""
+    questions: int | None = None
+    n: int | None = None
+    """Questions with a reply."""
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    cost: float | None = None
+    """Dollars."""
+    progress: float | None = None
+    """About which share of the replies is there, of a run that is not complete."""
+    has_gate: bool = False
+    written_at: float = 0.0
+    """When its journal has grown last, in seconds since 1970."""
+    problem: str = ""
+    """What is wrong with it."""
+
+
+class Listing:
+    """The list of runs, which reads again only what has changed; may be used by several threads.
+
+    Args:
+        shelf: where the runs are.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, shelf: Shelf, clock: Callable[[], float] = time.time) -> None:
+        self.shelf, self.clock = shelf, clock
+        self._known: dict[str, tuple[list[Mark | None], Listed]] = {}
+        self._lock = threading.Lock()
+
+    def list_all(self) -> list[Listed]:
+        """All runs as they are now, the newest first."""
+        with self._lock:
+            found: dict[str, tuple[list[Mark | None], Listed]] = {}
+            for each in self.shelf:
+                marks = [each.marks.get(name) for name in WATCHED]
+                known = self._known.get(each.name)
+                is_same = known is not None and known[0] == marks and not each.problem
+                listed = known[1] if known is not None and is_same else describe_run(each)
+                found[each.name] = marks, replace(listed, has_gate=has_gate(each))
+            self._known = found
+        now = self.clock()
+        rows = [tell_state(listed, now) for _, listed in found.values()]
+        return sorted(rows, key=lambda row: (row.created_at, row.name), reverse=True)
+
+
+def tell_state(listed: Listed, now: float) -> Listed:
+    """A run of which the journal has just grown is under way."""
+    if listed.state == INCOMPLETE and now - listed.written_at < QUIET_SECONDS:
+        return replace(listed, state=UNDER_WAY)
+    return listed
+
+
+def has_gate(shelved: Shelved) -> bool:
+    """Whether a gate has left its record."""
+    return any(name.startswith("gate-") and name.endswith(".json") for name in shelved.marks)
+
+
+def describe_run(shelved: Shelved) -> Listed:
+    """Read what the list says of a run."""
+    if shelved.problem:
+        return Listed(name=shelved.name, state=DAMAGED, problem=shelved.problem)
+    try:
+        manifest = parse_manifest(read_table(shelved.path / MANIFEST))
+    except RunFormatError as error:
+        return Listed(name=shelved.name, state=DAMAGED, problem=str(error))
+    listed = begin_row(shelved, manifest)
+    if SUMMARY not in shelved.marks:
+        return replace(listed, progress=guess_progress(shelved, manifest))
+    try:
+        return add_summary(listed, read_table(shelved.path / SUMMARY), manifest)
+    except RunFormatError as error:
+        return replace(listed, state=DAMAGED, problem=str(error))
+
+
+def begin_row(shelved: Shelved, manifest: Manifest) -> Listed:
+    """What a manifest says of its run."""
+    identity = manifest.identity
+    journal = shelved.marks.get(JOURNAL) or shelved.marks[MANIFEST]
+    return Listed(
+        name=shelved.name,
+        state=INCOMPLETE,
+        benchmark=str(identity.benchmark),
+        model=str(identity.model),
+        way=identity.way,
+        details=describe_settings(manifest),
+        created_at=str(manifest.created_at),
+        questions=manifest.questions,
+        written_at=journal.changed_ns / 1e9,
+    )
+
+
+def describe_settings(manifest: Manifest) -> str:
+    """What is unusual about a run."""
+    identity = manifest.identity
+    words = [str(manifest.selection)] if manifest.selection else []
+    if identity.shots:
+        words.append(f"{identity.shots} shots")
+    if identity.samples != 1:
+        words.append(f"{identity.samples} samples")
+    if identity.orders is not None:
+        words.append(f"orders {identity.orders}")
+    return ", ".join(words)
+
+
+def guess_progress(shelved: Shelved, manifest: Manifest) -> float | None:
+    """About which share of the replies is there, by the length of the first lines.
+
+    None: it can't be told; there are as many as nothing, for one.
+    """
+    size = shelved.marks[JOURNAL].size if JOURNAL in shelved.marks else 0
+    wanted = manifest.questions * design_of(manifest.identity).samples
+    if not size or wanted <= 0 or manifest.identity.orders is not None:
+        return None
+    try:
+        with (shelved.path / JOURNAL).open("rb") as file:
+            head = file.read(PEEK_BYTES)
+    except OSError:
+        return None
+    lines = head.count(b"\n")
+    if not lines:
+        return None
+    return min(1.0, size / ((head.rindex(b"\n") + 1) / lines) / wanted)
+
+
+def add_summary(listed: Listed, table: Any, manifest: Manifest) -> Listed:
+    """What a summary says of its run.
+
+    Raises:
+        RunFormatError: it is none of this run.
+    """
+    try:
+        if table["run_id"] != manifest.identity.run_id:
+            raise RunFormatError(f"{SUMMARY} is that of another run")
+        accuracy: Mapping[str, Any] = table["accuracy"] or {}
+        return replace(
+            listed,
+            state=COMPLETE if table["complete"] else INCOMPLETE,
+            n=int(table["n"]),
+            accuracy=to_number(table["mean"]),
+            low=to_number(accuracy.get("low")),
+            high=to_number(accuracy.get("high")),
+            cost=to_number(table["cost"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunFormatError(f"{SUMMARY} can't be used: {error!r}") from error
+
+
+def to_number(value: Any) -> float | None:
+    """A number as it may stand in a summary.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if value is None:
+        return None
+    if type(value) not in (int, float):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
+
+
+def read_table(path: Path) -> Any:
+    """The JSON in a file.
+
+    Raises:
+        RunFormatError: it can't be read.
+    """
+    try:
+        data = path.read_bytes()
+        try:
+            return orjson.loads(data)
+        except ValueError:  # what orjson does not take, Python's own reader may
+            return json.loads(data)
+    except FileNotFoundError as error:
+        raise RunFormatError(f"it has no {path.name}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunFormatError(f"{path.name} can't be read: {error}") from error
