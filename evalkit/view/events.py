@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import orjson
@@ -29,7 +29,7 @@ async def stream_events(
     closing: asyncio.Event,
     *,
     pause_seconds: float = PAUSE_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
+    beat_seconds: float = BEAT_SECONDS,
 ) -> AsyncIterator[bytes]:
     """Tell how a run stands whenever that has changed, until it is over.
 
@@ -38,24 +38,24 @@ async def stream_events(
         name: of its folder.
         closing: set when the server ends.
         pause_seconds: between two looks.
-        clock: seconds from a fixed moment.
+        beat_seconds: so long there may be silence.
     """
-    last, told_at = b"", clock()
+    last, told_at = b"", time.monotonic()
     while not closing.is_set():
-        began = clock()
+        began = time.monotonic()
         try:
             facts = await asyncio.to_thread(tower.look, name)
         except EvalkitError as error:
             facts = {"problem": clean(str(error))}
         if facts is None:
             facts = {"problem": "The folder of this run is gone."}
-        took = clock() - began
+        took = time.monotonic() - began
         data = orjson.dumps(facts)
         if data != last:
-            last, told_at = data, clock()
+            last, told_at = data, time.monotonic()
             yield b"data: %b\n\n" % data
-        elif clock() - told_at >= BEAT_SECONDS:
-            told_at = clock()
+        elif time.monotonic() - told_at >= beat_seconds:
+            told_at = time.monotonic()
             yield b": still here\n\n"
         if "problem" in facts or facts["over"]:
             return

@@ -62,9 +62,8 @@ class LiveCounts:
         ledger, paid = self.ledger, len(self.ledger.costs)
         place = ledger.find_place(row)
         number = ledger.numbers.get(row.question_id)
-        if place is None or number is None:
-            ledger.add(row)
-            return
+        if place is None or number is None or place in ledger.disputed:
+            return  # a sound journal has no such row; the report says what it comes to
         question, slot = self.questions[number], place // 2
         self._take(question, number, slot, place, sign=-1)
         ledger.add(row)
