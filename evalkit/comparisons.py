@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.alignment import align_runs
 from evalkit.averages import Average, average_contestants
@@ -18,6 +18,9 @@ from evalkit.results import Run, load_run
 from evalkit.run_pairs import PairOptions, RunPair, compare_pair, score_runs
 from evalkit.standings import BenchmarkComparison
 from evalkit.stats.verdicts import Verdict, overall_verdict
+
+if TYPE_CHECKING:
+    import pandas
 
 MOST_MISSING = 0.005
 """The share of replies that a run may lack and still be compared."""
@@ -74,6 +77,32 @@ class Comparison:
         """What all comparisons say of the margin together; None if none was given."""
         said = [pair.judgement.verdict for pair in self.pairs if pair.judgement is not None]
         return overall_verdict(said) if said else None
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row for each pair and subject, after one for each pair over all questions.
+
+        Returns:
+            Columns `benchmark`, `baseline`, `candidate`, `group` (missing: all questions), `n`,
+            `baseline_accuracy`, `candidate_accuracy`, `difference` (candidate - baseline) with
+            `low`, `high`, `level` and `method` of its interval, `losses`, `gains`, `flips`,
+            `p_value`, `test`, `adjusted_p` (Holm's; of subjects Benjamini and Hochberg's) and
+            `clusters`. Shares and differences are fractions; what is undefined is NA.
+        """
+        from evalkit.reports.comparison_sheets import sheet_differences
+
+        return sheet_differences(self).to_dataframe()
+
+    def to_markdown(self) -> str:
+        """A report of this comparison in Markdown."""
+        from evalkit.reports.report import report_of_comparison
+
+        return report_of_comparison(self).to_markdown()
+
+    def _repr_html_(self) -> str:
+        """Findings and tables, for notebooks."""
+        from evalkit.reports.report import report_of_comparison
+
+        return report_of_comparison(self)._repr_html_()
 
     def to_dict(self) -> dict[str, Any]:
         """The facts of `--json`; shares and differences are fractions, undefined is None."""

@@ -187,6 +187,18 @@ class Run:
         """
         return tabulate_scores(self.scores, self.manifest)
 
+    def to_markdown(self) -> str:
+        """A report of this run in Markdown."""
+        from evalkit.reports.report import report_of_run
+
+        return report_of_run(self).to_markdown()
+
+    def _repr_html_(self) -> str:
+        """Findings and tables, for notebooks."""
+        from evalkit.reports.report import report_of_run
+
+        return report_of_run(self)._repr_html_()
+
     def confusion(self) -> pandas.DataFrame:
         """Right label against picked label, which shows a model's liking for a position.
 

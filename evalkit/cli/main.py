@@ -19,6 +19,7 @@ from evalkit.cli import (
     models,
     new_benchmark,
     plan,
+    report,
     run,
     score,
     show,
@@ -44,6 +45,7 @@ EXAMPLES = """examples:
   evalkit new-benchmark questions.csv              propose a definition for a file of your own
   evalkit lint questions.csv                       what is doubtful about a file of questions
   evalkit batches                                  what was handed over and is not back yet
+  evalkit report results --to report.html          a report for people, or for other programs
   evalkit score results                            scores again from the answers on disk
   evalkit verify results                           whether the folders are whole and unchanged
 
@@ -63,7 +65,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asking = (run, gate, audit, compare, plan, batches)
-    for command in (*asking, show, score, verify, list_command, new_benchmark, lint, models):
+    for command in (
+        *asking,
+        show,
+        score,
+        report,
+        verify,
+        list_command,
+        new_benchmark,
+        lint,
+        models,
+    ):
         command.add_parser(commands)
     return parser
 
