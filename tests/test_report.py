@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.comparisons import ComparisonOptions, compare
 from evalkit.errors import RunFormatError, UsageError
+from evalkit.reports.findings import list_findings
 from evalkit.reports.report import build_report, report_of_comparison
 from evalkit.reports.run_sheets import sheet_groups
+from evalkit.results import load_run
 from tests.gate_runs import Answers, load_sums, make_run
 from tests.messages_server import MessagesServer
 from tests.report_runs import MODELS, report_of_three, run_of_model, three_runs
@@ -99,9 +102,30 @@ def test_gates_are_computed_again_from_the_folder(tmp_path: Path) -> None:
         [record] = hold(server, baseline).gates
     report = build_report([baseline, record.folder])
     assert [(gate.verdict, gate.used) for gate in report.gates] == [(record.verdict, record.used)]
-    # The gate asked a part of the questions; the comparison is about that part.
-    assert report.comparison is not None
-    assert report.comparison.benchmarks[0].n < 200
+
+
+def test_what_a_gate_stopped_early_has_no_interval_and_is_not_compared(tmp_path: Path) -> None:
+    """It asks in an order of its own, and looks at each answer."""
+    answers = Answers(wrong={"Be brief.": range(0, 200, 3)})
+    with MessagesServer(answer=answers) as server:
+        baseline = make_run(server, load_sums(tmp_path, 200), tmp_path / "results")
+        [record] = hold(server, baseline).gates
+        stopped = load_run(record.folder)
+        assert stopped.summary.accuracy is None
+        assert stopped.summary.mean is not None
+        assert stopped.to_dict()["stopped_early"] is True
+        report = build_report([baseline, stopped])
+        assert report.comparison is None
+        assert report.not_compared.startswith("stopped early by a gate")
+        assert any("(n = " in words and "stopped early by a gate" in words
+                   for words in list_findings(report))  # fmt: skip
+        with pytest.raises(UsageError, match="stopped early by a gate: "):
+            compare([baseline, stopped], options=ComparisonOptions(incomplete=True))
+        # What is asked to its end is a run like any other.
+        hold(server, baseline, full=True)
+        whole = load_run(record.folder)
+    assert whole.summary.accuracy is not None
+    assert build_report([baseline, whole]).comparison is not None
 
 
 def test_a_comparison_shows_itself_as_a_report() -> None:
