@@ -11,8 +11,8 @@ from evalkit.reports.tables import clean
 MOST_ROWS = 1000
 """Rows of a table; files for programs hold all of them."""
 
-LONG = 40
-"""Characters of a cell from which on its lines may be broken."""
+SHORT, LONG = 32, 40
+"""Characters of a text up to which its line is not broken, and from which on it gets more room."""
 
 SHOWN: Mapping[str, str] = {
     "summary": (
@@ -75,10 +75,10 @@ def build_table(sheet: Sheet) -> Table:
     for place, column in enumerate(sheet.columns):
         values = {row[place] for row in sheet.rows[:MOST_ROWS]}
         is_same = column.name in WHEN_DIFFERENT and len(values) == 1
-        is_long = any(isinstance(value, str) and len(value) > LONG for value in values)
+        longest = max(len(value) if isinstance(value, str) else 0 for value in values)
         classes = [
-            "number" if column.is_number else "",
-            "words" if is_long else "",
+            "number" if column.is_number else "name" if longest <= SHORT else "",
+            "words" if longest > LONG else "",
             "" if column.name in wanted and not is_same else "extra",
         ]
         headings.append(Heading(title=clean(column.title), classes=" ".join(filter(None, classes))))

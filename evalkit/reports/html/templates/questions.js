@@ -3,7 +3,7 @@
 // Whatever comes from models and data sets is put on the page as text, never as markup.
 (() => {
   const PAGE = 25;
-  const PAUSE_MS = 120;
+  const PAUSE_MS = 60;
   // As in evalkit.scores: from ANSWERED on, the position of the choice is added.
   const OUTCOMES = ["not asked", "failed", "unparsed", "refused", "truncated"];
   const FIRST_REPLY = 2;
