@@ -38,6 +38,7 @@ def build_app(
     routes = [
         Route("/", pages.show_list),
         Route("/compare", pages.show_comparison),
+        Route("/export/{ending}", pages.send_export),
         Route("/run/{name}", pages.show_run),
         Route("/run/{name}/report", pages.show_report),
         Route("/run/{name}/live", pages.show_live),

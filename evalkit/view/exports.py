@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from evalkit.reports.formats import FORMATS, FileOptions, Render
+from evalkit.reports.html.page import list_bytes
 from evalkit.view.addresses import Wanted
+
+if TYPE_CHECKING:
+    from evalkit.reports.report import Report
+
+NEEDS = {".html": "matplotlib", ".xlsx": "xlsxwriter"}
+"""Modules without which a format can't be written."""
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".md": "text/markdown; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".json": "application/json",
+    ".xml": "application/xml",
+    ".tex": "application/x-tex",
+}
+ANY_TYPE = "application/octet-stream"
+
+
+def render_as_page(report: Report, options: FileOptions) -> Iterable[bytes]:
+    """The parts of a page that needs no server."""
+    return list_bytes(report)
+
+
+RENDERS: Mapping[str, Render] = {".html": render_as_page, **FORMATS}
+"""By the ending of the file's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,14 +44,34 @@ class Export:
     """A file that a page offers."""
 
     ending: str
+    """Without its dot."""
     address: str
 
 
 def list_exports(wanted: Wanted) -> list[Export]:
     """What is offered beside a report."""
-    return [Export(ending=e, address=f"/export/report.{e}?{wanted.query}") for e in list_endings()]
+    return [
+        Export(ending=each[1:], address=f"/export/{each[1:]}?{wanted.query}")
+        for each in list_endings()
+    ]
 
 
 def list_endings() -> list[str]:
-    """The formats whose libraries are installed."""
-    return ["html"]
+    """The endings of the formats whose libraries are installed."""
+    return [
+        ending
+        for ending in RENDERS
+        if ending not in NEEDS or importlib.util.find_spec(NEEDS[ending]) is not None
+    ]
+
+
+def render_export(report: Report, ending: str) -> bytes:
+    """The whole file."""
+    found = RENDERS[ending](report, FileOptions())
+    return found if isinstance(found, bytes) else b"".join(found)
+
+
+def name_file(report: Report, ending: str) -> str:
+    """The name that a browser keeps it by: letters that every file system takes."""
+    words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "-", name) for name in report.benchmarks)
+    return f"evalkit-{words[:60].strip('-.') or 'report'}{ending}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from evalkit.view.addresses import Wanted, address_of, parse_wanted
 from evalkit.view.builds import Builds
 from evalkit.view.choosing import FIELDS, ORDERS, PAGE, list_values, name_sort, parse_choice
 from evalkit.view.events import PAUSE_SECONDS, stream_events
+from evalkit.view.exports import ANY_TYPE, TYPES, list_endings, name_file, render_export
 from evalkit.view.listing import COMPLETE, INCOMPLETE, UNDER_WAY, Listed, Listing
 from evalkit.view.live import Watchtower
 from evalkit.view.rendering import read_static, render_page
@@ -82,7 +83,7 @@ class Pages:
         listed = await self._find_listed(name)
         if listed.state in (UNDER_WAY, INCOMPLETE):
             return self._show_live(listed)
-        return await self._show_report(request, parse_wanted([name], {}))
+        return await self._show_report(parse_wanted([name], {}))
 
     async def show_live(self, request: Request) -> Response:
         """How a run goes on."""
@@ -90,13 +91,13 @@ class Pages:
 
     async def show_report(self, request: Request) -> Response:
         """What came of a run so far."""
-        return await self._show_report(request, parse_wanted([request.path_params["name"]], {}))
+        return await self._show_report(parse_wanted([request.path_params["name"]], {}))
 
     async def show_comparison(self, request: Request) -> Response:
         """Runs side by side, with the questions that flipped."""
         query = request.query_params
         wanted = parse_wanted(query.getlist("run"), query, fewest=2)
-        return await self._show_report(request, wanted)
+        return await self._show_report(wanted)
 
     async def send_events(self, request: Request) -> Response:
         """How a run goes on, told as long as somebody listens."""
@@ -126,7 +127,29 @@ class Pages:
             )
         )
 
-    async def _show_report(self, request: Request, wanted: Wanted) -> Response:
+    async def send_export(self, request: Request) -> Response:
+        """A report as a file."""
+        ending, query = f".{request.path_params['ending']}", request.query_params
+        if ending not in list_endings():
+            raise Gone("There is no such format here.")
+        _, report = await self._build(parse_wanted(query.getlist("run"), query))
+        data = await asyncio.to_thread(render_export, report, ending)
+        name = name_file(report, ending)
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return Response(data, media_type=TYPES.get(ending, ANY_TYPE), headers=headers)
+
+    async def _show_report(self, wanted: Wanted) -> Response:
+        key, report = await self._build(wanted)
+        page = await self.built.get(key, lambda: render_report_page(report, wanted))
+        return answer(page.data, policy=page.policy)
+
+    async def _build(self, wanted: Wanted) -> tuple[Hashable, Report]:
+        """The report of some runs as they are now, and what it depends on.
+
+        Raises:
+            Gone: there is none of such a name.
+            EvalkitError: a run can't be read, or they can't be compared.
+        """
         shelved = await asyncio.to_thread(lambda: [self._find(name) for name in wanted.runs])
         key = wanted, tuple(mark_of(each) for each in shelved)
         report = await self.reports.get(key, lambda: build(shelved, wanted))
@@ -134,8 +157,7 @@ class Pages:
             raise UsageError(
                 report.not_compared or "these runs can't be compared: no two are of one benchmark"
             )
-        page = await self.built.get(key, lambda: render_report_page(report, wanted))
-        return answer(page.data, policy=page.policy)
+        return key, report
 
     async def _find_listed(self, name: str) -> Listed:
         """A run as it stands in the list.
