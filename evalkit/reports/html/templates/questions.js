@@ -364,7 +364,8 @@
       });
     };
 
-    const showTable = (title, heads, rows) => make("div", { class: "table", tabindex: "0",
+    const showTable = (title, heads, rows, kind = "") => make("div", { class: `table ${kind}`,
+      tabindex: "0",
       role: "region", "aria-label": title },
     make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head) => make("th",
       { scope: "col" }, head)))), make("tbody", {}, ...rows)));
@@ -386,7 +387,8 @@
           cell(who.join(" ") || "\u2013"));
       });
       return [make("h4", {}, "Choices"),
-        showTable("Choices", ["Label", "Choice", "Right", "Picked by"], rows)];
+        showTable("Choices", ["Label", "Choice", "Right", "Picked by"], rows,
+          "narrow")];
     };
 
     const joined = (...words) => words.filter((each) => each).join(", ");
@@ -457,16 +459,16 @@
       if (!wanted.has("q")) return;
       const isWanted = (each) => each.id === wanted.get("q")
         && (!wanted.has("b") || each.family === Number(wanted.get("b")));
-      let at = chosen.findIndex(isWanted);
-      if (at < 0) {
-        byId("question-filters").reset();
-        chosen = questions;
-        at = chosen.findIndex(isWanted);
-      }
-      if (at < 0) {
+      if (!questions.some(isWanted)) {
         byId("question-count").textContent = "The question of this address is not in this file.";
         byId("questions").scrollIntoView();
         return;
+      }
+      let at = chosen.findIndex(isWanted);
+      if (at < 0) {
+        for (const control of Object.values(controls)) control.value = "";
+        chosen = questions;
+        at = chosen.findIndex(isWanted);
       }
       page = Math.floor(at / PAGE);
       showPage();
