@@ -231,6 +231,8 @@
         `(${runs[run].number}) ${label} `, make("span", { "aria-hidden": "true" }, MARKS[tone]),
         make("span", { class: "only-read" }, `${word}; `))];
     });
+    const sayNone = (question) => (frame.families[question.family].runs
+      .some((run) => runs[run].keepsText) ? "(empty)" : "(text not kept)");
     const firstWords = (text) => (text.length > 300 ? `${text.slice(0, 300)} \u2026` : text);
     const addressOf = (question) => `#q=${encodeURIComponent(question.id)}`
       + (isMixed ? `&b=${question.family}` : "");
@@ -241,7 +243,7 @@
         question.id].filter((each) => each).join(" \u00b7 ");
       const button = make("button", { type: "button", class: "opener", "aria-expanded": "false",
         "aria-controls": detail.id },
-      make("span", { class: "stem" }, foreign(firstWords(question.stem) || "(text not kept)")),
+      make("span", { class: "stem" }, foreign(firstWords(question.stem) || sayNone(question))),
       make("span", { class: "meta" }, foreign(meta)),
       make("span", { class: "picks" }, ...listPicks(question)));
       button.addEventListener("click", () => toggle(question, button, detail, true));
@@ -382,7 +384,7 @@
         });
         const isRight = question.right.includes(place);
         return make("tr", {}, make("th", { scope: "row" }, labelOf(runs[family.runs[0]], place)),
-          cell(make("span", { class: "text", dir: "auto" }, text || "(text not kept)")),
+          cell(make("span", { class: "text", dir: "auto" }, text || sayNone(question))),
           cell(isRight ? make("span", { class: "tag good" }, "right") : ""),
           cell(who.join(" ") || "\u2013"));
       });
