@@ -71,7 +71,12 @@ def test_dots_are_the_accuracies_by_right_letter() -> None:
 
 def test_the_title_names_the_letter_picked_more_often_than_right() -> None:
     found = chart(lettered_run("a", PICKS, 3))
-    assert found.title == "a picks B in 55.2 % of its replies, where it is right in 34.5 %"
+    assert found.title == (
+        "a picks B in 55.2 % of its replies, where it is right in 34.5 %, which may be chance"
+    )
+    assert chart(lettered_run("a", 4 * PICKS, 3)).title == (
+        "a picks B in 55.2 % of its replies, where it is right in 34.5 %"
+    )
 
 
 def test_without_any_liking_the_title_says_so() -> None:
@@ -85,7 +90,7 @@ def test_without_any_choice_the_title_says_so() -> None:
 
 def test_the_caption_gives_n_method_and_test() -> None:
     caption = chart(lettered_run("a", PICKS, 3)).caption
-    assert "29 replies that name a choice" in caption
+    assert "n = 29 replies that name a choice" in caption
     assert "95 % Wilson interval for questions like these; n = 10 questions." in caption
     assert "Stuart-Maxwell test" in caption
 
@@ -98,7 +103,7 @@ def test_right_letters_in_order_are_told_of() -> None:
 
 def test_of_several_answers_the_first_counts_and_the_caption_says_so() -> None:
     caption = chart(liking_run("c", 50, samples=4)).caption
-    assert "50 first replies that name a choice" in caption
+    assert "n = 50 first replies that name a choice" in caption
 
 
 def test_letters_are_cut_where_there_is_no_room() -> None:

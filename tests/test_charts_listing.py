@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+from evalkit.benchmarks import Benchmark
 from evalkit.comparisons import compare
 from evalkit.reports.charts.listing import MOST_OF_A_KIND, list_charts
+from evalkit.reports.charts.svg import render_svg
+from evalkit.results import load_run
 from tests.charted_runs import graded_run, held_gate, liking_run
+from tests.conftest import sums_answers
 from tests.drawn import check_words
+from tests.gate_runs import HAIKU, make_run
+from tests.messages_replies import by_model
+from tests.messages_server import MessagesServer
 from tests.runs_in_memory import judged_run
 
 
@@ -70,6 +78,24 @@ def test_nothing_has_no_charts() -> None:
 def test_runs_without_replies_have_bars_of_outcomes_alone() -> None:
     charts = list_charts([judged_run("a", ["failed", "not_asked"])])
     assert [chart.name for chart in charts] == ["outcomes"]
+
+
+def test_runs_read_back_from_their_folders_have_the_same_charts(
+    sums: Benchmark, tmp_path: Path
+) -> None:
+    answers = {
+        HAIKU: sums_answers(wrong_share=0.2),
+        "claude-opus-4-5": sums_answers(wrong_share=0.1),
+        "claude-sonnet-4-5": sums_answers(wrong_share=0.6),
+    }
+    with MessagesServer(answer=by_model(answers)) as server:
+        runs = [make_run(server, sums, tmp_path, model=model) for model in answers]
+    charts = list_charts(runs, compare(runs))
+    read = [load_run(run.path) for run in runs]
+    again = list_charts(read, compare(read))
+    assert again == charts
+    assert "costs-sums" in [chart.name for chart in charts]
+    assert list(map(render_svg, again)) == list(map(render_svg, charts))
 
 
 def test_listing_needs_no_matplotlib() -> None:

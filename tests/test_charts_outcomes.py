@@ -51,9 +51,13 @@ def test_the_key_names_what_occurs_and_nothing_else() -> None:
 def test_the_title_names_the_run_with_most_replies_that_name_no_choice() -> None:
     runs = [judged_run("a", ["correct"] * 9 + ["refused"]), judged_run("b", ["wrong"] * 10)]
     assert chart(*runs).title == (
-        "1 of 10 replies of a name no choice or are missing (10.0 %), the largest share of 2 runs"
+        "1 of 10 replies of a name no choice (10.0 %), the largest share of 2 runs"
     )
     assert chart(runs[1]).title == "Every reply names a choice"
+    missing = judged_run("a", ["correct"] * 9 + ["failed"])
+    assert chart(missing).title == "1 of 10 replies of a are missing (10.0 %)"
+    both = judged_run("a", ["correct"] * 8 + ["failed", "refused"])
+    assert chart(both).title == "2 of 10 replies of a name no choice or are missing (20.0 %)"
 
 
 def test_the_caption_gives_n_and_says_that_it_is_a_count() -> None:

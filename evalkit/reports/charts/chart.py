@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evalkit.reports.charts.themes import Theme
+from evalkit.reports.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,3 +68,14 @@ def list_spoken(items: Sequence[str]) -> str:
     more = len(items) - kept
     ending = f"; and {more} more" if more > 0 else ""
     return f"{'; '.join(items[:kept])}{ending}."
+
+
+def count_ends(numbers: Sequence[int], one: str, several: str | None = None) -> str:
+    """The smallest and the largest number of some things.
+
+    Example:
+        >>> count_ends([1000, 1000], "question"), count_ends([5, 1000, 20], "reply", "replies")
+        ('1,000 questions', '5 to 1,000 replies')
+    """
+    low, high = min(numbers), max(numbers)
+    return count(low, one, several) if low == high else f"{low:,} to {count(high, one, several)}"
