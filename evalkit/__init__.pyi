@@ -105,6 +105,9 @@ from .questions import Duplicate as Duplicate
 from .questions import Question as Question
 from .questions import QuestionSet as QuestionSet
 from .reading import read_choice as read_choice
+from .reports.formats import FileOptions as FileOptions
+from .reports.report import Report as Report
+from .reports.report import build_report as build_report
 from .results import Run as Run
 from .results import load_run as load_run
 from .scores import Score as Score
@@ -144,6 +147,7 @@ __all__ = [
     "Duplicate",
     "Endpoint",
     "EvalkitError",
+    "FileOptions",
     "Finding",
     "Gate",
     "GateRecord",
@@ -165,6 +169,7 @@ __all__ = [
     "QuestionSet",
     "QuestionSetError",
     "RateLimitError",
+    "Report",
     "RetryPolicy",
     "RowProblem",
     "Run",
@@ -183,6 +188,7 @@ __all__ = [
     "Verification",
     "__version__",
     "audit_runs",
+    "build_report",
     "compare",
     "endpoint_from_environment",
     "gate",

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.alignment import align_runs
 from evalkit.averages import Average, average_contestants
@@ -18,6 +18,9 @@ from evalkit.results import Run, load_run
 from evalkit.run_pairs import PairOptions, RunPair, compare_pair, score_runs
 from evalkit.standings import BenchmarkComparison
 from evalkit.stats.verdicts import Verdict, overall_verdict
+
+if TYPE_CHECKING:
+    import pandas
 
 MOST_MISSING = 0.005
 """The share of replies that a run may lack and still be compared."""
@@ -75,6 +78,32 @@ class Comparison:
         said = [pair.judgement.verdict for pair in self.pairs if pair.judgement is not None]
         return overall_verdict(said) if said else None
 
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row for each pair and subject, after one for each pair over all questions.
+
+        Returns:
+            Columns `benchmark`, `baseline`, `candidate`, `group` (missing: all questions), `n`,
+            `baseline_accuracy`, `candidate_accuracy`, `difference` (candidate - baseline) with
+            `low`, `high`, `level` and `method` of its interval, `losses`, `gains`, `flips`,
+            `p_value`, `test`, `adjusted_p` (Holm's; of subjects Benjamini and Hochberg's) and
+            `clusters`. Shares and differences are fractions; what is undefined is NA.
+        """
+        from evalkit.reports.comparison_sheets import sheet_differences
+
+        return sheet_differences(self).to_dataframe()
+
+    def to_markdown(self) -> str:
+        """A report of this comparison in Markdown."""
+        from evalkit.reports.report import report_of_comparison
+
+        return report_of_comparison(self).to_markdown()
+
+    def _repr_html_(self) -> str:
+        """Findings and tables, for notebooks."""
+        from evalkit.reports.report import report_of_comparison
+
+        return report_of_comparison(self)._repr_html_()
+
     def to_dict(self) -> dict[str, Any]:
         """The facts of `--json`; shares and differences are fractions, undefined is None."""
         return {
@@ -107,8 +136,8 @@ def compare(
         their intervals, and the questions that flipped.
 
     Raises:
-        UsageError: there is nothing to compare, a question is not the same in two runs, or a run
-            lacks more than 0.5 % of its replies.
+        UsageError: there is nothing to compare, a question is not the same in two runs, a run
+            lacks more than 0.5 % of its replies, or a gate stopped it early.
         RunFormatError: a folder can't be read as a run.
 
     Source:
@@ -133,6 +162,7 @@ def compare(
             "these runs are of a different benchmark each: "
             f"{', '.join(groups)}; a comparison takes two runs of the same questions"
         )
+    check_not_stopped([chosen[place] for group in compared for place in group])
     if not options.incomplete:
         check_complete([chosen[place] for group in compared for place in group])
     verdicts = sum(len(group) - 1 for group in compared)
@@ -181,6 +211,21 @@ def load_each(named: Iterable[Run | Path | str]) -> list[Run]:
         if (key := path.resolve()) not in found:
             found[key] = each if isinstance(each, Run) else load_run(each)
     return list(found.values())
+
+
+def check_not_stopped(runs: Sequence[Run]) -> None:
+    """Refuse runs that a gate stopped early: which questions they hold is no matter of chance.
+
+    Raises:
+        UsageError: naming them.
+    """
+    stopped = [str(run.path) for run in runs if run.summary.is_stopped_early]
+    if stopped:
+        raise UsageError(
+            f"stopped early by a gate: {', '.join(stopped)}; the intervals and tests of a "
+            "comparison would be void. `evalkit gate --replay` shows the gate's own, and "
+            "`evalkit gate --full` asks the rest"
+        )
 
 
 def check_complete(runs: Sequence[Run]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalkit.prompts import PromptFormat, build_labels
@@ -27,11 +27,16 @@ def tabulate_scores(scores: Sequence[Score], manifest: Manifest) -> pandas.DataF
     """One row for each response or failure; see `evalkit.Run.to_dataframe`."""
     import pandas
 
-    rows = [build_row(score, manifest) for score in scores if score.row is not None]
+    rows = list_rows(scores, manifest)
     types = dict.fromkeys(COLUMNS, "string")
     types |= dict.fromkeys((*USAGE_FIELDS, "attempts", "sample"), "Int64")
     types |= {"correct": "boolean", "seconds": "float64"}
     return pandas.DataFrame(rows, columns=list(types), dtype=object).astype(types)
+
+
+def list_rows(scores: Sequence[Score], manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """The cells of each response or failure below those of `COLUMNS` that it has."""
+    return (build_row(score, manifest) for score in scores if score.row is not None)
 
 
 def build_row(score: Score, manifest: Manifest) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -15,6 +15,7 @@ from evalkit.frames import tabulate_confusion, tabulate_scores
 from evalkit.orders import design_of
 from evalkit.questions import Question
 from evalkit.runs.folder import JOURNAL, open_run_folder
+from evalkit.runs.gate_files import holds_gate
 from evalkit.runs.journal import JournalReader, JournalRow, read_journal
 from evalkit.runs.manifest import Manifest
 from evalkit.scores import Score, score_questions
@@ -100,17 +101,27 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """The numbers over all questions."""
-        return summarize_all(self._counts, by_group=self.clustered_by == "group")
+        found = summarize_all(self._counts, by_group=self.clustered_by == "group")
+        # A gate asks the questions that are likely to flip first, and looks at each answer.
+        is_stopped_early = not found.is_complete and holds_gate(self.path)
+        return replace(found, is_stopped_early=is_stopped_early)
 
     @cached_property
     def groups(self) -> tuple[Summary, ...]:
         """The numbers of each subject."""
-        return summarize_each(self._counts)
+        is_stopped_early = self.summary.is_stopped_early
+        return tuple(
+            replace(each, is_stopped_early=is_stopped_early)
+            for each in summarize_each(self._counts)
+        )
 
     @cached_property
     def means(self) -> GroupedMeans | None:
-        """The mean over subjects beside that over questions; None if there is one subject."""
-        return average_groups(self._counts)
+        """The mean over subjects beside that over questions.
+
+        None if there is one subject, or if a gate stopped early.
+        """
+        return None if self.summary.is_stopped_early else average_groups(self._counts)
 
     @cached_property
     def shares(self) -> array[float]:
@@ -186,6 +197,18 @@ class Run:
             `float64`; what is missing is NA.
         """
         return tabulate_scores(self.scores, self.manifest)
+
+    def to_markdown(self) -> str:
+        """A report of this run in Markdown."""
+        from evalkit.reports.report import report_of_run
+
+        return report_of_run(self).to_markdown()
+
+    def _repr_html_(self) -> str:
+        """Findings and tables, for notebooks."""
+        from evalkit.reports.report import report_of_run
+
+        return report_of_run(self)._repr_html_()
 
     def confusion(self) -> pandas.DataFrame:
         """Right label against picked label, which shows a model's liking for a position.
@@ -274,7 +297,7 @@ def summary_to_dict(summary: Summary) -> dict[str, Any]:
         "n": summary.asked,
         "mean": summary.mean,
         "accuracy": None if accuracy is None else interval_to_dict(accuracy),
-        "standard_error": None if estimate is None else estimate.error,
+        "standard_error": None if accuracy is None or estimate is None else estimate.error,
         "clusters": None
         if estimate is None or estimate.clusters is None
         else {
@@ -306,6 +329,7 @@ def summary_to_dict(summary: Summary) -> dict[str, Any]:
         },
         "sensitivity": None if summary.sensitivity is None else list(summary.sensitivity),
         "format_decides": summary.format_decides,
+        "stopped_early": summary.is_stopped_early,
         "if_missing_wrong_or_right": list(summary.missing),
     }
 

@@ -79,6 +79,9 @@ class Summary:
     """None: with one response there is no telling how much another run would differ."""
     orders: OrderSummary | None = None
     """None: no question was asked in more than one order."""
+    is_stopped_early: bool = False
+    """Whether a gate chose which questions to ask, and ended before all were asked: what holds for
+    a sample of a fixed size does not hold then."""
 
     @property
     def asked(self) -> int:
@@ -89,9 +92,10 @@ class Summary:
     def accuracy(self) -> Interval | None:
         """The accuracy with its interval.
 
-        None if no question got a reply, or if all share one cluster, which leaves only `mean`.
+        None if no question got a reply, if all share one cluster, or if a gate stopped early; the
+        last two leave only `mean`.
         """
-        return None if self.estimate is None else self.estimate.interval
+        return None if self.estimate is None or self.is_stopped_early else self.estimate.interval
 
     @property
     def mean(self) -> float | None:

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from evalkit.cli import (
-    audit,
-    batches,
-    compare,
-    gate,
-    lint,
-    models,
-    new_benchmark,
-    plan,
-    run,
-    score,
-    show,
-    verify,
-)
-from evalkit.cli import list as list_command
 from evalkit.cli.exit_codes import INCOMPLETE, USAGE, exit_code_of
 from evalkit.cli.options import print_note
 from evalkit.errors import EvalkitError
@@ -44,6 +30,7 @@ EXAMPLES = """examples:
   evalkit new-benchmark questions.csv              propose a definition for a file of your own
   evalkit lint questions.csv                       what is doubtful about a file of questions
   evalkit batches                                  what was handed over and is not back yet
+  evalkit report results --to report.html          a report for people, or for other programs
   evalkit score results                            scores again from the answers on disk
   evalkit verify results                           whether the folders are whole and unchanged
 
@@ -52,8 +39,20 @@ exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+COMMANDS = (
+    *("run", "gate", "audit", "compare", "plan", "batches", "show", "score", "report", "verify"),
+    *("list", "new-benchmark", "lint", "models"),
+)
+"""In the order of the help; each has a module of its name."""
+
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of one command, or of all.
+
+    Args:
+        command: the one that is wanted, whose module alone is loaded, so that it starts sooner; if
+            it is none, or None, there are all.
+    """
     parser = argparse.ArgumentParser(
         prog="evalkit",
         description=DESCRIPTION,
@@ -62,9 +61,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    asking = (run, gate, audit, compare, plan, batches)
-    for command in (*asking, show, score, verify, list_command, new_benchmark, lint, models):
-        command.add_parser(commands)
+    for name in [command] if command in COMMANDS else COMMANDS:
+        module = importlib.import_module(f"evalkit.cli.{name.replace('-', '_')}")
+        module.add_parser(commands)
     return parser
 
 
@@ -103,7 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def execute(arguments: Sequence[str] | None) -> int:
     """Run a command, with errors as one line on standard error."""
-    args = build_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    args = build_parser(next(iter(arguments), None)).parse_args(arguments)
     try:
         code: int = args.execute(args)
     except EvalkitError as error:

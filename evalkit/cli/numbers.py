@@ -67,6 +67,15 @@ def parse_points(text: str) -> float:
     return parse_number(text, expected, least=0.01, most=49.9) / 100
 
 
+def parse_percent(text: str) -> float:
+    """Percent as a fraction.
+
+    Raises:
+        ArgumentTypeError: they are none.
+    """
+    return parse_number(text, "percent, 0 to 100", most=100) / 100
+
+
 def parse_share(text: str) -> float:
     """A fraction that is more than nothing.
 

@@ -144,6 +144,7 @@ def sheet_pairs(comparison: Comparison) -> Sheet:
     methods = name_methods(pair.accuracy.interval for pair in comparison.pairs)
     return Sheet(
         name="comparison",
+        head="Differences",
         title=f"Differences, candidate - baseline, with the 95 % {methods} interval for questions "
         "like these; adjusted p by Holm's method over the pairs of a benchmark",
         columns=(*PAIR, *DIFFERENCE, *ONLY_PAIRS),
@@ -157,6 +158,7 @@ def sheet_subjects(comparison: Comparison) -> Sheet:
     methods = name_methods(each.difference.interval for _, each in found)
     return Sheet(
         name="subjects",
+        head="Subjects",
         title=f"Exploratory: differences by subject, with the 95 % {methods} interval; adjusted p "
         "by Benjamini and Hochberg's method over the subjects of a pair",
         columns=(
@@ -177,10 +179,34 @@ def sheet_subjects(comparison: Comparison) -> Sheet:
     )
 
 
+def sheet_differences(comparison: Comparison) -> Sheet:
+    """One row a pair and subject, after one a pair over all questions."""
+    rows: list[tuple[Value, ...]] = []
+    for pair in comparison.pairs:
+        whole = list_difference(pair.accuracy, pair.baseline.mean, pair.candidate.mean)
+        rows.append((*list_pair(pair), None, *whole))
+        rows += [
+            (
+                *list_pair(pair),
+                each.name,
+                *list_difference(each.difference, each.baseline, each.candidate),
+            )
+            for each in pair.subjects
+        ]
+    return Sheet(
+        name="differences",
+        head="Differences",
+        title="Differences, candidate - baseline; no group: all questions",
+        columns=(*PAIR, Column(name="group", title="Group"), *DIFFERENCE),
+        rows=tuple(rows),
+    )
+
+
 def sheet_places(comparison: Comparison) -> Sheet:
     """One row a run that was compared with all others: the places that it may have."""
     return Sheet(
         name="places",
+        head="Places",
         title="Places that each may have, by the comparisons that Holm's method finds at 5 %",
         columns=PLACE,
         rows=tuple(
@@ -204,6 +230,7 @@ def sheet_averages(comparison: Comparison) -> Sheet:
     names = [each.benchmark for each in comparison.benchmarks]
     return Sheet(
         name="averages",
+        head="Averages",
         title="Accuracy by benchmark, and their mean, each counting alike, with its own 95 % "
         "interval; difference from the baseline, paired by question",
         columns=(
@@ -229,6 +256,7 @@ def sheet_flips(comparison: Comparison) -> Sheet:
     """One row a pair and question that flipped."""
     return Sheet(
         name="flips",
+        head="Flipped questions",
         title="Questions that flipped",
         columns=FLIP,
         rows=tuple(
@@ -252,6 +280,7 @@ def sheet_gates(gates: tuple[GateRecord, ...]) -> Sheet:
     """One row a gate."""
     return Sheet(
         name="gates",
+        head="Gates",
         title="Gates: the drop is baseline - candidate on this set, its interval valid at any "
         "stopping time",
         columns=GATE,

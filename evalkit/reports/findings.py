@@ -57,7 +57,12 @@ def describe_score(name: str, run: Run) -> str:
         return f"{clean(name)} on {where}: no question has a reply yet"
     words = f"{clean(name)} on {where}: {percent(summary.mean)} %"
     if summary.accuracy is None:
-        return f"{words} (n = {summary.asked:,}; no interval: all questions share one cluster)"
+        why = (
+            "stopped early by a gate"
+            if summary.is_stopped_early
+            else "all questions share one cluster"
+        )
+        return f"{words} (n = {summary.asked:,}; no interval: {why})"
     accuracy = summary.accuracy
     return (
         f"{words} {bracket(accuracy)} (n = {summary.asked:,}, {100 * accuracy.level:.3g} % "

@@ -108,7 +108,8 @@ def sheet_summary(report: Report) -> Sheet:
     methods = name_methods(run.summary.accuracy for run in report.runs)
     return Sheet(
         name="summary",
-        title=f"Accuracy, with the 95 % {methods} interval; outcomes of all replies",
+        head="Accuracy",
+        title=f"Accuracy, with the 95 % {methods} interval",
         columns=(*RUN, *ACCURACY, *COUNTS, *CIRCUMSTANCES),
         rows=tuple(
             (
@@ -139,6 +140,7 @@ def sheet_groups(report: Report) -> Sheet:
             )
     return Sheet(
         name="groups",
+        head="Groups",
         title=f"Accuracy by group, with the 95 % {methods} interval; no group: all questions",
         columns=(*RUN, Column(name="group", title="Group"), *ACCURACY, *COUNTS),
         rows=tuple(rows),
@@ -155,6 +157,7 @@ def sheet_positions(report: Report) -> Sheet:
     ]
     return Sheet(
         name="positions",
+        head="Positions",
         title="Accuracy by the position, from 1, at which the right choice was shown",
         columns=(*RUN, Column(name="position", title="Position", kind=Kind.COUNT), *ACCURACY),
         rows=tuple(rows),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from evalkit.reports.tables import percent
 from evalkit.reports.wording import points, render_p
+
+if TYPE_CHECKING:
+    import pandas
 
 Value = str | int | float | bool | None
 """A cell; None where something is undefined or does not apply."""
@@ -29,6 +32,10 @@ class Kind(StrEnum):
     NUMBER = "number"
     """Any other number, shown with four digits that count."""
     FLAG = "flag"
+
+
+TYPES = {Kind.TEXT: "string", Kind.COUNT: "Int64", Kind.FLAG: "boolean"}
+"""Of pandas; other numbers are `Float64`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,8 @@ class Sheet:
 
     name: str
     """In files, such as `summary`."""
+    head: str
+    """In a word or two."""
     title: str
     """What it shows, by which method."""
     columns: tuple[Column, ...]
@@ -61,30 +70,15 @@ class Sheet:
     def __post_init__(self) -> None:
         assert all(len(row) == len(self.columns) for row in self.rows), self.name
 
-    def drop_empty(self) -> Sheet:
-        """The same without columns in which nothing is defined."""
-        kept = [
-            place
-            for place in range(len(self.columns))
-            if any(row[place] is not None for row in self.rows)
-        ]
-        return Sheet(
-            name=self.name,
-            title=self.title,
-            columns=tuple(self.columns[place] for place in kept),
-            rows=tuple(tuple(row[place] for place in kept) for row in self.rows),
-        )
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The same with one column for each of its columns; what is undefined is NA.
 
-    def choose(self, names: Sequence[str]) -> Sheet:
-        """Some of its columns, in this order."""
-        places = {column.name: place for place, column in enumerate(self.columns)}
-        kept = [places[name] for name in names]
-        return Sheet(
-            name=self.name,
-            title=self.title,
-            columns=tuple(self.columns[place] for place in kept),
-            rows=tuple(tuple(row[place] for place in kept) for row in self.rows),
-        )
+        Texts are `string`, counts `Int64`, flags `boolean`, other numbers `Float64`.
+        """
+        import pandas
+
+        types = {column.name: TYPES.get(column.kind, "Float64") for column in self.columns}
+        return pandas.DataFrame(self.rows, columns=list(types), dtype=object).astype(types)
 
 
 def render_value(value: Value, kind: Kind) -> str:

@@ -17,8 +17,11 @@ MIN_WIDTH = 80
 WIDTH_OF_FILES = 120
 """Columns of text that a table may take where there is no terminal."""
 
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What moves the cursor, changes colours or turns the direction of writing; half characters."""
+CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+"""What moves the cursor, changes colours or turns the direction of writing; half characters, and
+what is none."""
 
 
 def percent(share: float | None) -> str:

@@ -163,6 +163,11 @@ def list_notes(run: Run) -> Iterable[str]:
         yield "below chance: look at the replies before using this number"
     if summary.format_decides:
         yield "the answer format decides the score: the bounds are wider than the interval"
+    if summary.is_stopped_early:
+        yield (
+            "stopped early by a gate, which asks in an order of its own: no interval and no test "
+            "for a fixed number of questions holds; `evalkit gate --replay` shows the gate's own"
+        )
     if not summary.is_complete:
         low, high = summary.missing
         absent = summary.failed + summary.not_asked

@@ -250,6 +250,7 @@ def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise RunError(f"{path} can't be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):  # also of what was interrupted; a whole file has its own name now
+            part.unlink()

@@ -1,0 +1,39 @@
+"""A report as JSON, by the schema in `report.schema.json`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from evalkit.reports.findings import list_findings, list_remarks
+from evalkit.reports.report import Report
+from evalkit.version import __version__
+
+FORMAT, VERSION = "evalkit-report", 1
+"""The version goes up when a program that reads these files has to be changed."""
+
+
+def render_json(report: Report) -> bytes:
+    """The facts in UTF-8; shares and differences are fractions, what is undefined is null."""
+    text = json.dumps(report_to_dict(report), indent=2, allow_nan=False, ensure_ascii=False)
+    # Half characters, which some sets and replies hold, are no UTF-8.
+    return f"{text}\n".encode(errors="replace")
+
+
+def report_to_dict(report: Report) -> dict[str, Any]:
+    """The facts of a report."""
+    comparison = report.comparison
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "evalkit_version": __version__,
+        "title": report.title,
+        "findings": list(list_findings(report)),
+        "remarks": list(list_remarks(report)),
+        "runs": [
+            {"number": number, "name": name, **run.to_dict()}
+            for number, (name, run) in enumerate(zip(report.names, report.runs, strict=True), 1)
+        ],
+        "comparison": None if comparison is None else comparison.to_dict(),
+        "gates": [record.to_dict() for record in report.gates],
+    }
