@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.contestants import name_contestants
-from evalkit.reports.charts.chart import Chart, list_spoken, sentences
+from evalkit.reports.charts.chart import Chart, count_ends, list_spoken, sentences
 from evalkit.reports.charts.lettering import name_in_sentence
 from evalkit.reports.charts.rows import MOST_ROWS, Row, Scale, draw_rows, render_value
 from evalkit.reports.tables import percent
@@ -127,18 +127,13 @@ def describe_intervals(intervals: Iterable[Interval | None]) -> str:
     found = [interval for interval in intervals if interval is not None]
     if not found:
         return "No intervals: all questions share one cluster."
-    sizes = sorted({interval.n for interval in found})
-    n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-    clusters = {interval.clusters for interval in found} - {None}
-    beside = ""
-    if clusters:
-        ends = sorted(each for each in clusters if each is not None)
-        many = f"{ends[0]:,}" if len(ends) == 1 else f"{ends[0]:,} to {ends[-1]:,}"
-        beside = f" in {many} clusters"
+    n = count_ends([interval.n for interval in found], "question")
+    clusters = [each.clusters for each in found if each.clusters is not None]
+    beside = f" in {count_ends(clusters, 'cluster')}" if clusters else ""
     levels = " or ".join(dict.fromkeys(f"{100 * each.level:.4g}" for each in found))
     return (
         f"Bars: {levels} % {name_methods(found)} interval for questions like these; "
-        f"n = {n} questions{beside}."
+        f"n = {n}{beside}."
     )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evalkit.reports.charts.themes import Theme
+from evalkit.reports.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_SPOKEN = 24
-"""Numbers that a text for those who don't see a chart lists."""
+MOST_SPOKEN, MOST_CHARACTERS = 24, 1500
+"""Items, and characters of them, that a text for those who don't see a chart lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,21 @@ def list_spoken(items: Sequence[str]) -> str:
         >>> list_spoken(["a 1", "b 2"])
         'a 1; b 2.'
     """
-    more = len(items) - MOST_SPOKEN
+    lengths = itertools.accumulate(map(len, items))
+    kept = max(
+        1, sum(length <= MOST_CHARACTERS for length in itertools.islice(lengths, MOST_SPOKEN))
+    )
+    more = len(items) - kept
     ending = f"; and {more} more" if more > 0 else ""
-    return f"{'; '.join(items[:MOST_SPOKEN])}{ending}."
+    return f"{'; '.join(items[:kept])}{ending}."
+
+
+def count_ends(numbers: Sequence[int], one: str, several: str | None = None) -> str:
+    """The smallest and the largest number of some things.
+
+    Example:
+        >>> count_ends([1000, 1000], "question"), count_ends([5, 1000, 20], "reply", "replies")
+        ('1,000 questions', '5 to 1,000 replies')
+    """
+    low, high = min(numbers), max(numbers)
+    return count(low, one, several) if low == high else f"{low:,} to {count(high, one, several)}"

@@ -189,16 +189,16 @@ def describe_pair(pair: RunPair, benchmark: str) -> str:
     value, found = difference_of(pair), pair.accuracy
     first, second = name_in_sentence(pair.candidate.name), name_in_sentence(pair.baseline.name)
     ends = "" if found.interval is None else f" {bracket(found.interval)}"
-    if value < 0:
+    if found.interval is not None and points(value).startswith("-"):
         ends = f", difference {points(value)}{ends}"
     size = points(abs(value))
     where = f"on {name_in_sentence(benchmark)}"
     if size == "0.0":
-        words = f"{first} and {second} are as often right {where}: 0.0 points{ends}"
+        words = f"{first} and {second} are 0.0 points apart {where}{ends}"
     else:
         side = "above" if value > 0 else "below"
-        words = f"{first} is {size} points {side} {second} {where}{ends}"
-    return f"{words_of_verdict(pair)}{words}{describe_doubt(pair)}"
+        words = f"{first} is {size} points {side} {second} {where}{ends}{describe_doubt(pair)}"
+    return f"{words_of_verdict(pair)}{words}"
 
 
 def words_of_verdict(pair: RunPair) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.contestants import name_contestants
 from evalkit.reports.charts.cells import Cell, draw_cells
-from evalkit.reports.charts.chart import Chart, list_spoken, sentences, slug
+from evalkit.reports.charts.chart import Chart, count_ends, list_spoken, sentences, slug
 from evalkit.reports.charts.lettering import measure, name_in_sentence, one_line, shorten_all
 from evalkit.reports.charts.page import (
     EDGE,
@@ -177,12 +177,7 @@ def describe_leaders(grid: Grid, what: str) -> str:
 
 def build_chart(grid: Grid, *, name: str, title: str, what: str, notice: str) -> Chart:
     """The chart of a grid."""
-    sizes = sorted(
-        each.asked for row in grid.cells for each in row if each is not None and each.asked
-    )
-    n = "0"
-    if sizes:
-        n = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to {sizes[-1]:,}"
+    sizes = [each.asked for row in grid.cells for each in row if each is not None and each.asked]
 
     def draw(theme: Theme) -> Figure:
         return draw_grid(theme, grid)
@@ -191,8 +186,8 @@ def build_chart(grid: Grid, *, name: str, title: str, what: str, notice: str) ->
         name=name,
         title=title[:1].upper() + title[1:] if what == "benchmark" else title,
         caption=sentences(
-            f"Accuracy in percent; the stronger the colour, the higher. n = {n} questions in a "
-            "cell.",
+            f"Accuracy in percent; the stronger the colour, the higher. n = "
+            f"{count_ends(sizes or [0], 'question')} in a cell.",
             "Cells have no intervals here: with few questions, much of what they differ by is "
             "chance.",
             f"Bold: the highest of its {what}." if len(grid.columns) > 1 else "",

@@ -184,9 +184,10 @@ def advance(character: str, bold: bool) -> float:
 @lru_cache(maxsize=2)
 def load_face(bold: bool) -> FT2Font:
     """The font that comes with matplotlib: it is the same on every machine."""
+    path = find_font(bold)
     from matplotlib.ft2font import FT2Font
 
-    face = FT2Font(str(find_font(bold)))
+    face = FT2Font(str(path))
     face.set_size(FACE_SIZE, 72)
     return face
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evalkit.positions import ALPHA
 from evalkit.prompts import build_labels
 from evalkit.reports.charts.accuracies import describe_intervals
 from evalkit.reports.charts.axes import (
@@ -32,7 +33,7 @@ from evalkit.reports.charts.page import (
 )
 from evalkit.reports.charts.rows import render_value
 from evalkit.reports.tables import percent
-from evalkit.reports.wording import render_p
+from evalkit.reports.wording import count, render_p
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,13 +88,14 @@ def chart_letters(name: str, run: Run) -> Chart | None:
     total = sum(slot.total for slot in slots)
     is_first = run.summary.orders is None and run.summary.samples > 1
     which = "first replies" if is_first else "replies"
+    named = count(total, which.replace("replies", "reply"), which)
     return Chart(
         name=slug("letters", run.manifest.identity.run_id),
-        title=describe_liking(name, slots),
+        title=describe_liking(name, slots, describe_doubt(bias, run)),
         caption=sentences(
             f"Left: of the {which} where a letter is right, the share that names each"
             + (", with counts" if find_cell(len(kept)) > ROOMY else "")
-            + f"; {total:,} {which} that name a choice. Right: accuracy where that letter is "
+            + f"; n = {named} that name a choice. Right: accuracy where that letter is "
             "right; dashed: guessing.",
             describe_intervals(slot.accuracy.interval for slot in slots if slot.accuracy),
             describe_test(bias, run),
@@ -143,8 +145,14 @@ def list_slots(run: Run, bias: PositionBias) -> list[Slot]:
     ]
 
 
-def describe_liking(name: str, slots: Sequence[Slot]) -> str:
-    """Which letter is picked more often than it is right."""
+def describe_liking(name: str, slots: Sequence[Slot], doubt: str) -> str:
+    """Which letter is picked more often than it is right.
+
+    Args:
+        name: of the run.
+        slots: its letters.
+        doubt: what has to be said of it.
+    """
     total = sum(slot.total for slot in slots)
     if not total:
         return f"{name_in_sentence(name)} names no choice"
@@ -156,8 +164,16 @@ def describe_liking(name: str, slots: Sequence[Slot]) -> str:
         return f"{name_in_sentence(name)} picks every letter as often as it is right"
     return (
         f"{name_in_sentence(name)} picks {letter} in {percent(picked[most] / total)} % of its "
-        f"replies, where it is right in {percent(slots[most].total / total)} %"
+        f"replies, where it is right in {percent(slots[most].total / total)} %{doubt}"
     )
+
+
+def describe_doubt(bias: PositionBias, run: Run) -> str:
+    """Whether letters picked may be those that are right, but for chance; tested in one order."""
+    test = bias.homogeneity
+    if test is None or run.summary.orders is not None or test.p_value < ALPHA:
+        return ""
+    return ", which may be chance"
 
 
 def describe_test(bias: PositionBias, run: Run) -> str:

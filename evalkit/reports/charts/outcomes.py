@@ -10,7 +10,7 @@ from evalkit.reports.charts.axes import (
     AXIS_HEIGHT,
     scale_across,
 )
-from evalkit.reports.charts.chart import Chart, list_spoken, sentences
+from evalkit.reports.charts.chart import Chart, count_ends, list_spoken, sentences
 from evalkit.reports.charts.lettering import measure, name_in_sentence, shorten, shorten_all
 from evalkit.reports.charts.page import (
     EDGE,
@@ -59,8 +59,8 @@ def chart_outcomes(runs: Sequence[Run]) -> Chart | None:
         title=describe_readable(names, runs),
         caption=sentences(
             "Replies wanted, as shares of each run's; numbers are counts. n = "
-            f"{join_ends([run.summary.wanted for run in runs])} replies to "
-            f"{join_ends([run.summary.questions for run in runs])} questions. A count, without "
+            f"{count_ends([run.summary.wanted for run in runs], 'reply', 'replies')} to "
+            f"{count_ends([run.summary.questions for run in runs], 'question')}. A count, without "
             "an interval.",
             "Unparsed, refused and truncated replies count as not correct.",
             f"The first {kept} of {len(runs)} runs are shown." if kept < len(runs) else "",
@@ -96,30 +96,24 @@ def word_outcome(name: str) -> str:
     return name.replace("_", " ")
 
 
-def join_ends(numbers: Sequence[int]) -> str:
-    """The smallest and the largest of some numbers.
-
-    Example:
-        >>> join_ends([1000, 1000]), join_ends([5, 1000, 20])
-        ('1,000', '5 to 1,000')
-    """
-    low, high = min(numbers), max(numbers)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
 def describe_readable(names: Sequence[str], runs: Sequence[Run]) -> str:
     """How many replies name a choice."""
-    lacking = [run.summary.wanted - run.summary.correct - run.summary.wrong for run in runs]
+    summaries = [run.summary for run in runs]
+    lacking = [each.wanted - each.correct - each.wrong for each in summaries]
     if not any(lacking):
         return "Every reply names a choice"
-    shares = [lack / run.summary.wanted for lack, run in zip(lacking, runs, strict=True)]
+    shares = [lack / each.wanted for lack, each in zip(lacking, summaries, strict=True)]
     worst = shares.index(max(shares))
-    words = (
-        f"{lacking[worst]:,} of {runs[worst].summary.wanted:,} replies of "
-        f"{name_in_sentence(names[worst])} name no choice or are missing"
-    )
-    return f"{words} ({percent(shares[worst])} %)" + (
-        "" if len(runs) == 1 else f", the largest share of {len(runs)} runs"
+    summary = summaries[worst]
+    what = "name no choice or are missing"
+    if summary.is_complete:
+        what = "name no choice"
+    elif lacking[worst] == summary.failed + summary.not_asked:
+        what = "are missing"
+    return (
+        f"{lacking[worst]:,} of {summary.wanted:,} replies of {name_in_sentence(names[worst])} "
+        f"{what} ({percent(shares[worst])} %)"
+        + ("" if len(runs) == 1 else f", the largest share of {len(runs)} runs")
     )
 
 

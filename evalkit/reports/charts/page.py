@@ -1,7 +1,7 @@
 """A figure that is laid out in inches, and what is put on it.
 
-Everything is set here and nothing is left to matplotlib's settings, which a user may have changed
-and which all threads share.
+What counts is set here and not left to matplotlib's settings, which a user may have changed and
+which all threads share.
 """
 
 from __future__ import annotations

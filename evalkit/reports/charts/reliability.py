@@ -12,9 +12,8 @@ from evalkit.reports.charts.axes import (
     scale_across,
     scale_up,
 )
-from evalkit.reports.charts.chart import Chart, list_spoken, sentences, slug
+from evalkit.reports.charts.chart import Chart, count_ends, list_spoken, sentences, slug
 from evalkit.reports.charts.lettering import name_in_sentence
-from evalkit.reports.charts.outcomes import join_ends
 from evalkit.reports.charts.page import (
     EDGE,
     SMALL,
@@ -77,9 +76,10 @@ def build_chart(name: str, run_id: str, found: Calibration, table: Reliability) 
             f"apart on average, {beyond} what a perfectly calibrated model would show"
         ),
         caption=sentences(
-            f"Confidence: {found.source}. Dots: picks in bins of about as many questions "
-            f"({join_ends([each.n for each in table.bins])} of {found.n:,}), with the 95 % Wilson "
-            "interval; on the dashed line they would be as often right as they are sure.",
+            f"Confidence: {found.source}. Dots: picks in bins of "
+            f"{count_ends([each.n for each in table.bins], 'question')} of {found.n:,}, with the "
+            "95 % Wilson interval; on the dashed line they would be as often right as they are "
+            "sure.",
             f"Brier score over all choices {brier.mean:.3f}{ends}, n = {brier.n:,}.",
             f"ECE {points(table.ece)} points; of a perfectly calibrated model "
             f"{points(table.perfect_ece)} on average, above {points(table.perfect_ece_high)} in "

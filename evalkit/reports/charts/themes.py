@@ -67,7 +67,7 @@ DARK = Theme(
     band="#352b20",
     low="#22303d",
     high="#8fd0f7",
-    outcomes=("#3d9ad1", "#b97a10", "#8d5877", "#a14d1d", "#35586c", "#6b727c", "#16181c"),
+    outcomes=("#3d9ad1", "#835705", "#8d5877", "#a14d1d", "#35586c", "#6b727c", "#16181c"),
 )
 
 PRINT = Theme(

@@ -13,6 +13,8 @@ from evalkit.reports.charts.themes import PRINT, Theme
 from evalkit.runs.folder import write_whole
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from evalkit.reports.charts.chart import Chart
 
 DOTS_PER_INCH = 200
@@ -21,6 +23,7 @@ DOTS_PER_INCH = 200
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 ENDINGS = (".svg", ".png", ".pdf")
+"""Of the files that a chart can be."""
 
 
 def write_chart(chart: Chart, path: Path, theme: Theme = PRINT) -> None:
@@ -58,15 +61,16 @@ def render_chart(chart: Chart, ending: str, theme: Theme = PRINT) -> bytes:
             return render_png(chart, theme)
         case ".pdf":
             return render_pdf(chart, theme)
-    raise UsageError(f"a chart as {ending or 'a file without ending'}: expected {_ENDINGS}")
+    raise UsageError(
+        f"a chart as {ending or 'a file without ending'}: expected {', '.join(ENDINGS)}"
+    )
 
 
 def render_png(chart: Chart, theme: Theme) -> bytes:
     """A picture of dots."""
+    figure = draw_framed(chart, theme)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure = chart.draw(theme)
-    frame(figure, theme, chart.title, chart.caption)
     figure.set_dpi(DOTS_PER_INCH)
     file = io.BytesIO()
     canvas: Any = FigureCanvasAgg(figure)
@@ -76,14 +80,21 @@ def render_png(chart: Chart, theme: Theme) -> bytes:
 
 def render_pdf(chart: Chart, theme: Theme) -> bytes:
     """A page with the letters that it shows."""
+    figure = draw_framed(chart, theme)
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
-    figure = chart.draw(theme)
-    frame(figure, theme, chart.title, chart.caption)
     file = io.BytesIO()
     canvas: Any = FigureCanvasPdf(figure)
     canvas.print_pdf(file, metadata={"CreationDate": None, "Title": chart.title})
     return file.getvalue()
 
 
-_ENDINGS = ", ".join(ENDINGS)
+def draw_framed(chart: Chart, theme: Theme) -> Figure:
+    """A chart with its words.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed, which has to be told before it is used.
+    """
+    figure = chart.draw(theme)
+    frame(figure, theme, chart.title, chart.caption)
+    return figure

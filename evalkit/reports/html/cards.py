@@ -18,7 +18,6 @@ from evalkit.results import Run
 from evalkit.run_pairs import ComparedRun, RunPair
 from evalkit.scores import UNREADABLE
 from evalkit.standings import BenchmarkComparison
-from evalkit.stats.intervals import Interval
 from evalkit.stats.verdicts import Verdict, overall_verdict
 
 Tone = Literal["", "good", "bad", "open"]
@@ -163,7 +162,9 @@ def build_average_card(
                 high=macro.high,
                 accuracy=percent(macro.estimate),
                 interval=bracket(macro),
-                difference="" if each.difference is None else describe_interval(each.difference),
+                difference=""
+                if (found := each.difference) is None
+                else render_difference(found.estimate, (found.low, found.high)),
                 tag=None,
                 unreadable=0,
                 missing=0,
@@ -185,7 +186,7 @@ def build_card(compared: BenchmarkComparison) -> Card:
     pairs = {(pair.baseline.number, pair.candidate.number): pair for pair in compared.pairs}
     first, is_clear = runs[0], tag.tone == "good"
     return Card(
-        where=f"{clean(compared.benchmark)}, {compared.n:,} questions",
+        where=f"{clean(compared.benchmark)}, {compared.n:,} questions, {describe_ways(compared)}",
         headline=headline,
         tag=tag,
         findings=tuple(describe_benchmark(compared)),
@@ -200,6 +201,12 @@ def build_card(compared: BenchmarkComparison) -> Card:
         chance=runs[0].run.summary.chance,
         against=clean(first.name),
     )
+
+
+def describe_ways(compared: BenchmarkComparison) -> str:
+    """How the runs were asked."""
+    ways = dict.fromkeys(describe_way(each.run.manifest.identity) for each in compared.runs)
+    return f"asked by {several(list(ways))}"
 
 
 def describe_standing(compared: BenchmarkComparison) -> tuple[str, Tag]:
@@ -258,24 +265,24 @@ def build_row(compared: ComparedRun, against: tuple[RunPair, bool] | None, *, is
 
 
 def describe_difference(pair: RunPair, is_forward: bool) -> str:
-    """How far the other run is from the first, in points."""
+    """How far the other run is from the first, in points, with its interval if there is one."""
     found, sign = pair.accuracy.interval, 1 if is_forward else -1
-    if found is None:
-        size = points(sign * (pair.candidate.mean - pair.baseline.mean), signed=True)
-        return size.replace("-", "\N{MINUS SIGN}")
-    return describe_interval(found, sign)
+    size = sign * (pair.candidate.mean - pair.baseline.mean)
+    ends = None if found is None else (sign * found.low, sign * found.high)
+    return render_difference(size, ends)
 
 
-def describe_interval(difference: Interval, sign: int = 1) -> str:
-    """A difference with its interval, in points.
+def render_difference(size: float, ends: tuple[float, float] | None) -> str:
+    """A difference with the ends of its interval, in points.
 
-    Args:
-        difference: of a candidate from a baseline.
-        sign: -1 to turn it round.
+    Example:
+        >>> render_difference(0.1, (0.12, 0.08)), render_difference(-0.1, None)
+        ('+10.0 [8.0, 12.0]', '−10.0')
     """
-    low, high = sorted((sign * difference.low, sign * difference.high))
-    size = points(sign * difference.estimate, signed=True)
-    return f"{size} [{points(low)}, {points(high)}]".replace("-", "\N{MINUS SIGN}")
+    words = points(size, signed=True)
+    if ends is not None:
+        words += f" [{points(min(ends))}, {points(max(ends))}]"
+    return words.replace("-", "\N{MINUS SIGN}")
 
 
 def tag_pair(pair: RunPair) -> Tag:
@@ -302,7 +309,8 @@ def build_lone_card(number: int, name: str, run: Run) -> Card:
     else:
         tag = Tag(words="not told apart from chance", tone="open")
     return Card(
-        where=f"{clean(identity.benchmark)}, {summary.asked:,} questions, {describe_way(identity)}",
+        where=f"{clean(identity.benchmark)}, {summary.asked:,} questions, asked by "
+        f"{describe_way(identity)}",
         headline=f"{clean(name)}: {percent(summary.mean)} %",
         tag=tag,
         findings=(describe_score(name, run),),

@@ -23,10 +23,10 @@ from evalkit.responses import RequestFailure
 from evalkit.results import Run
 from evalkit.runs.journal import JournalRow
 
-QUESTIONS_AT_ONCE = 256
+QUESTIONS_AT_ONCE = 64
 """Of one part; those of a part are unpacked together."""
 
-BYTES_AT_ONCE = 1_000_000
+BYTES_AT_ONCE = 500_000
 """Of JSON; a part is closed when it holds more."""
 
 PICTURES_SHARE = 0.5

@@ -27,6 +27,7 @@ class RunFacts:
 
     number: int
     name: str
+    benchmark: str
     facts: tuple[Fact, ...]
     notes: tuple[str, ...]
 
@@ -36,6 +37,7 @@ def build_run_facts(number: int, name: str, run: Run) -> RunFacts:
     return RunFacts(
         number=number,
         name=clean(name),
+        benchmark=clean(run.manifest.identity.benchmark),
         facts=tuple(
             Fact(
                 name=fact.name,

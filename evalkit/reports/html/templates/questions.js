@@ -231,6 +231,8 @@
         `(${runs[run].number}) ${label} `, make("span", { "aria-hidden": "true" }, MARKS[tone]),
         make("span", { class: "only-read" }, `${word}; `))];
     });
+    const sayNone = (question) => (frame.families[question.family].runs
+      .some((run) => runs[run].keepsText) ? "(empty)" : "(text not kept)");
     const firstWords = (text) => (text.length > 300 ? `${text.slice(0, 300)} \u2026` : text);
     const addressOf = (question) => `#q=${encodeURIComponent(question.id)}`
       + (isMixed ? `&b=${question.family}` : "");
@@ -241,7 +243,7 @@
         question.id].filter((each) => each).join(" \u00b7 ");
       const button = make("button", { type: "button", class: "opener", "aria-expanded": "false",
         "aria-controls": detail.id },
-      make("span", { class: "stem" }, foreign(firstWords(question.stem) || "(text not kept)")),
+      make("span", { class: "stem" }, foreign(firstWords(question.stem) || sayNone(question))),
       make("span", { class: "meta" }, foreign(meta)),
       make("span", { class: "picks" }, ...listPicks(question)));
       button.addEventListener("click", () => toggle(question, button, detail, true));
@@ -364,7 +366,8 @@
       });
     };
 
-    const showTable = (title, heads, rows) => make("div", { class: "table", tabindex: "0",
+    const showTable = (title, heads, rows, kind = "") => make("div", { class: `table ${kind}`,
+      tabindex: "0",
       role: "region", "aria-label": title },
     make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head) => make("th",
       { scope: "col" }, head)))), make("tbody", {}, ...rows)));
@@ -381,12 +384,13 @@
         });
         const isRight = question.right.includes(place);
         return make("tr", {}, make("th", { scope: "row" }, labelOf(runs[family.runs[0]], place)),
-          cell(make("span", { class: "text", dir: "auto" }, text || "(text not kept)")),
+          cell(make("span", { class: "text", dir: "auto" }, text || sayNone(question))),
           cell(isRight ? make("span", { class: "tag good" }, "right") : ""),
           cell(who.join(" ") || "\u2013"));
       });
       return [make("h4", {}, "Choices"),
-        showTable("Choices", ["Label", "Choice", "Right", "Picked by"], rows)];
+        showTable("Choices", ["Label", "Choice", "Right", "Picked by"], rows,
+          "narrow")];
     };
 
     const joined = (...words) => words.filter((each) => each).join(", ");
@@ -457,16 +461,16 @@
       if (!wanted.has("q")) return;
       const isWanted = (each) => each.id === wanted.get("q")
         && (!wanted.has("b") || each.family === Number(wanted.get("b")));
-      let at = chosen.findIndex(isWanted);
-      if (at < 0) {
-        byId("question-filters").reset();
-        chosen = questions;
-        at = chosen.findIndex(isWanted);
-      }
-      if (at < 0) {
+      if (!questions.some(isWanted)) {
         byId("question-count").textContent = "The question of this address is not in this file.";
         byId("questions").scrollIntoView();
         return;
+      }
+      let at = chosen.findIndex(isWanted);
+      if (at < 0) {
+        for (const control of Object.values(controls)) control.value = "";
+        chosen = questions;
+        at = chosen.findIndex(isWanted);
       }
       page = Math.floor(at / PAGE);
       showPage();
