@@ -144,11 +144,38 @@ def test_what_is_gone_is_listed_no_more(results: Path, source: Run) -> None:
     assert listing.list_all() == []
 
 
-def test_a_gate_is_marked(results: Path, source: Run) -> None:
+VERDICTS = {
+    '{"verdict": null}': "",
+    '{"verdict": "regressed"}': "regressed",
+    '{"verdict": "<b>"}': "unreadable",
+    '{"verdict": ["regressed"]}': "unreadable",
+    "{}": "unreadable",
+    "[]": "unreadable",
+    "{": "unreadable",
+}
+
+
+@pytest.mark.parametrize("text", VERDICTS)
+def test_a_gate_is_told_with_its_verdict(results: Path, source: Run, text: str) -> None:
     listing = Listing(open_shelf(results))
-    assert not listing.list_all()[0].has_gate
-    (results / source.path.name / "gate-0123456789ab.json").write_text("{}")
-    assert listing.list_all()[0].has_gate
+    assert listing.list_all()[0].gates == ()
+    (results / source.path.name / "gate-0123456789ab.json").write_text(text)
+    (results / source.path.name / "gate-0123456789ab.questions.jsonl.gz").touch()
+    [found] = listing.list_all()
+    assert (found.gates, found.state) == ((VERDICTS[text],), "complete")
+
+
+def test_a_run_that_its_gate_has_stopped_is_not_incomplete(results: Path, source: Run) -> None:
+    folder = results / source.path.name
+    (folder / SUMMARY).unlink()
+    record = folder / "gate-0123456789ab.json"
+    record.write_text('{"verdict": "regressed"}')
+    assert list_one(results).state == "stopped early"
+    record.write_text('{"verdict": null}')
+    assert list_one(results).state == "under way"
+    record.write_text('{"verdict": "regressed"}')
+    os.utime(record, (0, 0))  # of an earlier gate: the run has gone on since
+    assert list_one(results).state == "under way"
 
 
 def test_unusual_settings_tell_runs_apart(source: Run, tmp_path: Path) -> None:

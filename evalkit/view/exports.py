@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.reports.formats import FORMATS, FileOptions, Render
 from evalkit.reports.html.page import list_bytes
+from evalkit.reports.report import name_benchmarks
 from evalkit.view.addresses import Wanted
 
 if TYPE_CHECKING:
@@ -73,5 +74,5 @@ def render_export(report: Report, ending: str) -> bytes:
 
 def name_file(report: Report, ending: str) -> str:
     """The name that a browser keeps it by: letters that every file system takes."""
-    words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "-", name) for name in report.benchmarks)
+    words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "-", name) for name in name_benchmarks(report.runs))
     return f"evalkit-{words[:60].strip('-.') or 'report'}{ending}"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,15 @@ import orjson
 from evalkit.errors import RunFormatError
 from evalkit.orders import design_of
 from evalkit.runs.folder import JOURNAL, MANIFEST, SUMMARY
+from evalkit.runs.gate_files import RECORDS
 from evalkit.runs.manifest import Manifest, parse_manifest
+from evalkit.stats.verdicts import Verdict
 from evalkit.view.shelf import Mark, Shelf, Shelved
 
 COMPLETE, UNDER_WAY, INCOMPLETE, DAMAGED = "complete", "under way", "incomplete", "damaged"
+
+STOPPED = "stopped early"
+"""By a gate, whose verdict was clear."""
 
 QUIET_SECONDS = 120.0
 """A run that has written nothing for so long is taken to be under way no more."""
@@ -26,7 +32,8 @@ QUIET_SECONDS = 120.0
 PEEK_BYTES = 1 << 14
 """So much of a journal tells how long its lines are."""
 
-WATCHED = (MANIFEST, SUMMARY, JOURNAL)
+UNREADABLE = "unreadable"
+"""What is told of a gate whose record can't be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +60,16 @@ class Listed:
     """Dollars."""
     progress: float | None = None
     """About which share of the replies is there, of a run that is not complete."""
-    has_gate: bool = False
+    gates: tuple[str, ...] = ()
+    """The verdict of each gate; empty as long as there is none."""
     written_at: float = 0.0
     """When its journal has grown last, in seconds since 1970."""
     problem: str = ""
     """What is wrong with it."""
+
+
+Marks = dict[str, Mark]
+"""Of the files of a run, by name."""
 
 
 class Listing:
@@ -70,23 +82,25 @@ class Listing:
 
     def __init__(self, shelf: Shelf, clock: Callable[[], float] = time.time) -> None:
         self.shelf, self.clock = shelf, clock
-        self._known: dict[str, tuple[list[Mark | None], Listed]] = {}
+        self._known: dict[str, tuple[Marks, Listed]] = {}
         self._lock = threading.Lock()
 
     def list_all(self) -> list[Listed]:
         """All runs as they are now, the newest first."""
         with self._lock:
-            found: dict[str, tuple[list[Mark | None], Listed]] = {}
-            for each in self.shelf:
-                marks = [each.marks.get(name) for name in WATCHED]
-                known = self._known.get(each.name)
-                is_same = known is not None and known[0] == marks and not each.problem
-                listed = known[1] if known is not None and is_same else describe_run(each)
-                found[each.name] = marks, replace(listed, has_gate=has_gate(each))
-            self._known = found
+            self._known = {each.name: self._describe(each) for each in self.shelf}
+            rows = [listed for _, listed in self._known.values()]
         now = self.clock()
-        rows = [tell_state(listed, now) for _, listed in found.values()]
+        rows = [tell_state(listed, now) for listed in rows]
         return sorted(rows, key=lambda row: (row.created_at, row.name), reverse=True)
+
+    def _describe(self, shelved: Shelved) -> tuple[Marks, Listed]:
+        """What is known of a run, or read now if it has changed since."""
+        marks = {name: mark for name, mark in shelved.marks.items() if not name.startswith(".")}
+        known = self._known.get(shelved.name)
+        if known is not None and known[0] == marks and not shelved.problem:
+            return known
+        return marks, describe_run(shelved)
 
 
 def tell_state(listed: Listed, now: float) -> Listed:
@@ -96,9 +110,32 @@ def tell_state(listed: Listed, now: float) -> Listed:
     return listed
 
 
-def has_gate(shelved: Shelved) -> bool:
-    """Whether a gate has left its record."""
-    return any(name.startswith("gate-") and name.endswith(".json") for name in shelved.marks)
+def list_records(shelved: Shelved) -> list[str]:
+    """The names of the records of a run's gates."""
+    return sorted(name for name in shelved.marks if fnmatch(name, RECORDS))
+
+
+def is_stopped(shelved: Shelved) -> bool:
+    """Whether a gate has written down what came of it after the last reply.
+
+    It writes when nothing more comes, and before the first reply.
+    """
+    journal = shelved.marks.get(JOURNAL)
+    return journal is not None and any(
+        shelved.marks[name].changed_ns >= journal.changed_ns for name in list_records(shelved)
+    )
+
+
+def read_verdicts(shelved: Shelved) -> tuple[str, ...]:
+    """What a run's gates say; nothing of one that has no verdict."""
+    found = []
+    for name in list_records(shelved):
+        try:
+            verdict = read_table(shelved.path / name)["verdict"]
+            found.append("" if verdict is None else str(Verdict(verdict)))
+        except (RunFormatError, KeyError, TypeError, ValueError):
+            found.append(UNREADABLE)
+    return tuple(found)
 
 
 def describe_run(shelved: Shelved) -> Listed:
@@ -111,7 +148,12 @@ def describe_run(shelved: Shelved) -> Listed:
         return Listed(name=shelved.name, state=DAMAGED, problem=str(error))
     listed = begin_row(shelved, manifest)
     if SUMMARY not in shelved.marks:
-        return replace(listed, progress=guess_progress(shelved, manifest))
+        is_over = is_stopped(shelved) and any(listed.gates)
+        return replace(
+            listed,
+            state=STOPPED if is_over else INCOMPLETE,
+            progress=guess_progress(shelved, manifest),
+        )
     try:
         return add_summary(listed, read_table(shelved.path / SUMMARY), manifest)
     except RunFormatError as error:
@@ -131,6 +173,7 @@ def begin_row(shelved: Shelved, manifest: Manifest) -> Listed:
         details=describe_settings(manifest),
         created_at=str(manifest.created_at),
         questions=manifest.questions,
+        gates=read_verdicts(shelved),
         written_at=journal.changed_ns / 1e9,
     )
 

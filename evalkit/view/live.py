@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from fnmatch import fnmatch
 from typing import Any
 
 from evalkit.errors import EvalkitError, RunFormatError
@@ -17,7 +18,9 @@ from evalkit.reports.gate import describe_verdict
 from evalkit.reports.tables import clean, percent
 from evalkit.reports.wording import count
 from evalkit.runs.folder import JOURNAL, SUMMARY, open_run_folder
-from evalkit.view.listing import QUIET_SECONDS
+from evalkit.runs.gate_files import RECORDS
+from evalkit.stats.intervals import Interval
+from evalkit.view.listing import QUIET_SECONDS, is_stopped
 from evalkit.view.live_counts import OUTCOMES, LiveCounts
 from evalkit.view.live_gates import LiveGate, thin
 from evalkit.view.shelf import Mark, Shelf, Shelved
@@ -72,17 +75,32 @@ class LiveRun:
             RunError: a file can't be read any more.
         """
         with self._lock:
-            # Before the journal: a summary that is there was written behind the last row.
-            is_over = SUMMARY in shelved.marks
+            # Looked for before the journal is read: they were written behind its last row.
+            is_over = SUMMARY in shelved.marks or is_stopped(shelved)
             for row in self.tail.read(MOST_BYTES):
                 self.counts.add(row)
             self._follow_gates(shelved, is_over=is_over)
+            # A gate has a record before its first answer too.
+            is_over = SUMMARY in shelved.marks or (is_over and self._has_verdict())
             return self._tell(shelved, is_over=is_over and not self.tail.is_behind)
+
+    def _has_verdict(self) -> bool:
+        """Whether one of the gates has written down its verdict."""
+        gates = self._gates.values()
+        return any(isinstance(gate, LiveGate) and gate.has_verdict for gate in gates)
+
+    @property
+    def _is_sample(self) -> bool:
+        """Whether the questions asked so far say something of the others.
+
+        A gate asks those first that are likely to flip, and looks at each answer.
+        """
+        return not self._gates or self.counts.done == self.counts.wanted
 
     def _follow_gates(self, shelved: Shelved, *, is_over: bool) -> None:
         """Open gates that have begun, and give all of them what has come."""
         for name, mark in sorted(shelved.marks.items()):
-            if not (name.startswith("gate-") and name.endswith(".json")):
+            if not fnmatch(name, RECORDS):
                 continue
             gate = self._gates.get(name)
             try:
@@ -112,7 +130,7 @@ class LiveRun:
                 for (kind, message), count in counts.failures.most_common(MOST_FAILURES)
                 if count > 0
             ],
-            "history": list_course(counts),
+            "history": list_course(counts) if self._is_sample else [],
             "gates": [tell_gate(name, gate) for name, gate in sorted(self._gates.items())],
         }
 
@@ -126,9 +144,7 @@ class LiveRun:
             "done": f"{counts.done:,} of {counts.wanted:,} replies",
             "share": f"{percent(counts.done / counts.wanted if counts.wanted else 0.0)} %",
             "accuracy": "-" if found is None else f"{percent(found.estimate)} %",
-            "interval": ""
-            if found is None
-            else f"[{percent(found.low)}, {percent(found.high)}], n = {found.n:,}",
+            "interval": "" if found is None else self._word_interval(found),
             "spend": "no price is known" if self.manifest.price is None else dollars(counts.cost),
             "rate": f"{rate:.1f} a second" if rate else "-",
             "left": str(timedelta(seconds=round(left / rate))) if rate and left else "-",
@@ -137,11 +153,15 @@ class LiveRun:
         }
         return texts | {name: f"{counts.outcomes[name]:,}" for name in OUTCOMES}
 
+    def _word_interval(self, found: Interval) -> str:
+        ends = f"[{percent(found.low)}, {percent(found.high)}], " if self._is_sample else ""
+        return f"{ends}n = {found.n:,}"
+
     def _word_state(self, quiet: float | None, *, is_over: bool) -> str:
         if self.tail.is_behind:
             return "reading what has come so far"
         if is_over:
-            return "complete"
+            return "complete" if self.counts.done == self.counts.wanted else "stopped by its gate"
         if quiet is None:
             return "begun: no reply yet"
         if quiet < QUIET_SECONDS:

@@ -47,6 +47,11 @@ class LiveGate:
             raise RunFormatError(f"{path.name} can't be used: {error!r}") from error
         self._numbers = [counts.ledger.numbers.get(name) for name in self.watch.ids]
 
+    @property
+    def has_verdict(self) -> bool:
+        """Whether its verdict is written down."""
+        return self.table.get("sequential_verdict") is not None
+
     def reread(self) -> None:
         """Take note of what the record says now: at its end, the gate writes its verdict there."""
         self.table = read_record(self.path)

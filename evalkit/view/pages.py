@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response, StreamingResponse
 
 from evalkit.errors import EvalkitError, RunFormatError, UsageError
+from evalkit.reports.html.cards import TONES
 from evalkit.view.addresses import Wanted, address_of, parse_wanted
 from evalkit.view.builds import Builds
 from evalkit.view.choosing import FIELDS, ORDERS, PAGE, list_values, name_sort, parse_choice
@@ -72,6 +73,7 @@ class Pages:
                 sort=name_sort(choice.sort, choice.is_falling),
                 pages=-(-len(found) // PAGE),
                 orders=ORDERS,
+                tones=TONES,
                 values={name: list_values(rows, name) for name in FIELDS},
                 address_of=address_of,
             )

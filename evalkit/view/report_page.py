@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.reports.html.page import SCRIPTS, list_bytes
 from evalkit.reports.html.templates import build_policy, read_asset
+from evalkit.reports.report import name_benchmarks
 from evalkit.reports.tables import clean
 from evalkit.view.addresses import Wanted, address_of
 from evalkit.view.exports import list_exports
@@ -47,7 +48,7 @@ def render_report_page(report: Report, wanted: Wanted) -> BuiltPage:
 def describe(names: dict[str, str], report: Report, folder: str) -> str:
     """A run among others, in a few words."""
     name = names.get(folder, folder)
-    if len(report.benchmarks) == 1:
+    if len(name_benchmarks(report.runs)) == 1:
         return name
     run = next(run for run in report.runs if run.path.name == folder)
     return f"{run.manifest.identity.benchmark}, {name}"
