@@ -23,7 +23,7 @@ from evalkit.results import Run
 from evalkit.settings import RunSettings
 from tests.browsers import Watched, launch_browser, open_page
 from tests.conftest import QUICK, endpoint_of
-from tests.hostile_texts import NAMES, TEXTS
+from tests.hostile import HOSTILE
 from tests.messages_server import MessagesServer
 from tests.pictures import paint, write_rows
 from tests.written_runs import Result, respond, write_run
@@ -35,6 +35,32 @@ MODELS = {"small": 3, "middle": 5, "large": 8}
 """Of ten questions, so many are answered right."""
 
 COUNT = 60
+
+MORE_HOSTILE = (
+    "<!-- data --><script>window.ran=1</script>",
+    "</title></style></textarea></select></option><script>window.ran=1</script>",
+    "</bdi></td></tr></table></section></main><script>window.ran=1</script>",
+    "<iframe srcdoc='<script>parent.window.ran=1</script>'>",
+    "<math><mtext></p><style><img src=x onerror=window.ran=1></style>",
+    "<template><script>window.ran=1</script></template>",
+    "<base href=http://127.0.0.1:9/>",
+    "<link rel=stylesheet href=http://127.0.0.1:9/a.css>",
+    "<meta http-equiv=refresh content=0;url=http://127.0.0.1:9/>",
+    "<plaintext>",
+    "$& $1 $` {stem} {choices} {label} {text} {group}",
+    "\\u003cscript\\u003e __proto__",
+    "__proto__",
+    "constructor",
+    "\u200f\u200eright to left",
+)
+
+TEXTS = (*HOSTILE, *MORE_HOSTILE)
+"""For every field of a question and of a reply."""
+
+NAMES = tuple(
+    text for text in TEXTS if 0 < len(text) < 1000 and "\ud800" not in text and "\udfff" not in text
+)
+"""Those that can stand in a manifest, which is UTF-8."""
 
 
 def number_of(question: Question) -> int:
@@ -595,7 +621,7 @@ def test_hostile_words_stay_words(browser: Browser, pages: Pages) -> None:
         page = watched.page
         while True:
             watched.evaluate(OPEN_ALL)
-            assert watched.evaluate("window.hacked") is None
+            assert watched.evaluate("window.ran") is None
             following = page.get_by_role("button", name="Next", exact=True)
             if following.is_disabled():
                 break
@@ -603,15 +629,15 @@ def test_hostile_words_stay_words(browser: Browser, pages: Pages) -> None:
         for box in page.locator(".all-columns").all():
             box.check()
         page.wait_for_timeout(200)
-        assert watched.evaluate("window.hacked") is None
+        assert watched.evaluate("window.ran") is None
         assert watched.evaluate("document.querySelectorAll('main > section').length") == 5
         found = "iframe, base, link:not([rel=icon]), plaintext, template, math, object, embed"
         assert watched.evaluate(f"document.querySelectorAll('{found}').length") == 0
         assert watched.evaluate("document.querySelectorAll('style').length") == 1
         assert watched.evaluate("document.querySelectorAll('script:not([data-part])').length") == 2
         words = watched.evaluate("document.body.textContent")
-        assert "<img src=x onerror=window.hacked=1>" in words
-        assert "{{7*7}}" in words
+        assert "<img src=x onerror=window.ran=1>" in words
+        assert "{{7*7}} {% raw %} {# x #}" in words
         assert not set(words) & set("\u202e\u2066\u2067\u2068\x00\x1b\ud800\udc00")
         # Nothing is wider than the page, whatever the length of a name.
         for width in (1280, 390):
@@ -631,16 +657,16 @@ def test_a_policy_keeps_all_but_our_own_scripts_and_styles_out(
         watched.evaluate(
             """() => {
               const script = document.createElement("script");
-              script.textContent = "window.hacked = 1";
+              script.textContent = "window.ran = 1";
               document.body.append(script);
               const image = document.createElement("img");
-              image.setAttribute("onerror", "window.hacked = 1");
+              image.setAttribute("onerror", "window.ran = 1");
               image.src = "data:,";
               document.body.append(image);
             }"""
         )
         watched.page.wait_for_timeout(200)
-        assert watched.evaluate("window.hacked") is None
+        assert watched.evaluate("window.ran") is None
         assert watched.errors
         assert all("Content Security Policy" in error for error in watched.errors)
         watched.errors.clear()

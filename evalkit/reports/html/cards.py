@@ -304,6 +304,10 @@ def build_lone_card(number: int, name: str, run: Run) -> Card:
     accuracy = summary.accuracy
     if summary.mean is None:
         tag = Tag(words="no reply yet", tone="open")
+    elif summary.is_stopped_early:
+        tag = Tag(words="stopped early by a gate", tone="open")
+    elif accuracy is None:
+        tag = Tag(words="no interval", tone="open")
     elif summary.is_above_chance:
         tag = Tag(words="above chance")
     else:

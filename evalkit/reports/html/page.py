@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from evalkit.reports.html.question_data import list_parts
 from evalkit.reports.html.run_facts import build_run_facts
 from evalkit.reports.html.tables import build_table
 from evalkit.reports.html.templates import build_policy, load_template, read_asset
-from evalkit.reports.report import Report
+from evalkit.reports.report import Report, name_benchmarks
 from evalkit.reports.run_sheets import list_run_sheets
 from evalkit.reports.tables import clean
 from evalkit.reports.wording import count, several
@@ -32,17 +32,8 @@ SCRIPTS = ("tables.js", "questions.js")
 DATA_MARK = "<!-- data -->"
 """Stands where the data belong; no value can hold it, since all are escaped."""
 
-HEADINGS: Mapping[str, str] = {
-    "summary": "Scores",
-    "groups": "Scores by subject",
-    "positions": "Scores by position",
-    "averages": "Averages over benchmarks",
-    "places": "Places",
-    "comparison": "Differences",
-    "subjects": "Differences by subject",
-    "gates": "Gates",
-}
-"""The sheets that a page shows; of flipped questions it shows the questions themselves."""
+HIDDEN = ("flips",)
+"""Sheets that are left out: of flipped questions, the page shows the questions themselves."""
 
 
 def write_page(report: Report, path: Path, *, most_bytes: int = MOST_BYTES) -> None:
@@ -101,8 +92,7 @@ def render_frame(report: Report, template: Template | None = None, **more: Any) 
         not_compared=clean(report.not_compared),
         cards=list(list_cards(report)),
         figures=draw_figures(report),
-        tables=[build_table(sheet) for sheet in sheets if sheet.name in HEADINGS],
-        headings=HEADINGS,
+        tables=[build_table(sheet) for sheet in sheets if sheet.name not in HIDDEN],
         remarks=list(list_remarks(report)),
         runs=[
             build_run_facts(number, name, run)
@@ -117,5 +107,5 @@ def describe_report(report: Report) -> str:
     who = several(names) if len(names) <= 4 else f"{len(names)} models"
     begun = sorted(run.manifest.created_at[:10] for run in report.runs)
     when = begun[0] if begun[0] == begun[-1] else f"{begun[0]} to {begun[-1]}"
-    parts = [who, count(len(report.benchmarks), "benchmark"), count(len(report.runs), "run"), when]
+    parts = [who, count(len(name_benchmarks(report.runs)), "benchmark"), count(len(report.runs), "run"), when]
     return clean(" \N{MIDDLE DOT} ".join(parts))

@@ -50,6 +50,7 @@ class Table:
     """A sheet as text, cell by cell."""
 
     name: str
+    head: str
     title: str
     headings: tuple[Heading, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -68,11 +69,16 @@ def build_table(sheet: Sheet) -> Table:
     Args:
         sheet: with at least one row.
     """
-    sheet = sheet.drop_empty()
+    places = [
+        place
+        for place in range(len(sheet.columns))
+        if any(row[place] is not None for row in sheet.rows)
+    ]
     names = [column.name for column in sheet.columns]
     wanted = SHOWN[sheet.name].split() if sheet.name in SHOWN else names
     headings = []
-    for place, column in enumerate(sheet.columns):
+    for place in places:
+        column = sheet.columns[place]
         values = {row[place] for row in sheet.rows[:MOST_ROWS]}
         is_same = column.name in WHEN_DIFFERENT and len(values) == 1
         longest = max(len(value) if isinstance(value, str) else 0 for value in values)
@@ -85,10 +91,11 @@ def build_table(sheet: Sheet) -> Table:
     kinds = [column.kind for column in sheet.columns]
     return Table(
         name=sheet.name,
+        head=sheet.head,
         title=clean(sheet.title),
         headings=tuple(headings),
         rows=tuple(
-            tuple(clean(render_cell(row[place], kinds[place])) for place in range(len(row)))
+            tuple(clean(render_cell(row[place], kinds[place])) for place in places)
             for row in sheet.rows[:MOST_ROWS]
         ),
         total=len(sheet.rows),
