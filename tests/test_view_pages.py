@@ -17,11 +17,11 @@ import pytest
 
 from evalkit.benchmarks import load_benchmark
 from evalkit.errors import UsageError
+from evalkit.reports.formats import FORMATS
 from evalkit.results import Run
 from evalkit.runs.folder import JOURNAL, SUMMARY
 from evalkit.view.addresses import MOST_RUNS, Wanted, address_of, parse_margin, parse_wanted
 from evalkit.view.builds import Builds
-from evalkit.view.exports import RENDERS
 from evalkit.view.pages import build, mark_of
 from evalkit.view.shelf import open_shelf
 from tests.conftest import sums_answers, write_sums
@@ -53,6 +53,11 @@ def server(runs: dict[str, Run]) -> Iterator[ViewServer]:
     """An app over these runs, which no test changes."""
     with view(runs["haiku"].path.parent) as running:
         yield running
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file."""
+    return path.read_text().splitlines()
 
 
 def compare(server: ViewServer, *runs: Run | str, **more: str) -> Reply:
@@ -149,7 +154,7 @@ def test_runs_on_other_questions_of_one_name_are_not_compared(
 ) -> None:
     results = tmp_path / "results"
     first = copy_folder(runs["haiku"].path, results)
-    rows = [json.loads(line) for line in write_sums(tmp_path / "sums.jsonl", 5).open()]
+    rows = [json.loads(line) for line in read_lines(write_sums(tmp_path / "sums.jsonl", 5))]
     for row in rows:
         row["question"] += " Say it."
     (tmp_path / "sums.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -215,7 +220,7 @@ def test_styles_and_scripts_have_their_types(server: ViewServer) -> None:
         assert (reply.status, reply.headers["content-type"]) == (200, f"text/{kind}; charset=utf-8")
 
 
-@pytest.mark.parametrize("ending", RENDERS)
+@pytest.mark.parametrize("ending", FORMATS)
 def test_a_report_can_be_taken_away_in_every_format(
     server: ViewServer, runs: dict[str, Run], ending: str
 ) -> None:
@@ -326,7 +331,7 @@ HOSTILE = ["<script>alert(1)</script>", "</script><script>", "\u202e", "\ud800",
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_replies_are_only_text(runs: dict[str, Run], tmp_path: Path, text: str) -> None:
     folder = copy_folder(runs["haiku"].path, tmp_path)
-    rows = [json.loads(line) for line in (folder / JOURNAL).open()]
+    rows = [json.loads(line) for line in read_lines(folder / JOURNAL)]
     for row in rows:
         row["response"]["text"] = row["response"]["model"] = text
     (folder / JOURNAL).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -335,7 +340,7 @@ def test_hostile_replies_are_only_text(runs: dict[str, Run], tmp_path: Path, tex
         assert reply.status == 200
         for raw in ("<script>alert", "\0", "\u202e", "<b>"):
             assert raw not in reply.text
-        for ending in RENDERS:
+        for ending in FORMATS:
             assert server.get(f"/export/{ending[1:]}?run={folder.name}").status == 200
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalkit.reports.formats import FORMATS, FileOptions, Render
-from evalkit.reports.html.page import list_bytes
+from evalkit.reports.formats import FORMATS, FileOptions
 from evalkit.reports.report import name_benchmarks
 from evalkit.view.addresses import Wanted
 
@@ -29,15 +27,6 @@ TYPES = {
     ".tex": "application/x-tex",
 }
 ANY_TYPE = "application/octet-stream"
-
-
-def render_as_page(report: Report, options: FileOptions) -> Iterable[bytes]:
-    """The parts of a page that needs no server."""
-    return list_bytes(report)
-
-
-RENDERS: Mapping[str, Render] = {".html": render_as_page, **FORMATS}
-"""By the ending of the file's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +50,14 @@ def list_endings() -> list[str]:
     """The endings of the formats whose libraries are installed."""
     return [
         ending
-        for ending in RENDERS
+        for ending in FORMATS
         if ending not in NEEDS or importlib.util.find_spec(NEEDS[ending]) is not None
     ]
 
 
 def render_export(report: Report, ending: str) -> bytes:
     """The whole file."""
-    found = RENDERS[ending](report, FileOptions())
+    found = FORMATS[ending](report, FileOptions())
     return found if isinstance(found, bytes) else b"".join(found)
 
 
