@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,15 @@ def browser(server: ViewServer) -> Iterator[Browser]:
         yield found
 
 
+@contextmanager
+def show(browser: Browser, server: ViewServer, path: str = "/", **settings: Any) -> Iterator[Page]:
+    """A page of the app, which must do nothing wrong, and ask nobody but the app."""
+    with open_page(browser, f"{server.address}/", **settings) as watched:
+        if path != "/":
+            watched.page.goto(f"{server.address}{path}")
+        yield watched.page
+
+
 def keep(page: Page, name: str) -> None:
     """Leave a picture where a person asks for it, to be looked at."""
     folder = os.environ.get("EVALKIT_SCREENSHOTS")
@@ -101,8 +111,7 @@ def list_accuracies(page: Page) -> list[float]:
 
 
 def test_the_list_is_filtered_while_one_types(server: ViewServer, browser: Browser) -> None:
-    with open_page(browser, f"{server.address}/") as watched:
-        page = watched.page
+    with show(browser, server) as page:
         expect(page.get_by_role("status")).to_have_text("48 of 48 runs")
         page.get_by_label("Name, model, benchmark").fill("many model-2")
         expect(page.get_by_role("status")).to_have_text("10 of 48 runs")
@@ -115,8 +124,7 @@ def test_the_list_is_filtered_while_one_types(server: ViewServer, browser: Brows
 
 
 def test_the_list_is_filtered_by_fields_and_sorted(server: ViewServer, browser: Browser) -> None:
-    with open_page(browser, f"{server.address}/") as watched:
-        page = watched.page
+    with show(browser, server) as page:
         page.get_by_label("Benchmark", exact=True).select_option("sums")
         expect(page.get_by_role("status")).to_have_text("3 of 48 runs")
         page.get_by_role("link", name="Accuracy").click()
@@ -139,8 +147,7 @@ def test_the_list_is_filtered_by_fields_and_sorted(server: ViewServer, browser: 
 def test_a_run_is_opened_and_its_questions_are_searched(
     server: ViewServer, browser: Browser
 ) -> None:
-    with open_page(browser, f"{server.address}/?benchmark=sums&model={MODELS[0]}") as watched:
-        page = watched.page
+    with show(browser, server, f"/?benchmark=sums&model={MODELS[0]}") as page:
         page.locator("table.runs tbody a").first.click()
         expect(page.get_by_role("heading", level=1)).to_have_text("sums")
         page.get_by_label("Text or id").fill("100 + 17?")
@@ -155,8 +162,7 @@ def test_a_run_is_opened_and_its_questions_are_searched(
 
 
 def test_runs_are_chosen_and_compared(server: ViewServer, browser: Browser) -> None:
-    with open_page(browser, f"{server.address}/?benchmark=sums") as watched:
-        page = watched.page
+    with show(browser, server, "/?benchmark=sums") as page:
         button = page.locator("#compare")
         expect(button).to_be_disabled()
         for model in (MODELS[0], MODELS[2]):
@@ -183,8 +189,7 @@ def test_runs_are_chosen_and_compared(server: ViewServer, browser: Browser) -> N
 
 
 def test_a_report_is_taken_away(server: ViewServer, browser: Browser, tmp_path: Path) -> None:
-    with open_page(browser, f"{server.address}/?benchmark=sums") as watched:
-        page = watched.page
+    with show(browser, server, "/?benchmark=sums") as page:
         page.locator("table.runs tbody a").first.click()
         for ending in ("csv", "xlsx", "json", "html"):
             with page.expect_download() as waiting:
@@ -196,8 +201,7 @@ def test_a_report_is_taken_away(server: ViewServer, browser: Browser, tmp_path: 
 
 
 def test_a_finished_gate_is_shown_with_its_evidence(server: ViewServer, browser: Browser) -> None:
-    with open_page(browser, f"{server.address}/?state=stopped+early") as watched:
-        page = watched.page
+    with show(browser, server, "/?state=stopped+early") as page:
         expect(page.locator("table.runs .tag")).to_have_text("gate: no regression")
         page.locator("table.runs tbody a").first.click()
         expect(page.locator("main")).to_contain_text("No regression beyond")
@@ -224,8 +228,7 @@ def test_a_run_is_followed_to_its_end(
                 results=results, progress=False)  # fmt: skip
 
         asking = threading.Thread(target=ask)
-        with open_page(browser, f"{server.address}/") as watched:
-            page = watched.page
+        with show(browser, server) as page:
             expect(page.locator("main")).to_contain_text("No run yet")
             asking.start()
             until = time.monotonic() + 20
@@ -267,8 +270,7 @@ def test_hostile_names_and_replies_do_nothing(browser: Browser, tmp_path: Path, 
             benchmark=HOSTILE,
         )
     copy_folder(next(made.glob("sums--*")), tmp_path).rename(tmp_path / "\"'><script>alert(1)")
-    with view(tmp_path) as server, open_page(browser, f"{server.address}/") as watched:
-        page = watched.page
+    with view(tmp_path) as server, show(browser, server) as page:
         assert page.locator("table.runs tbody tr").count() == 3
         addresses = page.locator("table.runs tbody a").evaluate_all("all => all.map(a => a.href)")
         for box in page.get_by_role("checkbox").all()[:3]:
@@ -288,8 +290,7 @@ def test_hostile_names_and_replies_do_nothing(browser: Browser, tmp_path: Path, 
 def test_no_page_is_wider_than_its_window(
     server: ViewServer, browser: Browser, window: str
 ) -> None:
-    with open_page(browser, f"{server.address}/", **WINDOWS[window]) as watched:
-        page = watched.page
+    with show(browser, server, **WINDOWS[window]) as page:
         names = page.locator("table.runs tbody a").evaluate_all("all => all.map(a => a.href)")
         one = next(name for name in names if "/run/sums--" in name)
         for place, address in (
@@ -306,8 +307,7 @@ def test_no_page_is_wider_than_its_window(
 
 
 def test_on_paper_there_are_no_controls(server: ViewServer, browser: Browser) -> None:
-    with open_page(browser, f"{server.address}/") as watched:
-        page = watched.page
+    with show(browser, server) as page:
         page.emulate_media(media="print")
         keep(page, "list-print")
         assert not page.locator("#choices").is_visible()
@@ -316,8 +316,7 @@ def test_on_paper_there_are_no_controls(server: ViewServer, browser: Browser) ->
 
 
 def test_the_list_can_be_used_by_keyboard_alone(server: ViewServer, browser: Browser) -> None:
-    with open_page(browser, f"{server.address}/?benchmark=sums") as watched:
-        page = watched.page
+    with show(browser, server, "/?benchmark=sums") as page:
         page.keyboard.press("Tab")
         expect(page.locator(".skip")).to_be_focused()
         for name in page.locator("input, select, button, a.sort").all():
@@ -329,8 +328,7 @@ def test_the_list_can_be_used_by_keyboard_alone(server: ViewServer, browser: Bro
 
 
 def test_without_scripts_the_list_still_works(server: ViewServer, browser: Browser) -> None:
-    with open_page(browser, f"{server.address}/", java_script_enabled=False) as watched:
-        page = watched.page
+    with show(browser, server, java_script_enabled=False) as page:
         page.get_by_label("Name, model, benchmark").fill("model-2")
         page.get_by_role("button", name="Show").click()
         expect(page.get_by_role("status")).to_have_text("10 of 48 runs")
