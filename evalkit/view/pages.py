@@ -16,7 +16,7 @@ from evalkit.view.builds import Builds
 from evalkit.view.choosing import FIELDS, ORDERS, PAGE, list_values, name_sort, parse_choice
 from evalkit.view.events import PAUSE_SECONDS, stream_events
 from evalkit.view.exports import ANY_TYPE, TYPES, list_endings, name_file, render_export
-from evalkit.view.listing import COMPLETE, INCOMPLETE, UNDER_WAY, Listed, Listing
+from evalkit.view.listing import INCOMPLETE, UNDER_WAY, Listed, Listing
 from evalkit.view.live import Watchtower
 from evalkit.view.rendering import read_static, render_page
 from evalkit.view.report_page import render_report_page
@@ -32,6 +32,9 @@ MOST_REPORTS, MOST_PAGES = 3, 4
 """So many are kept in memory; a report of many questions is large."""
 
 HTML = "text/html; charset=utf-8"
+
+OPEN = (UNDER_WAY, INCOMPLETE)
+"""States in which more may come."""
 
 
 class Gone(Exception):
@@ -83,7 +86,7 @@ class Pages:
         """A run: how it goes on, or what came of it."""
         name = request.path_params["name"]
         listed = await self._find_listed(name)
-        if listed.state in (UNDER_WAY, INCOMPLETE):
+        if listed.state in OPEN:
             return self._show_live(listed)
         return await self._show_report(parse_wanted([name], {}))
 
@@ -123,7 +126,7 @@ class Pages:
             render_page(
                 "live.html",
                 run=listed,
-                is_complete=listed.state == COMPLETE,
+                is_over=listed.state not in OPEN,
                 events=address_of(listed.name, "events"),
                 report=address_of(listed.name, "report"),
             )
