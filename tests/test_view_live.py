@@ -127,7 +127,7 @@ def test_a_line_that_is_no_row_is_passed_over(source: Run, begun: Path) -> None:
 def test_a_long_journal_is_read_in_pieces(source: Run, begun: Path) -> None:
     tail, lines = Tail(begun / JOURNAL), lines_of(source)
     append(begun, b"".join(lines))
-    sizes = []
+    sizes: list[int] = []
     while not sizes or tail.is_behind:
         sizes.append(len(read_all(tail, most_bytes=4 * len(lines[0]))))
     assert sum(sizes) == 30

@@ -137,8 +137,9 @@ class LiveRun:
     def _word(self, now: float, quiet: float | None, *, is_over: bool) -> dict[str, str]:
         """The numbers as they are shown."""
         counts = self.counts
-        found, rate = counts.accuracy, counts.rate(now)
-        left = counts.wanted - counts.done
+        found, rate = counts.accuracy, 0.0 if is_over else counts.rate(now)
+        # A gate may end at any time.
+        left = 0 if self._gates else counts.wanted - counts.done
         texts = {
             "state": self._word_state(quiet, is_over=is_over),
             "done": f"{counts.done:,} of {counts.wanted:,} replies",

@@ -45,6 +45,8 @@ class LiveGate:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RunFormatError(f"{path.name} can't be used: {error!r}") from error
+        self._told: tuple[tuple[int, int], GateRecord] | None = None
+        """What was described last, and after how many answers and replies."""
         self._numbers = [counts.ledger.numbers.get(name) for name in self.watch.ids]
 
     @property
@@ -55,6 +57,7 @@ class LiveGate:
     def reread(self) -> None:
         """Take note of what the record says now: at its end, the gate writes its verdict there."""
         self.table = read_record(self.path)
+        self._told = None
 
     def advance(self, *, is_over: bool) -> None:
         """Give the gate what is next in its order, until a score is missing or the verdict.
@@ -76,6 +79,12 @@ class LiveGate:
 
     def describe(self) -> GateRecord:
         """The gate as far as it has come; verdicts that no score tells are its record's."""
+        state = self.watch.gate.answered, self.counts.done
+        if self._told is None or self._told[0] != state:
+            self._told = state, self._take_down()
+        return self._told[1]
+
+    def _take_down(self) -> GateRecord:
         found = take_down(self._begun, self.watch)
         said = self.table.get("sequential_verdict")
         if found.verdict is None and said is not None:

@@ -226,6 +226,7 @@ function followRun(root) {
       return;
     }
     fill(root, facts.texts);
+    root.querySelector(".live-head .tag").classList.toggle("open", !facts.over);
     drawBar(document.getElementById("live-bar"), facts.outcomes, facts.share);
     drawCourse(document.getElementById("live-course"), facts.history);
     showFailures(document.getElementById("live-failures"), facts.failures);
