@@ -203,7 +203,32 @@ def test_nothing_beyond_chance_is_said_so() -> None:
     first, second = counted(5, 6)
     found = chart_differences(compare([first, second, replace_name(second, "c")]))
     assert found is not None
-    assert found.title == "Of 2 differences, none is beyond chance"
+    assert found.title == "Of 2 differences, none is shown to be beyond chance"
+
+
+def test_what_may_be_chance_is_grey_and_the_caption_says_so(runs: list[Run]) -> None:
+    found = chart_differences(compare(runs))
+    assert found is not None
+    [panel] = panels(found)
+    assert [line.get_color() for line in panel.lines if data(line)[1] == [2.0]] == [LIGHT.weak]
+    assert "Grey: may be chance, at 5 %." in found.caption
+    assert "Grey" not in chart_of_all_clear().caption
+
+
+def chart_of_all_clear() -> Chart:
+    """Three runs that are far apart."""
+    far = [judged_run(name, ["correct"] * n + ["wrong"] * (90 - n)) for name, n in FAR]
+    found = chart_differences(compare(far))
+    assert found is not None
+    return found
+
+
+FAR = (("a", 10), ("b", 40), ("c", 80))
+
+
+def test_a_pair_that_may_be_chance_is_grey() -> None:
+    [panel] = panels(pair_chart(compare(counted(5, 6))))
+    assert {line.get_color() for line in panel.lines} == {LIGHT.weak, LIGHT.ink, LIGHT.grid}
 
 
 def test_a_single_pair_is_left_to_its_own_chart(runs: list[Run]) -> None:
