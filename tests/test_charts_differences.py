@@ -135,8 +135,9 @@ def test_a_difference_that_is_clear_only_alone_may_be_chance_among_several() -> 
     comparison = compare([first, second, *others])
     assert comparison.pairs[0].accuracy.interval is not None
     assert not comparison.pairs[0].accuracy.interval.contains(0)
-    title = chart_pair(comparison.pairs[0], "sums").title
-    assert title.endswith(", which may be chance as one of several comparisons (Holm)")
+    found = chart_pair(comparison.pairs[0], "sums")
+    assert found.title.endswith(", which may be chance as one of several comparisons (Holm)")
+    assert "p = 0.031 (McNemar mid-p), = 0.216 for all comparisons (Holm)." in found.caption
 
 
 def replace_name(run: Run, name: str) -> Run:

@@ -111,6 +111,7 @@ def test_of_too_many_subjects_those_farthest_apart_are_shown() -> None:
     runs = [graded_run(name, share, 500, subjects=many) for name, share in (("a", 0.4), ("b", 0.7))]
     found = subjects(*runs)
     assert f"The {MOST_ROWS} of 100 subjects in which runs are farthest apart." in found.caption
+    assert found.title.endswith(" of 100 subjects")
     assert len(cells(found)) == 2 * MOST_ROWS
     apart = {
         one.name: abs((one.mean or 0) - (other.mean or 0))

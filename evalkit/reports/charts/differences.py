@@ -171,7 +171,11 @@ def name_tests(pairs: Sequence[RunPair]) -> str:
     tests = " or ".join(dict.fromkeys(pair.accuracy.test for pair in pairs))
     if len(pairs) > 1:
         return f"p: {tests}"
-    return f"p {say_p(render_p(pairs[0].accuracy.p_value))} ({tests})"
+    found = pairs[0].accuracy
+    words = f"p {say_p(render_p(found.p_value))} ({tests})"
+    if found.adjusted_p == found.p_value:
+        return words
+    return f"{words}, {say_p(render_p(found.adjusted_p))} for all comparisons (Holm)"
 
 
 def say_p(words: str) -> str:
