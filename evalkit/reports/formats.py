@@ -32,6 +32,13 @@ class FileOptions:
 Render = Callable[[Report, FileOptions], bytes | Iterable[bytes]]
 
 
+def render_as_html(report: Report, options: FileOptions) -> Iterable[bytes]:
+    """The parts of a page."""
+    from evalkit.reports.html.page import list_bytes
+
+    return list_bytes(report)
+
+
 def render_as_markdown(report: Report, options: FileOptions) -> bytes:
     """The bytes of a Markdown file."""
     from evalkit.reports.markdown import render_markdown
@@ -73,6 +80,7 @@ def render_as_latex(report: Report, options: FileOptions) -> bytes:
 
 
 FORMATS: dict[str, Render] = {
+    ".html": render_as_html,
     ".md": render_as_markdown,
     ".csv": render_as_csv,
     ".xlsx": render_as_xlsx,
