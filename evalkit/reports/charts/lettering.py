@@ -198,12 +198,23 @@ def find_font(bold: bool) -> Path:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingExtraError("drawing charts", "report") from None
+    require_matplotlib()
+    import matplotlib
+
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return Path(matplotlib.get_data_path(), "fonts", "ttf", name)
+
+
+def require_matplotlib() -> None:
+    """Name the extra that is missing before anything of it is used.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("drawing charts", "report") from None
 
 
 def font(size: float, *, bold: bool = False) -> FontProperties:
