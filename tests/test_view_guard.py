@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,6 +122,13 @@ def test_the_policy_lets_no_script_of_a_text_run() -> None:
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+
+
+def test_nothing_but_http_is_answered() -> None:
+    async def fail(*_: object) -> None:
+        raise AssertionError("it was let through")
+
+    asyncio.run(Guard(fail, port=1)({"type": "websocket"}, fail, fail))  # type: ignore[arg-type]
 
 
 def test_port_80_may_be_left_out() -> None:

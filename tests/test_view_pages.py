@@ -209,6 +209,14 @@ def test_no_file_of_a_run_is_served_as_it_is(server: ViewServer, runs: dict[str,
         assert server.get(path).status == 404
 
 
+def test_who_asks_for_the_head_of_events_gets_no_stream(
+    server: ViewServer, runs: dict[str, Run]
+) -> None:
+    reply = server.get(address_of(runs["haiku"].path.name, "events"), method="HEAD")
+    assert (reply.status, reply.body) == (200, b"")
+    assert reply.headers["content-type"].startswith("text/event-stream")
+
+
 def test_an_endless_address_is_refused(server: ViewServer) -> None:
     assert server.get(f"/run/{'x' * 60_000}").status in (400, 404)
     assert compare(server, *[f"{n:04}" for n in range(5000)]).status == 400

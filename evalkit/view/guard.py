@@ -58,8 +58,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        if scope["type"] != "http":  # no web socket is ever opened
             return
         refusal = self.judge(str(scope["method"]), scope["headers"])
         if refusal is not None:

@@ -94,6 +94,15 @@ class Listing:
         rows = [tell_state(listed, now) for listed in rows]
         return sorted(rows, key=lambda row: (row.created_at, row.name), reverse=True)
 
+    def find(self, name: str) -> Listed | None:
+        """One run as it is now; None: there is none of this name."""
+        shelved = self.shelf.find(name)
+        if shelved is None:
+            return None
+        with self._lock:
+            self._known[name] = self._describe(shelved)
+            return tell_state(self._known[name][1], self.clock())
+
     def _describe(self, shelved: Shelved) -> tuple[Marks, Listed]:
         """What is known of a run, or read now if it has changed since."""
         marks = {name: mark for name, mark in shelved.marks.items() if not name.startswith(".")}

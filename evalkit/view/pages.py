@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MOST_REPORTS, MOST_PAGES = 3, 4
 """So many are kept in memory; a report of many questions is large."""
 
-HTML = "text/html; charset=utf-8"
+HTML, EVENTS = "text/html; charset=utf-8", "text/event-stream"
 
 OPEN = (UNDER_WAY, INCOMPLETE)
 """States in which more may come."""
@@ -108,8 +108,10 @@ class Pages:
         """How a run goes on, told as long as somebody listens."""
         name = request.path_params["name"]
         await asyncio.to_thread(self._find, name)
+        if request.method == "HEAD":
+            return Response(media_type=EVENTS)
         events = stream_events(self.tower, name, self.closing, pause_seconds=self.pause_seconds)
-        return StreamingResponse(events, media_type="text/event-stream")
+        return StreamingResponse(events, media_type=EVENTS)
 
     async def send_static(self, request: Request) -> Response:
         """A style or script."""
@@ -170,12 +172,7 @@ class Pages:
         Raises:
             Gone: there is none of this name.
         """
-
-        def find() -> Listed | None:
-            rows = self.listing.list_all()
-            return next((row for row in rows if row.name == name), None)
-
-        found = await asyncio.to_thread(find)
+        found = await asyncio.to_thread(self.listing.find, name)
         if found is None:
             raise Gone(GONE)
         return found

@@ -23,6 +23,8 @@ function fill(root, texts) {
 
 // ---- The list ----
 
+const REFRESH_MILLISECONDS = 4000;
+
 function setUpList(form) {
   let latest = 0;
   let timer = 0;
@@ -35,7 +37,8 @@ function setUpList(form) {
   /** Show what is asked for; of several questions, only the last one's answer counts. */
   const load = async (address, remember) => {
     const mine = ++latest;
-    const reply = await fetch(address);
+    const reply = await fetch(address).catch(() => null);
+    if (!reply) return; // the server has ended
     if (!reply.ok) return void location.assign(address);
     const text = await reply.text();
     if (mine !== latest) return;
@@ -75,6 +78,12 @@ function setUpList(form) {
     event.preventDefault();
     load(link.getAttribute("href"), true);
   });
+  // Runs that go on get further; whoever is about to choose or read something is left alone.
+  setInterval(() => {
+    const list = document.getElementById("list");
+    const isBusy = document.hidden || list.contains(document.activeElement);
+    if (!isBusy && list.querySelector("tr.under-way")) load(addressOf(), false);
+  }, REFRESH_MILLISECONDS);
   window.addEventListener("pageshow", count);
   count();
 }
@@ -215,12 +224,16 @@ function showFailures(box, failures) {
 
 function followRun(root) {
   const problem = document.getElementById("live-problem");
-  const source = new EventSource(root.dataset.events);
-  source.onopen = () => { problem.hidden = true; };
-  source.onmessage = (event) => {
+  let source = null;
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    source.close();
+  };
+  const show = (event) => {
     const facts = JSON.parse(event.data);
     if (facts.problem) {
-      source.close();
+      end();
       problem.textContent = facts.problem;
       problem.hidden = false;
       return;
@@ -233,14 +246,26 @@ function followRun(root) {
     const template = document.getElementById("live-gate");
     showGates(document.getElementById("live-gates"), template, facts.gates);
     if (facts.over) {
-      source.close();
+      end();
       if (root.dataset.follow) location.replace(root.dataset.report);
     }
   };
-  source.onerror = () => {
-    problem.textContent = "The server does not answer: is `evalkit view` still running?";
-    problem.hidden = false;
+  const follow = () => {
+    source = new EventSource(root.dataset.events);
+    source.onopen = () => { problem.hidden = true; };
+    source.onmessage = show;
+    source.onerror = () => {
+      problem.textContent = "The server does not answer: is `evalkit view` still running?";
+      problem.hidden = false;
+    };
   };
+  // A browser has few connections to one server, and nobody looks at a page behind others.
+  document.addEventListener("visibilitychange", () => {
+    if (isOver) return;
+    source.close();
+    if (!document.hidden) follow();
+  });
+  follow();
 }
 
 const choices = document.getElementById("choices");
