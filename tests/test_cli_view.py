@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import queue
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -50,6 +52,60 @@ def test_it_prints_its_address_and_ends_quietly(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=10)
     assert process.returncode == 0
     assert (out, err.strip()) == ("", "Ctrl-C ends it.")
+
+
+@pytest.mark.parametrize(
+    ("options", "is_terminal", "display", "opens"),
+    [
+        ([], True, ":0", True),
+        ([], True, "", False),
+        ([], False, ":0", False),
+        (["--no-open"], True, ":0", False),
+    ],
+)
+def test_a_browser_is_opened_where_there_is_a_terminal_and_a_display(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    options: list[str],
+    is_terminal: bool,
+    display: str,
+    opens: bool,
+) -> None:
+    opened = queue.Queue[str]()
+    monkeypatch.setattr("webbrowser.open", opened.put)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with listen(0) as free:
+        port = free.getsockname()[1]
+    ending = threading.Thread(target=interrupt, args=(port,))
+    ending.start()
+    found = call(capsys, "view", tmp_path, "--port", str(port), *options)
+    ending.join()
+    address = f"http://{HOST}:{port}/"
+    assert found.code == 0
+    assert found.out == f"{tmp_path} is shown at {address}\n"
+    assert found.err.strip() == "Ctrl-C ends it."
+    assert [opened.get(timeout=10)] == [address] if opens else opened.empty()
+
+
+def interrupt(port: int) -> None:
+    """End this process's server by Ctrl-C, once it listens."""
+    until = time.monotonic() + 20
+    with socket.socket() as probe:
+        while probe.connect_ex((HOST, port)) and time.monotonic() < until:
+            time.sleep(0.05)
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_any_port_is_taken_if_the_usual_ones_are_not_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("evalkit.view.serving.PORTS", 0)
+    with listen(None) as found:
+        assert found.getsockname()[1] > 0
 
 
 def test_it_ends_while_a_browser_keeps_its_connection(tmp_path: Path) -> None:

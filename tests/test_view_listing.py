@@ -17,6 +17,7 @@ from evalkit.results import Run, load_run
 from evalkit.runs.folder import JOURNAL, MANIFEST, SUMMARY
 from evalkit.view.choosing import PAGE, parse_choice
 from evalkit.view.listing import Listed, Listing
+from evalkit.view.rendering import tame
 from evalkit.view.shelf import open_shelf
 from tests.gate_runs import make_run
 from tests.messages_server import MessagesServer
@@ -112,6 +113,42 @@ def test_a_damaged_run_is_in_the_list_with_the_reason(
     found = list_one(results)
     assert found.state == "damaged"
     assert found.problem.startswith(reason)
+
+
+def test_what_is_left_of_a_run_is_damaged(results: Path, source: Run) -> None:
+    (results / source.path.name / MANIFEST).unlink()
+    found = list_one(results)
+    assert (found.state, found.problem) == ("damaged", "it has no manifest.json")
+
+
+def test_a_run_with_a_link_that_leads_out_is_damaged(results: Path, source: Run) -> None:
+    name = source.path.name
+    (results / name / "notes").symlink_to("/etc/passwd")
+    assert list_one(results).problem.startswith("notes is a link that leads out")
+    with view(results) as server:
+        for path in (f"/run/{name}", f"/run/{name}/live", f"/compare?run={name}&run=x"):
+            reply = server.get(path)
+            assert (reply.status, "notes is a link" in reply.text) == (422, True)
+
+
+def test_a_journal_that_is_none_has_no_progress(results: Path, source: Run) -> None:
+    folder = results / source.path.name
+    (folder / SUMMARY).unlink()
+    (folder / JOURNAL).unlink()
+    (folder / JOURNAL).mkdir()
+    assert list_one(results).progress is None
+
+
+def test_a_run_without_any_reply_has_no_accuracy(results: Path, source: Run) -> None:
+    change(results / source.path.name / SUMMARY, mean=None, accuracy=None, n=0)
+    found = list_one(results)
+    assert (found.state, found.accuracy, found.low, found.n) == ("complete", None, None, 0)
+
+
+def test_one_run_is_found_without_looking_at_the_others(results: Path, source: Run) -> None:
+    listing = Listing(open_shelf(results))
+    assert listing.find("nothing") is None
+    assert listing.find(source.path.name) == listing.list_all()[0]
 
 
 @pytest.mark.parametrize("value", ["<b>1</b>", [1], {"a": 1}, True])
@@ -302,6 +339,10 @@ def test_a_damaged_run_is_shown_with_the_reason_and_can_not_be_chosen(
     assert 'name="run"' not in text
     assert page.status == 422
     assert "can&#39;t be read" in page.text
+
+
+def test_templates_print_nothing_for_nothing() -> None:
+    assert (tame(None), tame("a\0b"), tame("a\nb"), tame(7)) == ("", "a\ufffdb", "a\nb", 7)
 
 
 HOSTILE = [

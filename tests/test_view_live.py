@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from evalkit.benchmarks import Benchmark
-from evalkit.errors import RunFormatError
+from evalkit.errors import RunError, RunFormatError
 from evalkit.evaluation import run
 from evalkit.gate_records import replay_run
 from evalkit.gating import gate
@@ -32,7 +33,7 @@ from evalkit.stats.sequential import GateTerms
 from evalkit.view.events import pause_of, stream_events
 from evalkit.view.live import MOST_WATCHED, LiveRun, Watchtower
 from evalkit.view.live_counts import MOST_POINTS, LiveCounts
-from evalkit.view.live_gates import thin
+from evalkit.view.live_gates import PATIENCE_SECONDS, LiveGate, thin
 from evalkit.view.shelf import open_shelf
 from evalkit.view.tail import Tail
 from tests.conftest import QUICK, endpoint_of, sums_answers
@@ -249,6 +250,14 @@ def test_the_course_keeps_few_points_and_ends_with_the_last(tmp_path: Path) -> N
     assert widths[-1] < widths[0] / 5
 
 
+def test_seconds_that_are_long_past_are_forgotten(source: Run) -> None:
+    counts = LiveCounts(source.manifest, source.questions)
+    for number in range(500):
+        counts.add(make_row(source, number % 30, None, finished_at=float(number)))
+    assert len(counts._seconds) <= 121
+    assert counts.rate(500.0) == pytest.approx(1.0, abs=0.05)
+
+
 def test_the_rate_is_that_of_late(source: Run) -> None:
     counts = LiveCounts(source.manifest, source.questions)
     assert counts.rate(0.0) == 0
@@ -288,6 +297,42 @@ def test_a_run_that_says_nothing_any_more_is_told_as_such(source: Run, begun: Pa
     then = time.time() - 3600
     os.utime(begun / JOURNAL, (then, then))
     assert look(begun)["texts"]["state"].startswith("nothing has come for 60 minutes: interrupted")
+
+
+def test_a_run_without_a_journal_has_begun(begun: Path) -> None:
+    (begun / JOURNAL).unlink()
+    assert look(begun)["texts"]["state"] == "begun: no reply yet"
+
+
+def test_who_comes_late_is_told_that_there_is_much_to_read(
+    source: Run, begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalkit.view.live.MOST_BYTES", 1000)
+    append(begun, b"".join(lines_of(source)))
+    (begun / SUMMARY).write_bytes((source.path / SUMMARY).read_bytes())
+    tower = Watchtower(open_shelf(begun.parent))
+    told = []
+    while not told or told[-1]["behind"]:
+        facts = tower.look(begun.name)
+        assert facts is not None
+        told.append(facts)
+    assert told[0]["texts"]["state"] == "reading what has come so far"
+    assert [facts["over"] for facts in told] == [False] * (len(told) - 1) + [True]
+
+
+def test_a_journal_that_can_not_be_read_any_more_is_told(source: Run, begun: Path) -> None:
+    tower = Watchtower(open_shelf(begun.parent))
+    append(begun, lines_of(source)[0])
+    tower.look(begun.name)
+    (begun / JOURNAL).unlink()
+    (begun / JOURNAL).mkdir()
+    with pytest.raises(RunError, match=r"responses\.jsonl can't be read: Is a directory"):
+        tower.look(begun.name)
+    (begun / JOURNAL).rmdir()
+    append(begun, b"".join(lines_of(source)[:3]))
+    facts = tower.look(begun.name)
+    assert facts is not None
+    assert facts["texts"]["done"] == "3 of 30 replies"
 
 
 def test_a_replaced_journal_is_counted_anew(source: Run, begun: Path) -> None:
@@ -475,13 +520,89 @@ def test_a_damaged_record_is_told_and_the_run_is_shown_nevertheless(
     [record] = folder.glob("gate-*.json")
     for text in ("{", "[]", '{"format": 1}', '{"format": 1, "seed": "zz", "id": "<b>"}'):
         record.write_text(text)
-        facts = look(folder)
-        assert "can't be" in facts["gates"][0]["problem"], text
-        assert facts["texts"]["accuracy"] != "-"
+        tower = Watchtower(open_shelf(tmp_path))
+        for _ in range(2):
+            facts = tower.look(folder.name)
+            assert facts is not None
+            assert "can't be" in facts["gates"][0]["problem"], text
+            assert facts["texts"]["accuracy"] != "-"
     [lot] = folder.glob("gate-*.questions.jsonl.gz")
     record.write_bytes(next(candidate.path.glob("gate-*.json")).read_bytes())
     lot.unlink()
     assert "has lost the questions of its gate" in look(folder)["gates"][0]["problem"]
+
+
+VERDICTS = {
+    "invalid": ("question q1: broken", "Invalid: a request failed for good"),
+    "inconclusive": ("budget", "Inconclusive after 10 of 150 questions (budget)"),
+}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_a_verdict_that_no_score_tells_is_that_of_the_record(
+    gated: tuple[Path, Run, list[Any]], tmp_path: Path, verdict: str
+) -> None:
+    _, candidate, _ = gated
+    folder = copy_folder(candidate.path, tmp_path)
+    [record] = folder.glob("gate-*.json")
+    reason, words = VERDICTS[verdict]
+    table = json.loads(record.read_text())
+    watch = LiveGate(record, counts_of(candidate)).watch
+    rows = {row.question_id: encode_line(row) for row in JournalReader(folder / JOURNAL)}
+    (folder / JOURNAL).write_bytes(b"".join(rows[name] + b"\n" for name in watch.ids[:10]))
+    record.write_text(json.dumps({**table, "sequential_verdict": verdict, "reason": reason}))
+    facts = look(folder)
+    assert facts["gates"][0]["sentence"].startswith(words)
+    assert (facts["gates"][0]["used"], facts["over"]) == (10, True)
+    assert facts["texts"]["state"] == "stopped by its gate"
+    assert (facts["history"], facts["texts"]["interval"]) == ([], "n = 10")
+
+
+def counts_of(run: Run) -> LiveCounts:
+    """What has come of a run."""
+    counts = LiveCounts(run.manifest, run.questions)
+    for row in JournalReader(run.path / JOURNAL):
+        counts.add(row)
+    return counts
+
+
+def test_a_gate_waits_for_a_reply_that_was_cut_off_to_be_asked_for_again(
+    gated: tuple[Path, Run, list[Any]],
+) -> None:
+    _, candidate, _ = gated
+    counts = LiveCounts(candidate.manifest, candidate.questions)
+    gate = LiveGate(next(candidate.path.glob("gate-*.json")), counts)
+    by_id = {row.question_id: row for row in JournalReader(candidate.path / JOURNAL)}
+    first, second = (replace(by_id[name], way="instructed") for name in gate.watch.ids[:2])
+    assert isinstance(first.result, Response)
+    cut = replace(first.result, text="I think that", stop_reason="max_tokens")
+    counts.add(replace(first, result=cut))
+    counts.add(second)
+    used = []
+    for now in (0.0, 30.0, PATIENCE_SECONDS + 1):
+        gate.advance(now, is_over=False)
+        used.append(gate.watch.gate.answered)
+    assert used == [0, 0, 2]
+    assert gate.describe() is gate.describe()
+    again = LiveGate(next(candidate.path.glob("gate-*.json")), counts)
+    again.advance(0.0, is_over=True)
+    assert again.watch.gate.answered == 2
+
+
+def test_a_gate_that_has_its_verdict_takes_no_more_unless_it_was_to_ask_all(
+    gated: tuple[Path, Run, list[Any]], tmp_path: Path
+) -> None:
+    results, candidate, _ = gated
+    folder = copy_folder(candidate.path, tmp_path)
+    baseline = next(p for p in results.iterdir() if p.name != candidate.path.name)
+    rows = {row.question_id: row for row in JournalReader(candidate.path / JOURNAL)}
+    others = [row for row in JournalReader(baseline / JOURNAL) if row.question_id not in rows]
+    append(folder, b"".join(encode_line(row) + b"\n" for row in others))
+    [record] = folder.glob("gate-*.json")
+    used = [look(folder)["gates"][0]["used"]]
+    record.write_text(json.dumps({**json.loads(record.read_text()), "asks_all": True}))
+    used.append(look(folder)["gates"][0]["used"])
+    assert used[0] < used[1] == 150
 
 
 def test_few_points_of_a_long_course_are_told() -> None:

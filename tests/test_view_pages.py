@@ -106,6 +106,18 @@ def test_more_than_two_are_compared_with_each_other(
     assert reply.text.count('<input type="hidden" name="run"') == 3
 
 
+def test_runs_of_several_benchmarks_are_told_apart(runs: dict[str, Run], tmp_path: Path) -> None:
+    for name in ("haiku", "opus"):
+        copy_folder(runs[name].path, tmp_path)
+    folders = sorted(tmp_path.iterdir())
+    folders.append(copy_folder(runs["other"].path, tmp_path))
+    with view(tmp_path) as viewer:
+        reply = compare(viewer, *[folder.name for folder in folders])
+    assert reply.status == 200
+    assert f">sums, {OPUS}</option>" in reply.text
+    assert f">others, {HAIKU}</option>" in reply.text
+
+
 def test_a_baseline_and_a_margin_give_a_verdict(server: ViewServer, runs: dict[str, Run]) -> None:
     reply = compare(
         server, runs["opus"], runs["haiku"], baseline=runs["haiku"].path.name, margin="20"

@@ -64,6 +64,13 @@ def test_a_link_in_a_run_that_leads_out_makes_it_unreadable(results: Path) -> No
     assert "responses.jsonl" not in found.marks
 
 
+def test_a_link_to_nothing_is_passed_over(results: Path) -> None:
+    (results / "run" / "summary.json").symlink_to(results / "run" / "gone")
+    found = open_shelf(results).find("run")
+    assert found is not None
+    assert (found.problem, list(found.marks)) == ("", ["manifest.json"])
+
+
 def test_the_folder_itself_may_be_a_link(results: Path) -> None:
     (results.parent / "alias").symlink_to(results)
     assert [each.name for each in open_shelf(results.parent / "alias")] == ["run"]

@@ -110,7 +110,7 @@ class LiveRun:
                     self._gates[name] = gate = LiveGate(shelved.path / name, self.counts)
                 elif self._records[name] != mark:
                     gate.reread()
-                gate.advance(is_over=is_over)
+                gate.advance(self.clock(), is_over=is_over)
             except RunFormatError as error:
                 self._gates[name] = error
             self._records[name] = mark

@@ -19,6 +19,9 @@ from evalkit.view.live_counts import LiveCounts
 
 TRUNCATED = CODES[Outcome.TRUNCATED]
 
+PATIENCE_SECONDS = 60.0
+"""So long a reply that was cut off is given to be asked for again."""
+
 
 class LiveGate:
     """A gate that follows its candidate's run.
@@ -47,6 +50,8 @@ class LiveGate:
             raise RunFormatError(f"{path.name} can't be used: {error!r}") from error
         self._told: tuple[tuple[int, int], GateRecord] | None = None
         """What was described last, and after how many answers and replies."""
+        self._blocked: tuple[int, float] | None = None
+        """The place of a reply that was cut off, and since when the gate waits for another."""
         self._numbers = [counts.ledger.numbers.get(name) for name in self.watch.ids]
 
     @property
@@ -59,10 +64,12 @@ class LiveGate:
         self.table = read_record(self.path)
         self._told = None
 
-    def advance(self, *, is_over: bool) -> None:
+    def advance(self, now: float, *, is_over: bool) -> None:
         """Give the gate what is next in its order, until a score is missing or the verdict.
 
-        A reply that was cut off may be asked for again: it waits until the run is over.
+        Args:
+            now: seconds from a fixed moment.
+            is_over: whether nothing more comes, so that no reply is asked for again.
         """
         gate = self.watch.gate
         while gate.answered < len(self._numbers):
@@ -72,10 +79,17 @@ class LiveGate:
             codes = [] if number is None else self.counts.codes_of(number)
             if not codes or any(code < FIRST_REPLY for code in codes):
                 return
-            if TRUNCATED in codes and not is_over:
+            if TRUNCATED in codes and not is_over and self._waits(now):
                 return
             assert number is not None, "it has codes"
             gate.update(share_of(codes, self.counts.questions[number].right))
+
+    def _waits(self, now: float) -> bool:
+        """Whether the reply whose turn it is may still be asked for again."""
+        place = self.watch.gate.answered
+        if self._blocked is None or self._blocked[0] != place:
+            self._blocked = place, now
+        return now - self._blocked[1] < PATIENCE_SECONDS
 
     def describe(self) -> GateRecord:
         """The gate as far as it has come; verdicts that no score tells are its record's."""

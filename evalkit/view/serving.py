@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
+import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ PORT, PORTS = 8420, 20
 """The port if it is free, and how many are tried from there on."""
 
 NEEDED = ("starlette", "uvicorn", "jinja2", "matplotlib")
+
+BACKLOG = 128
+"""Connections that may wait."""
 
 LAST_SECONDS = 2
 """So long may requests take to end when the server does."""
@@ -65,21 +69,31 @@ def listen(port: int | None) -> socket.socket:
     Raises:
         UsageError: the port is taken.
     """
-    tries = [port] if port is not None else [*range(PORT, PORT + PORTS), 0]
-    for each in tries:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((HOST, each))
-            listener.listen(128)
-        except OSError as error:
-            listener.close()
-            if error.errno != errno.EADDRINUSE or port is not None:
-                words = error.strerror or str(error)
-                raise UsageError(f"port {each} can't be used: {words.lower()}") from error
-        else:
-            return listener
-    raise AssertionError("some port is free")
+    if port is not None:
+        return bind(port)
+    for each in range(PORT, PORT + PORTS):
+        with suppress(UsageError):
+            return bind(each)
+    return bind(0)
+
+
+def bind(port: int) -> socket.socket:
+    """A socket that listens at a port of this machine.
+
+    Raises:
+        UsageError: the port is taken.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        # Else a port is taken for a minute after it was used; elsewhere it means something else.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(os.name == "posix"))
+        listener.bind((HOST, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        words = (error.strerror or str(error)).lower()
+        raise UsageError(f"port {port} can't be used: {words}") from error
+    return listener
 
 
 def new_server(app: object, pages: Pages, ready: Callable[[], None]) -> uvicorn.Server:
