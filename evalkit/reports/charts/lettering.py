@@ -91,8 +91,15 @@ def name_in_sentence(text: str) -> str:
 
 
 def drawable(words: str) -> str:
-    """A text with a stand-in for each character that the font lacks."""
-    return "".join(each if has_glyph(each) else STAND_IN for each in words)
+    """A text with a stand-in for each character that the font lacks.
+
+    What has no width, such as a byte order mark, is left out: a PDF could not hold it.
+    """
+    return "".join(
+        each if has_glyph(each) else STAND_IN
+        for each in words
+        if unicodedata.category(each) != "Cf"
+    )
 
 
 def measure(words: str, size: float, *, bold: bool = False) -> float:
