@@ -58,12 +58,13 @@ def list_bytes(report: Report, *, most_bytes: int = MOST_BYTES) -> Iterator[byte
 
 def render_frame(report: Report) -> str:
     """The page without its data, for which it holds a mark."""
+    template = load_template("report.html")  # says so if Jinja is missing
     from markupsafe import Markup
 
     style = read_asset("style.css")
     scripts = [read_asset(name) for name in SCRIPTS]
     sheets = [*list_run_sheets(report), *list_comparison_sheets(report)]
-    return load_template("report.html").render(
+    return template.render(
         title=clean(report.title),
         subtitle=describe_report(report),
         policy=build_policy([style], scripts),
