@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -20,10 +21,11 @@ import openpyxl
 import pandas
 import pytest
 
-from evalkit.errors import RunError, UsageError
+from evalkit.errors import MissingExtraError, RunError, UsageError
 from evalkit.reports import json_format
 from evalkit.reports.csv_format import FORMULA, disarm
 from evalkit.reports.formats import FORMATS, FileOptions, check_paths, write_report
+from evalkit.reports.html.templates import load_environment
 from evalkit.reports.report import Report, build_report
 from evalkit.results import Run
 from tests.hostile import HOSTILE
@@ -414,6 +416,29 @@ def test_a_report_that_fails_leaves_the_file_as_it_was(
         write_report(replace(report, names=report.names[:2]), path, FileOptions(rows="responses"))
     assert path.read_text() == "before"
     assert [each.name for each in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "libraries"),
+    [
+        (".html", ["jinja2", "markupsafe"]),
+        (".html", ["matplotlib"]),
+        (".xlsx", ["xlsxwriter"]),
+        (".png", ["matplotlib"]),
+    ],
+)
+def test_a_missing_library_is_one_line_that_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, libraries: list[str]
+) -> None:
+    load_environment.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] in libraries]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in libraries:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'evalkit-mcq\[report\]'"):
+        write_report(report_of_three(), tmp_path / f"a{ending}")
+    load_environment.cache_clear()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("name", "value"), [("rows", "words"), ("threshold", 1.5)])

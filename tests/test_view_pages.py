@@ -17,11 +17,11 @@ import pytest
 
 from evalkit.benchmarks import load_benchmark
 from evalkit.errors import UsageError
-from evalkit.reports.formats import FORMATS
 from evalkit.results import Run
 from evalkit.runs.folder import JOURNAL, SUMMARY
 from evalkit.view.addresses import MOST_RUNS, Wanted, address_of, parse_margin, parse_wanted
 from evalkit.view.builds import Builds
+from evalkit.view.exports import ENDINGS
 from evalkit.view.pages import build, mark_of
 from evalkit.view.shelf import open_shelf
 from tests.conftest import sums_answers, write_sums
@@ -240,7 +240,7 @@ def test_styles_and_scripts_have_their_types(server: ViewServer) -> None:
         assert (reply.status, reply.headers["content-type"]) == (200, f"text/{kind}; charset=utf-8")
 
 
-@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_a_report_can_be_taken_away_in_every_format(
     server: ViewServer, runs: dict[str, Run], ending: str
 ) -> None:
@@ -360,7 +360,7 @@ def test_hostile_replies_are_only_text(runs: dict[str, Run], tmp_path: Path, tex
         assert reply.status == 200
         for raw in ("<script>alert", "\0", "\u202e", "<b>"):
             assert raw not in reply.text
-        for ending in FORMATS:
+        for ending in ENDINGS:
             assert server.get(f"/export/{ending[1:]}?run={folder.name}").status == 200
 
 

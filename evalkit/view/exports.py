@@ -29,6 +29,10 @@ TYPES = {
 ANY_TYPE = "application/octet-stream"
 
 
+ENDINGS = tuple(ending for ending in FORMATS if ending not in (".svg", ".png", ".pdf"))
+"""Of files that hold a whole report, not one of its charts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """A file that a page offers."""
@@ -50,7 +54,7 @@ def list_endings() -> list[str]:
     """The endings of the formats whose libraries are installed."""
     return [
         ending
-        for ending in FORMATS
+        for ending in ENDINGS
         if ending not in NEEDS or importlib.util.find_spec(NEEDS[ending]) is not None
     ]
 

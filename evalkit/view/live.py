@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from typing import Any
 from evalkit.errors import EvalkitError, RunFormatError
 from evalkit.gate_records import GateRecord
 from evalkit.progress import dollars
+from evalkit.reports.charts.evidence import render_wealth
 from evalkit.reports.gate import describe_verdict
 from evalkit.reports.tables import clean, percent
 from evalkit.reports.wording import count
@@ -218,8 +220,8 @@ def word_gate(record: GateRecord) -> dict[str, str]:
         "gains": f"{record.gains:,}",
         "drop": "-" if drop is None else f"{100 * drop.estimate:.1f}{bounds}",
         "margin": f"{100 * plan.terms.delta:g}",
-        "pass": f"{record.pass_evidence:.1f} of {record.pass_limit:.1f}",
-        "fail": f"{record.fail_evidence:.1f} of {record.fail_limit:.1f}",
+        "pass": f"{render_wealth(record.pass_evidence)} of {math.exp(record.pass_limit):,.4g}",
+        "fail": f"{render_wealth(record.fail_evidence)} of {math.exp(record.fail_limit):,.4g}",
     }
 
 

@@ -75,12 +75,13 @@ def list_bytes(
 
 def render_frame(report: Report, template: Template | None = None, **more: Any) -> str:
     """The page without its data, for which it holds a mark."""
+    template = template or load_template("report.html")  # says so if Jinja is missing
     from markupsafe import Markup
 
     style = read_asset("style.css")
     scripts = [read_asset(name) for name in SCRIPTS]
     sheets = [*list_run_sheets(report), *list_comparison_sheets(report)]
-    return (template or load_template("report.html")).render(
+    return template.render(
         **more,
         title=clean(report.title),
         subtitle=describe_report(report),

@@ -154,35 +154,32 @@ function drawCourse(svg, history) {
   draw(svg, "circle", { class: "end", cx: x(last[0]), cy: y(last[1]), r: 5 });
 }
 
-/** The evidence of both sides of a gate, and the bounds at which it ends. */
+const DECADE = Math.log(10);
+
+/** The wealth of both sides of a gate, on a logarithmic scale, and the bounds at which it ends. */
 function drawGate(svg, gate) {
   const box = clear(svg);
   const used = Math.max(gate.used, 1);
   const sides = [...gate.pass, ...gate.fail].map((each) => each[1]);
   const top = 1.12 * Math.max(gate.pass_limit, gate.fail_limit, ...sides);
-  const bottom = Math.min(0, ...sides);
+  const bottom = Math.min(-0.7, ...sides);
   const x = scale(0, used, box.left, box.right - 8);
   const y = scale(bottom, top, box.bottom, box.top);
   const across = ticks(0, used, box.right / 100).filter((each) => Number.isInteger(each));
-  const name = (each) => each.toFixed(each % 1 ? 1 : 0);
-  drawAxes(svg, box, x, y, across, ticks(bottom, top, 5), name, "questions used");
+  const powers = ticks(bottom / DECADE, top / DECADE, 5).filter((each) => Number.isInteger(each));
+  const name = (each) => String(Number((10 ** Math.round(each / DECADE)).toPrecision(1)));
+  drawAxes(svg, box, x, y, across, powers.map((each) => each * DECADE), name, "questions used");
   const bounds = gate.pass_limit === gate.fail_limit
     ? [[gate.pass_limit, "either verdict"]]
     : [[gate.pass_limit, "no regression"], [gate.fail_limit, "regressed"]];
   for (const [limit, words] of bounds) {
+    const wealth = Number(Math.exp(limit).toPrecision(4)).toLocaleString("en");
     draw(svg, "line", { class: "bound", x1: box.left, x2: box.right, y1: y(limit), y2: y(limit) });
-    draw(svg, "text", { x: box.left + 6, y: y(limit) - 5 }, `bound: ${words}`);
+    draw(svg, "text", { x: box.left + 6, y: y(limit) - 5 }, `bound: ${wealth}, ${words}`);
   }
   for (const side of ["pass", "fail"]) {
     const points = [[0, 0], ...gate[side]].map(([n, value]) => [x(n), y(value)]);
     draw(svg, "path", { class: side, d: trace(points) });
-    const end = points[points.length - 1];
-    const words = side === "pass" ? "for no regression" : "for a regression";
-    const above = gate.pass.length && gate.fail.length &&
-      (gate[side].at(-1)[1] >= gate[side === "pass" ? "fail" : "pass"].at(-1)[1]);
-    const height = Math.min(box.bottom - 4, Math.max(box.top + 10, end[1] + (above ? -8 : 18)));
-    draw(svg, "text", { class: `${side}-name`, x: box.right - 10, y: height,
-      "text-anchor": "end" }, words);
   }
 }
 
