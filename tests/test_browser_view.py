@@ -220,7 +220,7 @@ def test_a_run_is_followed_to_its_end(
     results.mkdir()
     benchmark = load_benchmark(write_sums(tmp_path / "sums.jsonl"))
     answer = sums_answers(wrong_share=0.3)
-    with MessagesServer(answer=answer, latency_seconds=0.35) as models, view(results) as server:
+    with MessagesServer(answer=answer, latency_seconds=0.7) as models, view(results) as server:
         settings = RunSettings(retries=QUICK, concurrency=2)
 
         def ask() -> None:
@@ -231,9 +231,9 @@ def test_a_run_is_followed_to_its_end(
         with show(browser, server) as page:
             expect(page.locator("main")).to_contain_text("No run yet")
             asking.start()
-            until = time.monotonic() + 20
-            while page.locator("table.runs tbody a").count() == 0 and time.monotonic() < until:
-                page.reload()
+            until = time.monotonic() + 40
+            # It looks for a run every few seconds.
+            expect(page.locator("table.runs tbody a")).to_have_count(1, timeout=10_000)
             expect(page.locator("table.runs .tag")).to_have_text("under way")
             page.locator("table.runs tbody a").first.click()
             done = page.locator("[data-text=done]")

@@ -25,8 +25,8 @@ from evalkit.gating import gate
 from evalkit.requests import Way
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.results import Run, load_run
-from evalkit.runs.folder import JOURNAL, SUMMARY
-from evalkit.runs.journal import JournalReader, JournalRow, encode_line
+from evalkit.runs.folder import BATCHES, JOURNAL, SUMMARY
+from evalkit.runs.journal import JournalReader, JournalRow, decode_row, encode_line
 from evalkit.settings import RunSettings
 from evalkit.stats.intervals import wilson_interval
 from evalkit.stats.sequential import GateTerms
@@ -296,7 +296,22 @@ def test_a_run_that_says_nothing_any_more_is_told_as_such(source: Run, begun: Pa
     append(begun, lines_of(source)[0])
     then = time.time() - 3600
     os.utime(begun / JOURNAL, (then, then))
-    assert look(begun)["texts"]["state"].startswith("nothing has come for 60 minutes: interrupted")
+    words = "nothing has come for 60 minutes: "
+    assert look(begun)["texts"]["state"] == f"{words}interrupted: the same command goes on"
+    (begun / BATCHES).touch()
+    state = look(begun)["texts"]["state"]
+    assert state == f"{words}a batch is not back yet, or it was interrupted"
+
+
+def test_a_run_whose_last_requests_failed_says_that_it_can_go_on(source: Run, begun: Path) -> None:
+    lines = lines_of(source)
+    last = decode_row(lines[-1])
+    failed = replace(last, result=RequestFailure(kind="overloaded", message="<b>busy</b>"))
+    append(begun, b"".join(lines[:-1]) + encode_line(failed) + b"\n")
+    facts = look(begun)
+    assert facts["texts"]["state"] == "all asked, 1 failed: the same command goes on"
+    assert facts["failures"] == [["overloaded", "<b>busy</b>", "1"]]
+    assert not facts["over"]
 
 
 def test_a_run_without_a_journal_has_begun(begun: Path) -> None:
@@ -311,7 +326,7 @@ def test_who_comes_late_is_told_that_there_is_much_to_read(
     append(begun, b"".join(lines_of(source)))
     (begun / SUMMARY).write_bytes((source.path / SUMMARY).read_bytes())
     tower = Watchtower(open_shelf(begun.parent))
-    told = []
+    told: list[dict[str, Any]] = []
     while not told or told[-1]["behind"]:
         facts = tower.look(begun.name)
         assert facts is not None

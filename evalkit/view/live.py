@@ -19,7 +19,7 @@ from evalkit.reports.charts.evidence import render_wealth
 from evalkit.reports.gate import describe_verdict
 from evalkit.reports.tables import clean, percent
 from evalkit.reports.wording import count
-from evalkit.runs.folder import JOURNAL, SUMMARY, open_run_folder
+from evalkit.runs.folder import BATCHES, JOURNAL, SUMMARY, open_run_folder
 from evalkit.runs.gate_files import RECORDS
 from evalkit.stats.intervals import Interval
 from evalkit.view.listing import QUIET_SECONDS, is_stopped
@@ -119,12 +119,11 @@ class LiveRun:
 
     def _tell(self, shelved: Shelved, *, is_over: bool) -> Facts:
         counts, now = self.counts, self.clock()
-        journal = shelved.marks.get(JOURNAL)
-        quiet = None if journal is None else max(0.0, now - journal.changed_ns / 1e9)
         return {
             "over": is_over,
             "behind": self.tail.is_behind,
-            "texts": self._word(now, quiet, is_over=is_over),
+            "texts": self._word(now, is_over=is_over)
+            | {"state": self._word_state(shelved, now, is_over=is_over)},
             "share": counts.done / counts.wanted if counts.wanted else 0.0,
             "outcomes": [[name, counts.outcomes[name]] for name in OUTCOMES],
             "failures": [
@@ -136,14 +135,13 @@ class LiveRun:
             "gates": [tell_gate(name, gate) for name, gate in sorted(self._gates.items())],
         }
 
-    def _word(self, now: float, quiet: float | None, *, is_over: bool) -> dict[str, str]:
+    def _word(self, now: float, *, is_over: bool) -> dict[str, str]:
         """The numbers as they are shown."""
         counts = self.counts
         found, rate = counts.accuracy, 0.0 if is_over else counts.rate(now)
         # A gate may end at any time.
         left = 0 if self._gates else counts.wanted - counts.done
         texts = {
-            "state": self._word_state(quiet, is_over=is_over),
             "done": f"{counts.done:,} of {counts.wanted:,} replies",
             "share": f"{percent(counts.done / counts.wanted if counts.wanted else 0.0)} %",
             "accuracy": "-" if found is None else f"{percent(found.estimate)} %",
@@ -160,19 +158,23 @@ class LiveRun:
         ends = f"[{percent(found.low)}, {percent(found.high)}], " if self._is_sample else ""
         return f"{ends}n = {found.n:,}"
 
-    def _word_state(self, quiet: float | None, *, is_over: bool) -> str:
+    def _word_state(self, shelved: Shelved, now: float, *, is_over: bool) -> str:
+        counts, journal = self.counts, shelved.marks.get(JOURNAL)
         if self.tail.is_behind:
             return "reading what has come so far"
         if is_over:
-            return "complete" if self.counts.done == self.counts.wanted else "stopped by its gate"
-        if quiet is None:
+            return "complete" if SUMMARY in shelved.marks else "stopped by its gate"
+        if journal is None:
             return "begun: no reply yet"
+        if counts.done == counts.wanted:
+            return f"all asked, {counts.outcomes['failed']:,} failed: the same command goes on"
+        quiet = now - journal.changed_ns / 1e9
         if quiet < QUIET_SECONDS:
             return "under way"
-        return (
-            f"nothing has come for {count(int(quiet // 60), 'minute')}: interrupted, or waiting "
-            "for a batch; the same command goes on"
-        )
+        why = "interrupted: the same command goes on"
+        if BATCHES in shelved.marks:
+            why = "a batch is not back yet, or it was interrupted"
+        return f"nothing has come for {count(int(quiet // 60), 'minute')}: {why}"
 
 
 def list_course(counts: LiveCounts) -> list[list[float]]:

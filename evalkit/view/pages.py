@@ -56,7 +56,7 @@ class Pages:
         self.shelf, self.listing, self.tower = shelf, Listing(shelf), Watchtower(shelf)
         self.reports: Builds[Report] = Builds(workers, most=MOST_REPORTS)
         self.built: Builds[BuiltPage] = Builds(workers, most=MOST_PAGES)
-        self.pause_seconds = pause_seconds
+        self.workers, self.pause_seconds = workers, pause_seconds
         self.closing = asyncio.Event()
         """Set when the server ends."""
 
@@ -140,7 +140,8 @@ class Pages:
         if ending not in list_endings():
             raise Gone("There is no such format here.")
         _, report = await self._build(parse_wanted(query.getlist("run"), query))
-        data = await asyncio.to_thread(render_export, report, ending)
+        loop = asyncio.get_running_loop()
+        data = await loop.run_in_executor(self.workers, render_export, report, ending)
         name = name_file(report, ending)
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(data, media_type=TYPES.get(ending, ANY_TYPE), headers=headers)

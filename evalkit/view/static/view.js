@@ -78,11 +78,14 @@ function setUpList(form) {
     event.preventDefault();
     load(link.getAttribute("href"), true);
   });
-  // Runs that go on get further; whoever is about to choose or read something is left alone.
+  // Runs that go on get further, and others begin, which is looked for more rarely. Whoever is about
+  // to choose something is left alone.
+  let turn = 0;
   setInterval(() => {
     const list = document.getElementById("list");
     const isBusy = document.hidden || list.contains(document.activeElement);
-    if (!isBusy && list.querySelector("tr.under-way")) load(addressOf(), false);
+    const isDue = list.querySelector("tr.under-way") || ++turn % 4 === 0;
+    if (!isBusy && isDue) load(addressOf(), false);
   }, REFRESH_MILLISECONDS);
   window.addEventListener("pageshow", count);
   count();
