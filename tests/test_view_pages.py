@@ -6,11 +6,12 @@ import asyncio
 import io
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -407,15 +408,14 @@ def test_what_is_asked_for_at_once_is_built_once() -> None:
         return 7
 
     async def ask() -> None:
-        with ThreadPoolExecutor(2) as pool:
-            builds: Builds[int] = Builds(pool, most=2)
-            asking = [asyncio.create_task(builds.get("a", make)) for _ in range(5)]
-            await asyncio.sleep(0.05)
-            asking[0].cancel()  # who goes away takes nothing from the others
-            await asyncio.sleep(0)
-            gate.set()
-            assert await asyncio.gather(*asking[1:]) == [7] * 4
-            assert await builds.get("a", make) == 7
+        builds: Builds[int] = Builds(asyncio.Semaphore(2), most=2)
+        asking = [asyncio.create_task(builds.get("a", make)) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        asking[0].cancel()  # who goes away takes nothing from the others
+        await asyncio.sleep(0)
+        gate.set()
+        assert await asyncio.gather(*asking[1:]) == [7] * 4
+        assert await builds.get("a", make) == 7
 
     asyncio.run(ask())
     assert calls == [1]
@@ -431,13 +431,31 @@ def test_what_failed_is_tried_again_and_the_oldest_is_forgotten() -> None:
         return name
 
     async def ask() -> None:
-        with ThreadPoolExecutor(1) as pool:
-            builds: Builds[str] = Builds(pool, most=2)
-            for name in ("bad", "bad"):
-                with pytest.raises(UsageError):
-                    await builds.get(name, lambda name=name: make(name))  # type: ignore[misc]
-            for name in ("a", "b", "a", "c", "a", "b"):
-                assert await builds.get(name, lambda name=name: make(name)) == name  # type: ignore[misc]
+        builds: Builds[str] = Builds(asyncio.Semaphore(1), most=2)
+        for name in ("bad", "bad"):
+            with pytest.raises(UsageError):
+                await builds.get(name, lambda name=name: make(name))  # type: ignore[misc]
+        for name in ("a", "b", "a", "c", "a", "b"):
+            assert await builds.get(name, lambda name=name: make(name)) == name  # type: ignore[misc]
 
     asyncio.run(ask())
     assert made == ["bad", "bad", "a", "b", "c", "b"]
+
+
+def test_a_report_that_is_being_built_keeps_nobody_from_ending() -> None:
+    program = """
+import asyncio, time
+from evalkit.view.builds import Builds
+
+async def ask():
+    builds = Builds(asyncio.Semaphore(1), most=1)
+    asking = asyncio.create_task(builds.get("a", lambda: time.sleep(60)))
+    await asyncio.sleep(0.3)
+    asking.cancel()
+
+asyncio.run(ask())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

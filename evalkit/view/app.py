@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -16,7 +16,7 @@ from evalkit.view.shelf import Shelf
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-WORKERS = 2
+MOST_BUILDS = 2
 """Reports that are built at once."""
 
 
@@ -33,8 +33,7 @@ def build_app(
     Returns:
         The app, and its pages, which have to be told when the server ends.
     """
-    workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="report")
-    pages = Pages(shelf, workers, pause_seconds=pause_seconds)
+    pages = Pages(shelf, asyncio.Semaphore(MOST_BUILDS), pause_seconds=pause_seconds)
     routes = [
         Route("/", pages.show_list),
         Route("/compare", pages.show_comparison),

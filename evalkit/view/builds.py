@@ -5,22 +5,52 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Executor
+from concurrent.futures import Future
+from threading import Thread
 from typing import Any, Generic, TypeVar
 
 Built = TypeVar("Built")
+
+
+async def work(limiter: asyncio.Semaphore, task: Callable[[], Built]) -> Built:
+    """Do what takes long in a thread.
+
+    Args:
+        limiter: how much of that is done at once.
+        task: what to do.
+    """
+    async with limiter:
+        return await asyncio.wrap_future(start(task))
+
+
+def start(task: Callable[[], Built]) -> Future[Built]:
+    """Begin something in a thread for which the process does not wait when it ends.
+
+    Those of a pool it would wait for, and Ctrl-C would be without effect until a report is ready.
+    """
+    future: Future[Built] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(task())
+        except BaseException as error:  # it belongs to whoever waits
+            future.set_exception(error)
+
+    future.set_running_or_notify_cancel()
+    Thread(target=run, name="report", daemon=True).start()
+    return future
 
 
 class Builds(Generic[Built]):
     """Keeps the last few things that were built; for one event loop.
 
     Args:
-        workers: where they are built.
+        limiter: how many are built at once.
         most: so many are kept, those that were asked for last.
     """
 
-    def __init__(self, workers: Executor, *, most: int) -> None:
-        self.workers, self.most = workers, most
+    def __init__(self, limiter: asyncio.Semaphore, *, most: int) -> None:
+        self.limiter, self.most = limiter, most
         self._kept: OrderedDict[Hashable, Built] = OrderedDict()
         self._making: dict[Hashable, asyncio.Future[Built]] = {}
 
@@ -39,7 +69,7 @@ class Builds(Generic[Built]):
             return self._kept[key]
         future = self._making.get(key)
         if future is None:
-            future = asyncio.get_running_loop().run_in_executor(self.workers, build)
+            future = asyncio.ensure_future(work(self.limiter, build))
             self._making[key] = future
             future.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(future)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response, StreamingResponse
@@ -12,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from evalkit.errors import EvalkitError, RunFormatError, UsageError
 from evalkit.reports.html.cards import TONES
 from evalkit.view.addresses import Wanted, address_of, parse_wanted
-from evalkit.view.builds import Builds
+from evalkit.view.builds import Builds, work
 from evalkit.view.choosing import FIELDS, ORDERS, PAGE, list_values, name_sort, parse_choice
 from evalkit.view.events import PAUSE_SECONDS, stream_events
 from evalkit.view.exports import ANY_TYPE, TYPES, list_endings, name_file, render_export
@@ -46,17 +45,17 @@ class Pages:
 
     Args:
         shelf: where the runs are.
-        workers: threads in which reports are built.
+        limiter: how many reports are built at once.
         pause_seconds: between two looks at a run that is watched.
     """
 
     def __init__(
-        self, shelf: Shelf, workers: ThreadPoolExecutor, *, pause_seconds: float = PAUSE_SECONDS
+        self, shelf: Shelf, limiter: asyncio.Semaphore, *, pause_seconds: float = PAUSE_SECONDS
     ) -> None:
         self.shelf, self.listing, self.tower = shelf, Listing(shelf), Watchtower(shelf)
-        self.reports: Builds[Report] = Builds(workers, most=MOST_REPORTS)
-        self.built: Builds[BuiltPage] = Builds(workers, most=MOST_PAGES)
-        self.workers, self.pause_seconds = workers, pause_seconds
+        self.reports: Builds[Report] = Builds(limiter, most=MOST_REPORTS)
+        self.built: Builds[BuiltPage] = Builds(limiter, most=MOST_PAGES)
+        self.limiter, self.pause_seconds = limiter, pause_seconds
         self.closing = asyncio.Event()
         """Set when the server ends."""
 
@@ -140,8 +139,7 @@ class Pages:
         if ending not in list_endings():
             raise Gone("There is no such format here.")
         _, report = await self._build(parse_wanted(query.getlist("run"), query))
-        loop = asyncio.get_running_loop()
-        data = await loop.run_in_executor(self.workers, render_export, report, ending)
+        data = await work(self.limiter, lambda: render_export(report, ending))
         name = name_file(report, ending)
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(data, media_type=TYPES.get(ending, ANY_TYPE), headers=headers)
