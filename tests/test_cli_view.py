@@ -20,8 +20,10 @@ import pytest
 
 from evalkit.cli.view import has_display, parse_port
 from evalkit.errors import UsageError
+from evalkit.questions import Question
 from evalkit.view.serving import HOST, PORT, listen
 from tests.command_line import call, call_process, command
+from tests.written_runs import respond, write_run
 
 
 @contextmanager
@@ -119,6 +121,24 @@ def test_it_ends_while_a_browser_keeps_its_connection(tmp_path: Path) -> None:
             _, err = process.communicate(timeout=10)
     assert (process.returncode, "Traceback" in err) == (0, False)
     assert time.monotonic() - began < 4
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_it_ends_while_a_report_is_being_built(tmp_path: Path) -> None:
+    question = Question(id="q", stem="?", choices=("a", "b"), right=(0,))
+    folder = write_run(tmp_path, [question], lambda *_: respond("A"))
+    # Reading it waits for somebody who writes, and so goes on for ever.
+    (folder / "questions.jsonl.gz").unlink()
+    os.mkfifo(folder / "questions.jsonl.gz")
+    with viewing(tmp_path, "--port", "0") as (process, address):
+        port = int(address.rpartition(":")[2].strip("/"))
+        with socket.create_connection((HOST, port)) as connection:
+            asked = f"GET /run/{folder.name}/report HTTP/1.1\r\nHost: {HOST}:{port}\r\n\r\n"
+            connection.sendall(asked.encode())
+            time.sleep(0.7)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=10)
+    assert (process.returncode, err.strip()) == (0, "Ctrl-C ends it.")
 
 
 def test_a_port_that_is_taken_is_one_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -115,6 +116,8 @@ def new_server(app: object, pages: Pages, ready: Callable[[], None]) -> uvicorn.
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             pages.closing.set()
+            # That requests are cut off is what Ctrl-C means.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             await super().shutdown(sockets=sockets)
 
     return Server(
