@@ -335,7 +335,7 @@ def test_the_page_says_at_once_who_is_first_whether_that_is_clear_and_where(
 
 def test_a_table_sorts_by_a_heading_that_says_so(browser: Browser, pages: Pages) -> None:
     with open_page(browser, pages.exam) as watched:
-        table = watched.page.locator(".sheet", has_text="Scores by subject").first
+        table = watched.page.locator(".sheet:has(#sheet-groups)")
         head = table.get_by_role("columnheader", name="Accuracy")
         column = [each.strip() for each in table.locator("thead th:visible").all_inner_texts()]
         place = next(at for at, each in enumerate(column) if each.startswith("Accuracy"))
@@ -357,7 +357,7 @@ def test_a_table_sorts_by_a_heading_that_says_so(browser: Browser, pages: Pages)
 
 def test_a_table_filters_and_shows_all_its_columns(browser: Browser, pages: Pages) -> None:
     with open_page(browser, pages.exam) as watched:
-        table = watched.page.locator(".sheet", has_text="Scores by subject").first
+        table = watched.page.locator(".sheet:has(#sheet-groups)")
         table.get_by_label("Filter rows").fill("law middle")
         assert table.locator("tbody tr:visible").count() == 2
         assert table.get_by_role("status").inner_text() == "2 of 36 rows"

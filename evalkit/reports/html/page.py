@@ -89,5 +89,10 @@ def describe_report(report: Report) -> str:
     who = several(names) if len(names) <= 4 else f"{len(names)} models"
     begun = sorted(run.manifest.created_at[:10] for run in report.runs)
     when = begun[0] if begun[0] == begun[-1] else f"{begun[0]} to {begun[-1]}"
-    parts = [who, count(len(name_benchmarks(report.runs)), "benchmark"), count(len(report.runs), "run"), when]
+    parts = [
+        who,
+        count(len(name_benchmarks(report.runs)), "benchmark"),
+        count(len(report.runs), "run"),
+        when,
+    ]
     return clean(" \N{MIDDLE DOT} ".join(parts))
