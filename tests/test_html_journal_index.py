@@ -88,3 +88,23 @@ def test_a_run_without_a_journal_has_no_rows(tmp_path: Path) -> None:
     index = JournalIndex(load_run(path))
     assert index.find_rows(0) == [None]
     index.close()
+
+
+def test_a_request_for_room_that_there_is_not_counts_for_nothing(tmp_path: Path) -> None:
+    path = write_run(tmp_path, QUESTIONS[:1], lambda *_: respond("A", stop_reason="max_tokens"))
+    again = [
+        JournalRow(
+            request_id="again", question_id="q0", way="prefill", result=result, is_retake=True
+        )
+        for result in (
+            RequestFailure(kind="server", message="no", status=500),
+            RequestFailure(kind="invalid_request", message="too long", status=400),
+        )
+    ]
+    with (path / JOURNAL).open("ab") as file:
+        file.writelines(encode_line(row) + b"\n" for row in again)
+    index = JournalIndex(load_run(path))
+    [row] = index.find_rows(0)
+    index.close()
+    assert row is not None
+    assert row.is_response

@@ -99,7 +99,7 @@ class Card:
     def ends(self) -> tuple[float, float]:
         """The ends of the scale on which the intervals are drawn, fractions."""
         drawn = [value for row in self.rows for value in (row.low, row.mean, row.high)]
-        known = [value for value in drawn if value is not None]
+        known = [value for value in drawn if value is not None] or [0.0, 1.0]
         return max(0.0, min(known) - ROOM), min(1.0, max(known) + ROOM)
 
     @property
@@ -310,8 +310,10 @@ def build_lone_card(number: int, name: str, run: Run) -> Card:
         tag = Tag(words="no interval", tone="open")
     elif summary.is_above_chance:
         tag = Tag(words="above chance")
-    else:
+    elif summary.holds_chance:
         tag = Tag(words="not told apart from chance", tone="open")
+    else:
+        tag = Tag(words="below chance", tone="bad")
     return Card(
         where=f"{clean(identity.benchmark)}, {summary.asked:,} questions, asked by "
         f"{describe_way(identity)}",
