@@ -10,7 +10,7 @@ import pytest
 
 from evalkit.questions import Question
 from evalkit.reports.findings import list_findings
-from evalkit.reports.html.cards import Card, Tag, build_gate_card, list_cards
+from evalkit.reports.html.cards import Card, Tag, Tone, build_gate_card, list_cards
 from evalkit.reports.report import build_report
 from evalkit.results import Run
 from tests.charted_runs import held_gate
@@ -53,6 +53,11 @@ CLEAR, CHANCE = "clear: more than chance", "not told apart from chance"
             "a has the highest accuracy",
             Tag(words="not clear", tone="open"),
         ),
+        (
+            (100, 100, 50),
+            "2 runs share the highest accuracy",
+            Tag(words="not clear", tone="open"),
+        ),
         ((150,), "a: 75.0 %", Tag(words="above chance")),
         ((50,), "a: 25.0 %", Tag(words=CHANCE, tone="open")),
         ((0,), "a: 0.0 %", Tag(words="below chance", tone="bad")),
@@ -73,10 +78,9 @@ def test_a_headline_says_who_is_ahead_and_a_tag_whether_that_is_clear(
         (145, "Inconclusive", "open"),
     ],
 )
-def test_with_a_margin_the_verdict_is_the_headline(skill: int, headline: str, tone: str) -> None:
+def test_with_a_margin_the_verdict_is_the_headline(skill: int, headline: str, tone: Tone) -> None:
     card = only_card([run_of("a", 150), run_of("b", skill)], margin=0.02)
-    assert card.tag is not None
-    assert (card.headline, card.tag.tone) == (headline, tone)
+    assert (card.headline, card.tag) == (headline, Tag(words="margin 2.0 points", tone=tone))
     assert [row.tag and row.tag.tone for row in card.rows] == [None, tone]
 
 
@@ -144,7 +148,7 @@ def test_gates_come_first_and_what_they_stopped_has_no_interval(tmp_path: Path) 
         [record] = hold(server, baseline).gates
     gate, *others = list_cards(build_report([baseline, record.folder]))
     assert (gate.where, gate.headline) == ("Gate on sums", "Regressed")
-    assert gate.tag == Tag(words="regressed", tone="bad")
+    assert gate.tag == Tag(words="margin 2.0 points", tone="bad")
     assert gate.findings[0].startswith("Regressed: ")
     assert gate.rows == ()
     tags = [card.tag for card in others]
@@ -155,7 +159,7 @@ def test_gates_come_first_and_what_they_stopped_has_no_interval(tmp_path: Path) 
 def test_a_gate_that_has_not_ended_says_so() -> None:
     record = held_gate(delta=0.02)
     card = build_gate_card(replace(record, verdict=None))
-    assert (card.headline, card.tag) == ("No verdict yet", Tag(words="gate"))
+    assert (card.headline, card.tag) == ("No verdict yet", Tag(words="margin 2.0 points"))
 
 
 def in_one_cluster(question: Question) -> Question:
@@ -172,3 +176,10 @@ def test_questions_of_one_cluster_have_no_interval() -> None:
     assert [row.difference for row in only_card(runs).rows] == ["", "+50.0"]
     two = [*runs, *(judged_run(name, ["correct"] * 2, benchmark="b") for name in "ab")]
     assert len(list(list_cards(build_report(two)))) == 2
+
+
+def test_a_card_says_how_its_runs_were_asked() -> None:
+    alike = only_card([run_of("a", 100), run_of("b", 110)])
+    assert alike.where == "sums, 200 questions, asked by prefill"
+    unlike = only_card([run_of("a", 100), run_of("b", 110, way="tool")])
+    assert unlike.where == "sums, 200 questions, asked in 2 ways"
