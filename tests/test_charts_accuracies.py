@@ -95,6 +95,16 @@ def test_the_title_counts_benchmarks_where_there_are_several() -> None:
     assert [y for _, y in dots(panel)] == [1, 2, 4, 5, 7, 8]
 
 
+def test_where_many_lead_on_one_benchmark_each_none_is_named() -> None:
+    runs = [
+        judged_run(name, ["correct"] if name == best else ["wrong"], benchmark=f"on {best}")
+        for best in "abcd"
+        for name in "abcd"
+    ]
+    assert chart(*runs).title == "No run has the highest accuracy on more than 1 of 4 benchmarks"
+    assert chart(*runs[:8]).title == "a and b each have the highest accuracy on 1 of 2 benchmarks"
+
+
 def test_the_caption_gives_n_method_and_level() -> None:
     found = chart(graded_run("a", 0.5, 100), graded_run("b", 0.5, 300))
     start = "Bars: 95 % Wilson interval for questions like these; n = 100 to 300 questions."

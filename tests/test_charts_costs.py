@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from evalkit.reports.charts.chart import Chart
-from evalkit.reports.charts.costs import MOST_POINTS, chart_costs
+from evalkit.reports.charts.costs import MOST_POINTS, chart_costs, find_ticks
 from evalkit.reports.charts.themes import LIGHT
 from evalkit.results import Run
-from tests.charted_runs import graded_run
+from tests.charted_runs import graded_run, priced
 from tests.drawn import check_words, dots, panels, strokes, words
+from tests.runs_in_memory import judged_run
 
 
 def chart(*runs: Run) -> Chart:
@@ -40,6 +42,14 @@ def test_costs_far_apart_have_a_logarithmic_axis() -> None:
     assert [x for x, _ in dots(panel)] == pytest.approx([math.log10(0.1), math.log10(100)])
     assert "the axis is logarithmic." in chart(*runs).caption
     assert {"$0.10", "$1.00", "$10.00", "$100.00"} <= set(words(panel))
+
+
+@pytest.mark.parametrize(("low", "high", "count"), [(-0.1, 0.9, 3), (-1.6, 1.6, 7), (-5, 5, 11)])
+def test_amounts_on_a_logarithmic_axis_are_round(low: float, high: float, count: int) -> None:
+    ticks = find_ticks(low, high)
+    assert len(ticks) == count
+    assert all(low <= tick <= high for tick in ticks)
+    assert {f"{10**tick:.0e}"[0] for tick in ticks} <= {"1", "2", "3", "5"}
 
 
 def test_intervals_are_those_of_the_runs() -> None:
@@ -96,6 +106,16 @@ def test_runs_without_a_price_are_left_out_and_counted() -> None:
     assert "Left out, without a price or a reply: 2 runs." in found.caption
     panel, _ = panels(found)
     assert len(dots(panel)) == 1
+
+
+def test_a_run_in_one_cluster_has_a_dot_without_a_bar() -> None:
+    outcomes = ["correct", "wrong"]
+    together = judged_run("a", outcomes, shape=lambda question: replace(question, cluster="c"))
+    found = chart(priced(together, 1.0))
+    assert found.title == "a is right on 50.0 % of sums for $500.00 per 1,000 questions"
+    panel, _ = panels(found)
+    assert dots(panel) == [(500.0, 50.0)]
+    assert strokes(panel, [LIGHT.accent]) == []
 
 
 def test_without_any_price_there_is_no_chart() -> None:

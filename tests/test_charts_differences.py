@@ -135,8 +135,9 @@ def test_a_difference_that_is_clear_only_alone_may_be_chance_among_several() -> 
     comparison = compare([first, second, *others])
     assert comparison.pairs[0].accuracy.interval is not None
     assert not comparison.pairs[0].accuracy.interval.contains(0)
-    title = chart_pair(comparison.pairs[0], "sums").title
-    assert title.endswith(", which may be chance as one of several comparisons (Holm)")
+    found = chart_pair(comparison.pairs[0], "sums")
+    assert found.title.endswith(", which may be chance as one of several comparisons (Holm)")
+    assert "p = 0.031 (McNemar mid-p), = 0.216 for all comparisons (Holm)." in found.caption
 
 
 def replace_name(run: Run, name: str) -> Run:
@@ -203,7 +204,32 @@ def test_nothing_beyond_chance_is_said_so() -> None:
     first, second = counted(5, 6)
     found = chart_differences(compare([first, second, replace_name(second, "c")]))
     assert found is not None
-    assert found.title == "Of 2 differences, none is beyond chance"
+    assert found.title == "Of 2 differences, none is shown to be beyond chance"
+
+
+def test_what_may_be_chance_is_grey_and_the_caption_says_so(runs: list[Run]) -> None:
+    found = chart_differences(compare(runs))
+    assert found is not None
+    [panel] = panels(found)
+    assert [line.get_color() for line in panel.lines if data(line)[1] == [2.0]] == [LIGHT.weak]
+    assert "Grey: may be chance, at 5 %." in found.caption
+    assert "Grey" not in chart_of_all_clear().caption
+
+
+def chart_of_all_clear() -> Chart:
+    """Three runs that are far apart."""
+    far = [judged_run(name, ["correct"] * n + ["wrong"] * (90 - n)) for name, n in FAR]
+    found = chart_differences(compare(far))
+    assert found is not None
+    return found
+
+
+FAR = (("a", 10), ("b", 40), ("c", 80))
+
+
+def test_a_pair_that_may_be_chance_is_grey() -> None:
+    [panel] = panels(pair_chart(compare(counted(5, 6))))
+    assert {line.get_color() for line in panel.lines} == {LIGHT.weak, LIGHT.ink, LIGHT.grid}
 
 
 def test_a_single_pair_is_left_to_its_own_chart(runs: list[Run]) -> None:

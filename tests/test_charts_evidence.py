@@ -140,6 +140,14 @@ def test_the_caption_gives_n_the_method_and_the_error() -> None:
     assert "(betting, without replacement)" in caption
 
 
+def test_long_names_and_messages_are_shortened() -> None:
+    record = held_gate(100, answers=5, suite="x" * 1_000_000)
+    broken = replace(record, verdict=Verdict.INVALID, reason="y\n" * 1_000_000)
+    for found in (chart(record), chart(broken)):
+        assert len(found.title + found.caption + found.alt) < 2000
+    assert "y y" in chart(broken).caption
+
+
 def test_long_lines_keep_their_peaks() -> None:
     trace = [math.sin(number) for number in range(20_000)]
     trace[7777], trace[12_345] = 9.0, -9.0

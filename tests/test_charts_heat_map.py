@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from evalkit.questions import Question
 from evalkit.reports.charts.chart import Chart
 from evalkit.reports.charts.heat_map import MOST_CELLS, chart_benchmarks, chart_subjects
 from evalkit.reports.charts.rows import MOST_ROWS
@@ -108,6 +111,7 @@ def test_of_too_many_subjects_those_farthest_apart_are_shown() -> None:
     runs = [graded_run(name, share, 500, subjects=many) for name, share in (("a", 0.4), ("b", 0.7))]
     found = subjects(*runs)
     assert f"The {MOST_ROWS} of 100 subjects in which runs are farthest apart." in found.caption
+    assert found.title.endswith(" of 100 subjects")
     assert len(cells(found)) == 2 * MOST_ROWS
     apart = {
         one.name: abs((one.mean or 0) - (other.mean or 0))
@@ -125,6 +129,33 @@ def test_many_runs_are_cut_and_their_names_turned() -> None:
     assert len(cells(found)) == 100 < MOST_CELLS
     [panel] = panels(found)
     assert {text.get_rotation() for text in panel.texts} == {0, 45}
+
+
+def test_a_run_without_replies_has_empty_cells() -> None:
+    run = graded_run("a", 0.5, 3, subjects=["x", "y"])
+    silent = judged_run("b", ["failed"] * 3, benchmark="exam", shape=in_two_subjects)
+    assert {text for (x, _), (text, _) in cells(subjects(run, silent)).items() if x == 1} == {"-"}
+    alone = subjects(silent)
+    assert alone.title == "exam: no reply in 2 subjects"
+    assert "n = 0 questions in a cell." in alone.caption
+
+
+def in_two_subjects(question: Question) -> Question:
+    """A question of x or y."""
+    return replace(question, group="xy"[int(question.id[1:]) % 2])
+
+
+def test_where_each_leads_somewhere_none_is_named() -> None:
+    names = "abcd"
+    runs = [
+        judged_run(
+            name,
+            ["correct" if other == name else "wrong" for other in names],
+            shape=lambda question: replace(question, group=question.id),
+        )
+        for name in names
+    ]
+    assert subjects(*runs).title == "sums: no run has the highest accuracy in most of 4 subjects"
 
 
 def test_colours_of_themes_differ() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 import xml.dom.minidom
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.textpath import TextToPath
 
+from evalkit.errors import MissingExtraError
 from evalkit.reports.charts.lettering import (
     ELLIPSIS,
     STAND_IN,
@@ -19,6 +21,7 @@ from evalkit.reports.charts.lettering import (
     measure,
     name_in_sentence,
     one_line,
+    require_matplotlib,
     shorten,
     shorten_all,
     wrap,
@@ -95,6 +98,12 @@ def test_a_word_that_is_too_long_for_a_line_is_cut() -> None:
     [line] = wrap("x" * 190, 1.0, 8)
     assert measure(line, 8) <= 1.0
     assert ELLIPSIS in line
+
+
+def test_a_missing_library_is_named_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'evalkit-mcq\[report\]'"):
+        require_matplotlib()
 
 
 def test_a_name_of_a_million_letters_takes_no_time() -> None:

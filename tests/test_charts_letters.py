@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,14 @@ def test_orders_count_all_replies_by_where_the_right_choice_was_shown(
     _, counts = read_cells(table, 4)
     assert counts == [[str(number) for number in row] for row in run.confusion().to_numpy()]
     assert sum(int(number) for row in counts for number in row) == 4 * len(run.questions)
+
+
+def test_questions_in_one_cluster_have_dots_without_bars() -> None:
+    outcomes = ["correct", "wrong"]
+    run = judged_run("a", outcomes, shape=lambda question: replace(question, cluster="c"))
+    _, panel = panels(chart(run))
+    assert dots(panel) == [(50.0, 0)]
+    assert strokes(panel, [LIGHT.accent]) == []
 
 
 def test_a_run_without_replies_has_no_chart() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evalkit.reports.charts.chart import Chart
-from evalkit.reports.charts.outcomes import chart_outcomes
+from evalkit.reports.charts.outcomes import arrange_key, chart_outcomes
 from evalkit.reports.charts.themes import HATCHES, LIGHT, THEMES, measure_luminance
 from evalkit.reports.text import OUTCOMES
 from evalkit.results import Run
@@ -90,6 +90,13 @@ def test_outcomes_differ_without_colour_too(name: str) -> None:
         for other_hatch, other_light in looks[:number]:
             ratio = (max(light, other_light) + 0.05) / (min(light, other_light) + 0.05)
             assert hatch != other_hatch or ratio > 1.7
+
+
+def test_a_key_without_room_goes_on_in_a_further_line() -> None:
+    lines = arrange_key(OUTCOMES, 3.0)
+    assert [name for line in lines for _, name in line] == list(OUTCOMES)
+    assert len(lines) > 1
+    assert {line[0][0] for line in lines} == {0.0}
 
 
 def test_no_run_is_no_chart() -> None:

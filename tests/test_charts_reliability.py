@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from evalkit.reports.charts.reliability import chart_reliability
 from evalkit.reports.charts.themes import LIGHT
 from tests.charted_runs import liking_run
 from tests.drawn import check_words, dots, panels, strokes, words
+from tests.runs_in_memory import judged_run
 
 RUN = liking_run("model-d", 120, samples=20)
 
@@ -65,6 +68,18 @@ def test_a_gap_within_chance_is_called_so() -> None:
     chart = chart_reliability("d", run)
     assert chart is not None
     assert chart.title.endswith("within what a perfectly calibrated model would show")
+
+
+def test_questions_in_one_cluster_have_a_brier_score_without_an_interval() -> None:
+    outcomes = ["correct", "wrong", "correct", "correct"] * 10
+    run = judged_run(
+        "a", outcomes, samples=10, shape=lambda question: replace(question, cluster="c")
+    )
+    chart = chart_reliability("a", run)
+    assert chart is not None
+    assert f"Brier score over all choices {run.calibration().brier.mean:.3f}, n = 4." in (
+        chart.caption
+    )
 
 
 @pytest.mark.parametrize("samples", [1, 5])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 import shutil
@@ -141,6 +142,15 @@ def read_html(path: Path) -> Iterable[Numbers]:
         yield numbers_of(name, numbers, 100)
 
 
+def read_svg(path: Path) -> Iterable[Numbers]:
+    """The words beside each model's mark, which stand after its name."""
+    texts = [each.text or "" for each in ET.parse(path).iter() if each.tag.endswith("text")]
+    for name, words in itertools.pairwise(texts):
+        found = re.match(r"(\S+) \[(\S+), (\S+)\]  n = ", words)
+        if found is not None:
+            yield numbers_of(name, found.groups(), 100)
+
+
 READERS: dict[str, Reader] = {
     ".html": read_html,
     ".csv": read_csv,
@@ -149,7 +159,11 @@ READERS: dict[str, Reader] = {
     ".md": read_text,
     ".tex": read_text,
     ".xml": read_junit,
+    ".svg": read_svg,
 }
+
+PICTURES = {".png": b"\x89PNG", ".pdf": b"%PDF"}
+"""How files begin that show the same chart as dots, and as a page."""
 
 
 @pytest.mark.parametrize("ending", READERS)
@@ -167,7 +181,20 @@ def test_every_format_says_the_same_accuracies(
 
 
 def test_no_format_is_left_out_of_that() -> None:
-    assert set(READERS) == set(FORMATS)
+    assert {*READERS, *PICTURES} == set(FORMATS)
+
+
+@pytest.mark.parametrize("ending", PICTURES)
+def test_a_chart_is_a_picture_too(files: dict[str, Path], ending: str) -> None:
+    assert files[ending].read_bytes().startswith(PICTURES[ending])
+
+
+def test_a_picture_shows_the_chart_that_was_named(tmp_path: Path, runs: list[Run]) -> None:
+    report = build_report(runs)
+    write_report(report, tmp_path / "a.svg", FileOptions(chart="outcomes"))
+    assert "refused" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match="chart 'pie': these runs have accuracies, differences, "):
+        write_report(report, tmp_path / "b.svg", FileOptions(chart="pie"))
 
 
 def test_the_tidy_table_has_a_row_for_each_run_and_group(
@@ -311,11 +338,18 @@ def test_no_text_breaks_a_format_or_becomes_a_formula(tmp_path: Path, text: str)
     assert book["Responses"].max_row == 1 + sum(len(scores_of(run)) for run in report.runs)
     jsonschema.validate(json.loads(paths[".json"].read_bytes()), SCHEMA)
     assert len(list(ET.parse(paths[".xml"]).iter("testcase"))) == 2
+    ET.parse(paths[".svg"])
     markdown = paths[".md"].read_bytes().decode()
     assert "<script" not in markdown.replace("\\<", "")
     assert {line.count("|") - line.count("\\|") for line in table_of(markdown, "Replies")} == {
         line_signs(markdown, "Replies")
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_every_text_can_be_drawn(tmp_path: Path, text: str) -> None:
+    files_of(build_report(hostile_runs(text), title=text), tmp_path, PICTURES)
 
 
 def is_formula(cell: str) -> bool:

@@ -61,17 +61,15 @@ def scale_up(
 
 
 def nice_ticks(low: float, high: float, most: int = 7) -> list[float]:
-    """Round numbers from low to high, at least one.
+    """Round numbers from low to high, at least one, and seldom more than so many.
 
     Example:
         >>> nice_ticks(0.13, 0.86), nice_ticks(-3.2, 7.9)
         ([0.2, 0.4, 0.6, 0.8], [-2.0, 0.0, 2.0, 4.0, 6.0])
     """
-    step = 10.0 ** math.floor(math.log10(high - low)) / 10
-    for factor in (2, 2.5, 2, 2, 2.5, 2, 2):  # 1, 2, 5, 10, ...
-        if (high - low) / step <= most:
-            break
-        step *= factor
+    finest = 10.0 ** math.floor(math.log10(high - low)) / 10
+    steps = [factor * finest for factor in (1, 2, 5, 10, 20, 50, 100)]
+    step = next(step for step in steps if (high - low) / step <= most)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(number * step, 12) for number in range(first, last + 1)] or [low]
 

@@ -49,6 +49,7 @@ def chart_differences(comparison: Comparison) -> Chart | None:
             describe_intervals(pair.accuracy.interval for pair in pairs),
             f"{name_tests(pairs)}"
             + (", by Holm's method for all comparisons on a benchmark." if families else "."),
+            "Grey: may be chance, at 5 %." if any(row.is_weak for row in shown) else "",
             describe_margin(margin),
             f"The first {len(shown)} of {len(rows)} rows are shown."
             if len(rows) > len(shown)
@@ -80,6 +81,7 @@ def chart_pair(pair: RunPair, benchmark: str) -> Chart:
         interval=pair.accuracy.interval,
         words=describe_row(difference_of(pair), pair.accuracy.interval, pair.accuracy.n),
         is_main=True,
+        is_weak=not pair.accuracy.is_clear,
     )
     subjects = sorted(pair.subjects, key=lambda each: each.candidate - each.baseline)
     kept = subjects
@@ -169,7 +171,11 @@ def name_tests(pairs: Sequence[RunPair]) -> str:
     tests = " or ".join(dict.fromkeys(pair.accuracy.test for pair in pairs))
     if len(pairs) > 1:
         return f"p: {tests}"
-    return f"p {say_p(render_p(pairs[0].accuracy.p_value))} ({tests})"
+    found = pairs[0].accuracy
+    words = f"p {say_p(render_p(found.p_value))} ({tests})"
+    if found.adjusted_p == found.p_value:
+        return words
+    return f"{words}, {say_p(render_p(found.adjusted_p))} for all comparisons (Holm)"
 
 
 def say_p(words: str) -> str:
@@ -239,11 +245,9 @@ def describe_pairs(pairs: Sequence[RunPair]) -> str:
             f"beyond the margin, {len(verdicts) - regressed - passed} are inconclusive"
         )
     if not clear:
-        return f"Of {len(pairs)} differences, none is beyond chance"
-    words = (
-        f"Of {len(pairs)} differences, {len(clear)} {'is' if len(clear) == 1 else 'are'} beyond "
-        "chance"
-    )
+        return f"Of {len(pairs)} differences, none is shown to be beyond chance"
+    verb = "is" if len(clear) == 1 else "are"
+    words = f"Of {len(pairs)} differences, {len(clear)} {verb} beyond chance"
     # Where all pairs are compared, there is no one baseline.
     if len({pair.baseline.name for pair in pairs}) > 1:
         return words

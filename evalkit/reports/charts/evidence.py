@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evalkit.reports.charts.axes import (
@@ -14,7 +15,7 @@ from evalkit.reports.charts.axes import (
     scale_up,
 )
 from evalkit.reports.charts.chart import Chart, sentences, slug
-from evalkit.reports.charts.lettering import measure, name_in_sentence
+from evalkit.reports.charts.lettering import measure, name_in_sentence, one_line
 from evalkit.reports.charts.page import (
     EDGE,
     SMALL,
@@ -66,7 +67,7 @@ def chart_evidence(record: GateRecord) -> Chart | None:
         name=slug("gate", record.plan.id),
         title=describe_gate(record, decided),
         caption=sentences(
-            describe_verdict(record),
+            describe_verdict(shorten_names(record)),
             f"Each line is the wealth of a bettor that starts with 1: one gains if the drop is at "
             f"most {points(terms.delta)} points, the other if it is more than {points(fail)}. "
             f"{describe_bounds(record)}",
@@ -84,6 +85,12 @@ def chart_evidence(record: GateRecord) -> Chart | None:
         ),
         draw=draw,
     )
+
+
+def shorten_names(record: GateRecord) -> GateRecord:
+    """The same with names and messages that are no longer than a caption has room for."""
+    plan = replace(record.plan, suite=name_in_sentence(record.plan.suite))
+    return replace(record, plan=plan, reason=one_line(record.reason))
 
 
 def describe_gate(record: GateRecord, decided: int | None) -> str:

@@ -65,13 +65,16 @@ def chart_benchmarks(runs: Sequence[Run]) -> Chart | None:
         found.setdefault(benchmark, {})[name] = run.summary
     if len(found) < 2:
         return None
-    grid, notice = cut(build_grid(found), "benchmarks")
-    if all(sum(row[place] is not None for row in grid.cells) < 2 for place in columns_of(grid)):
+    whole = build_grid(found)
+    if all(
+        sum(each is not None for each in column) < 2 for column in zip(*whole.cells, strict=True)
+    ):
         return None
+    grid, notice = cut(whole, "benchmarks")
     return build_chart(
         grid,
         name="benchmarks",
-        title=describe_leaders(grid, "benchmarks"),
+        title=describe_leaders(whole, "benchmarks"),
         what="benchmark",
         notice=notice,
     )
@@ -90,11 +93,12 @@ def chart_subjects(runs: Sequence[Run]) -> Chart | None:
     if len(found) < 2:
         return None
     benchmark = runs[0].manifest.identity.benchmark
-    grid, notice = cut(build_grid(dict(sorted(found.items()))), "subjects")
+    whole = build_grid(dict(sorted(found.items())))
+    grid, notice = cut(whole, "subjects")
     return build_chart(
         grid,
         name=slug("subjects", benchmark),
-        title=f"{name_in_sentence(benchmark)}: {describe_leaders(grid, 'subjects')}",
+        title=f"{name_in_sentence(benchmark)}: {describe_leaders(whole, 'subjects')}",
         what="subject",
         notice=notice,
     )
@@ -108,11 +112,6 @@ def build_grid(found: dict[str, dict[str, Summary]]) -> Grid:
         columns=columns,
         cells=tuple(tuple(row.get(name) for name in columns) for row in found.values()),
     )
-
-
-def columns_of(grid: Grid) -> range:
-    """The places of the columns."""
-    return range(len(grid.columns))
 
 
 def cut(grid: Grid, what: str) -> tuple[Grid, str]:

@@ -91,8 +91,15 @@ def name_in_sentence(text: str) -> str:
 
 
 def drawable(words: str) -> str:
-    """A text with a stand-in for each character that the font lacks."""
-    return "".join(each if has_glyph(each) else STAND_IN for each in words)
+    """A text with a stand-in for each character that the font lacks.
+
+    What has no width, such as a byte order mark, is left out: a PDF could not hold it.
+    """
+    return "".join(
+        each if has_glyph(each) else STAND_IN
+        for each in words
+        if unicodedata.category(each) != "Cf"
+    )
 
 
 def measure(words: str, size: float, *, bold: bool = False) -> float:
@@ -198,12 +205,23 @@ def find_font(bold: bool) -> Path:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingExtraError("drawing charts", "report") from None
+    require_matplotlib()
+    import matplotlib
+
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return Path(matplotlib.get_data_path(), "fonts", "ttf", name)
+
+
+def require_matplotlib() -> None:
+    """Name the extra that is missing before anything of it is used.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("drawing charts", "report") from None
 
 
 def font(size: float, *, bold: bool = False) -> FontProperties:

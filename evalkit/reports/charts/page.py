@@ -10,8 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from evalkit.errors import MissingExtraError
-from evalkit.reports.charts.lettering import drawable, font, wrap
+from evalkit.reports.charts.lettering import drawable, font, require_matplotlib, wrap
 from evalkit.reports.charts.themes import Colour, Theme
 
 if TYPE_CHECKING:
@@ -52,10 +51,9 @@ def new_figure(theme: Theme, height: float, width: float = WIDTH) -> Figure:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("drawing charts", "report") from None
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
     figure = Figure(
         figsize=(width, height),
         dpi=72,

@@ -93,10 +93,6 @@ def describe_report(report: Report) -> str:
     who = several(names) if len(names) <= MOST_NAMES else count(len(models), "model")
     begun = sorted(run.manifest.created_at[:10] for run in report.runs)
     when = begun[0] if begun[0] == begun[-1] else f"{begun[0]} to {begun[-1]}"
-    parts = [
-        who,
-        count(len(name_benchmarks(report.runs)), "benchmark"),
-        count(len(report.runs), "run"),
-        when,
-    ]
+    benchmarks = count(len(name_benchmarks(report.runs)), "benchmark")
+    parts = [who, benchmarks, count(len(report.runs), "run"), when]
     return clean(" \N{MIDDLE DOT} ".join(parts))
