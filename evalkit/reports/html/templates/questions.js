@@ -498,5 +498,10 @@
     list.setAttribute("data-ready", "");
   };
 
-  if (parts("frame").length) start();
+  if (parts("frame").length) {
+    start().catch((error) => {
+      byId("question-count").textContent = "This browser can't show the questions.";
+      throw error;
+    });
+  }
 })();
