@@ -335,7 +335,7 @@ def test_the_page_says_at_once_who_is_first_whether_that_is_clear_and_where(
 
 def test_a_table_sorts_by_a_heading_that_says_so(browser: Browser, pages: Pages) -> None:
     with open_page(browser, pages.exam) as watched:
-        table = watched.page.locator(".sheet", has_text="Scores by subject").first
+        table = watched.page.locator(".sheet:has(#sheet-groups)")
         head = table.get_by_role("columnheader", name="Accuracy")
         column = [each.strip() for each in table.locator("thead th:visible").all_inner_texts()]
         place = next(at for at, each in enumerate(column) if each.startswith("Accuracy"))
@@ -357,7 +357,7 @@ def test_a_table_sorts_by_a_heading_that_says_so(browser: Browser, pages: Pages)
 
 def test_a_table_filters_and_shows_all_its_columns(browser: Browser, pages: Pages) -> None:
     with open_page(browser, pages.exam) as watched:
-        table = watched.page.locator(".sheet", has_text="Scores by subject").first
+        table = watched.page.locator(".sheet:has(#sheet-groups)")
         table.get_by_label("Filter rows").fill("law middle")
         assert table.locator("tbody tr:visible").count() == 2
         assert table.get_by_role("status").inner_text() == "2 of 36 rows"
@@ -735,7 +735,25 @@ def test_paper_gets_no_controls_and_charts_of_its_own(browser: Browser, pages: P
         assert "in the file that this was printed from" in page.locator("#questions").inner_text()
         shown = page.locator(".drawing img:visible").first.evaluate("image => image.currentSrc")
         assert shown != on_screen
+        # How the runs were asked is unfolded for as long as it is printed.
+        for event, count in (("beforeprint", 6), ("afterprint", 0)):
+            watched.evaluate("name => dispatchEvent(new Event(name)) && null", event)
+            assert page.locator("details.run[open]").count() == count
         ground = "getComputedStyle(document.documentElement).backgroundColor"
         assert watched.evaluate(ground) == "rgb(255, 255, 255)"
         page.emulate_media(media="screen")
         assert watched.evaluate(ground) == "rgb(22, 24, 28)"
+
+
+def test_a_browser_that_can_not_unpack_the_questions_says_so(
+    browser: Browser, pages: Pages
+) -> None:
+    with open_page(browser, "about:blank") as watched:
+        page = watched.page
+        page.add_init_script("delete window.DecompressionStream")
+        page.goto(pages.exam.absolute().as_uri())
+        wait_for_count(watched, "This browser can't show the questions.")
+        assert watched.list_texts(".card h3")[1] == "large is first"
+        assert watched.errors == ["DecompressionStream is not defined"]
+        watched.errors.clear()
+        watched.asked.clear()

@@ -73,6 +73,7 @@ def test_runs_that_cannot_be_compared_are_shown_with_the_reason() -> None:
     report = build_report(runs)
     assert report.comparison is None
     assert "no question" in report.not_compared
+    assert "results/" not in report.not_compared
 
 
 @pytest.mark.parametrize(

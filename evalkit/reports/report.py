@@ -140,7 +140,7 @@ def compare_for_report(
         UsageError: there is none, though a verdict was asked for.
     """
     sound = [run for run in runs if not run.summary.is_stopped_early]
-    stopped = [str(run.path) for run in runs if run.summary.is_stopped_early]
+    stopped = [run.path.name for run in runs if run.summary.is_stopped_early]
     why = (
         f"stopped early by a gate, whose own verdict holds: {', '.join(stopped)}" if stopped else ""
     )
@@ -155,7 +155,10 @@ def compare_for_report(
     except UsageError as error:
         if margin is not None:
             raise
-        return None, str(error)
+        words = str(error)
+        for run in runs:  # others have no use for the places of this machine
+            words = words.replace(str(run.path), run.path.name)
+        return None, words
 
 
 def name_benchmarks(runs: Sequence[Run]) -> list[str]:

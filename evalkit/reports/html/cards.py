@@ -99,7 +99,7 @@ class Card:
     def ends(self) -> tuple[float, float]:
         """The ends of the scale on which the intervals are drawn, fractions."""
         drawn = [value for row in self.rows for value in (row.low, row.mean, row.high)]
-        known = [value for value in drawn if value is not None]
+        known = [value for value in drawn if value is not None] or [0.0, 1.0]
         return max(0.0, min(known) - ROOM), min(1.0, max(known) + ROOM)
 
     @property
@@ -136,7 +136,7 @@ def build_gate_card(record: GateRecord) -> Card:
     return Card(
         where=f"Gate on {clean(record.plan.suite)}",
         headline="No verdict yet" if found is None else TITLES[found],
-        tag=Tag(words="gate") if found is None else Tag(words=found, tone=TONES[found]),
+        tag=tag_margin(record.plan.terms.delta, found),
         findings=(describe_verdict(record),),
     )
 
@@ -205,19 +205,22 @@ def build_card(compared: BenchmarkComparison) -> Card:
 
 def describe_ways(compared: BenchmarkComparison) -> str:
     """How the runs were asked."""
-    ways = dict.fromkeys(describe_way(each.run.manifest.identity) for each in compared.runs)
-    return f"asked by {several(list(ways))}"
+    ways = list(dict.fromkeys(describe_way(each.run.manifest.identity) for each in compared.runs))
+    return f"asked by {ways[0]}" if len(ways) == 1 else f"asked in {len(ways)} ways"
 
 
 def describe_standing(compared: BenchmarkComparison) -> tuple[str, Tag]:
     """What the runs of a benchmark come to, in the fewest words."""
-    said = [pair.judgement.verdict for pair in compared.pairs if pair.judgement is not None]
+    said = [pair.judgement for pair in compared.pairs if pair.judgement is not None]
     if said:
-        found = overall_verdict(said)
-        return TITLES[found], Tag(words=found, tone=TONES[found])
+        found = overall_verdict(judgement.verdict for judgement in said)
+        return TITLES[found], tag_margin(said[0].margin, found)
     if compared.is_ranked:
         first = compared.standings[0]
         leader = clean(first.compared.name)
+        equal = sum(each.mean == first.compared.mean for each in compared.runs)
+        if equal > 1:
+            return f"{equal} runs share the highest accuracy", Tag(words="not clear", tone="open")
         if not first.tied:
             return f"{leader} is first", Tag(words="clear: more than chance", tone="good")
         names = {each.number: clean(each.name) for each in compared.runs}
@@ -233,6 +236,12 @@ def describe_standing(compared: BenchmarkComparison) -> tuple[str, Tag]:
     if compared.pairs[0].accuracy.is_clear:
         return f"{name} is ahead", Tag(words="clear: more than chance", tone="good")
     return f"{name} has the higher accuracy", Tag(words="not told apart from chance", tone="open")
+
+
+def tag_margin(margin: float, verdict: Verdict | None) -> Tag:
+    """The margin of a verdict, in the tone of the verdict."""
+    words = f"margin {points(margin)} points"
+    return Tag(words=words) if verdict is None else Tag(words=words, tone=TONES[verdict])
 
 
 def find_pair(
@@ -310,8 +319,10 @@ def build_lone_card(number: int, name: str, run: Run) -> Card:
         tag = Tag(words="no interval", tone="open")
     elif summary.is_above_chance:
         tag = Tag(words="above chance")
-    else:
+    elif summary.holds_chance:
         tag = Tag(words="not told apart from chance", tone="open")
+    else:
+        tag = Tag(words="below chance", tone="bad")
     return Card(
         where=f"{clean(identity.benchmark)}, {summary.asked:,} questions, asked by "
         f"{describe_way(identity)}",

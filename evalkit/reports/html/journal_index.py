@@ -35,23 +35,25 @@ class JournalIndex:
         aside: dict[int, list[int]] = {}
         for row in reader:
             place = self.ledger.find_place(row)
-            if place is None or row.is_futile:
+            if place is None:
                 continue
-            if self.starts[place] != NOWHERE:
+            if row.is_futile or place in aside or self.starts[place] != NOWHERE:
                 aside.setdefault(place, [self.starts[place]]).append(reader.start)
             self.starts[place] = reader.start
         for place, starts in aside.items():
             self.starts[place] = self._choose(starts)
 
     def _choose(self, starts: Sequence[int]) -> int:
-        """Of several rows for one response the one that counts."""
+        """Of several rows for one response the one that counts, if any does."""
         rows: dict[str, JournalRow] = {}
         where: dict[int, int] = {}
         for start in starts:
-            row = self._read(start)
-            keep_latest(rows, row)
-            where[id(row)] = start
-        return where[id(list(rows.values())[-1])]
+            if start != NOWHERE:
+                row = self._read(start)
+                keep_latest(rows, row)
+                where[id(row)] = start
+        counting = [row for row in rows.values() if not row.is_futile]
+        return where[id(counting[-1])] if counting else NOWHERE
 
     def find_rows(self, number: int) -> list[JournalRow | None]:
         """The rows of the responses to a question, order after order, sample after sample.

@@ -26,6 +26,11 @@ def pack_json(data: bytes) -> bytes:
     return base64.b64encode(gzip.compress(data, LEVEL, mtime=0))
 
 
+def bound_size(size: int) -> int:
+    """The most bytes that so many of JSON take when they are packed."""
+    return 4 * (size + size // 1000 + 40) // 3
+
+
 def unpack(data: bytes) -> Any:
     """The value that was packed."""
     from evalkit.json_text import decode_json

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MOST_BYTES = 30_000_000
 """Of a page, unless told otherwise."""
 
+MOST_NAMES = 4
+"""Runs that the head of a page names."""
+
 SCRIPTS = ("tables.js", "questions.js")
 
 DATA_MARK = "<!-- data -->"
@@ -105,7 +108,8 @@ def render_frame(report: Report, template: Template | None = None, **more: Any) 
 def describe_report(report: Report) -> str:
     """What is in a report, in one line."""
     names = list(dict.fromkeys(map(clean, report.names)))
-    who = several(names) if len(names) <= 4 else f"{len(names)} models"
+    models = {run.manifest.identity.model for run in report.runs}
+    who = several(names) if len(names) <= MOST_NAMES else count(len(models), "model")
     begun = sorted(run.manifest.created_at[:10] for run in report.runs)
     when = begun[0] if begun[0] == begun[-1] else f"{begun[0]} to {begun[-1]}"
     benchmarks = count(len(name_benchmarks(report.runs)), "benchmark")

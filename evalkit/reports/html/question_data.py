@@ -13,7 +13,7 @@ from evalkit.json_text import encode_json
 from evalkit.questions import Question
 from evalkit.reports.html.families import Family, Interest, find_families, rank_questions
 from evalkit.reports.html.journal_index import JournalIndex
-from evalkit.reports.html.packing import build_element, pack, pack_json
+from evalkit.reports.html.packing import bound_size, build_element, pack, pack_json
 from evalkit.reports.html.pictures import Pictures
 from evalkit.reports.html.sent import SentRequests, SharedList
 from evalkit.reports.html.texts import shorten, tidy
@@ -28,6 +28,9 @@ QUESTIONS_AT_ONCE = 64
 
 BYTES_AT_ONCE = 500_000
 """Of JSON; a part is closed when it holds more."""
+
+ROOM_FOR_COUNTS = 100
+"""Bytes by which the counts of questions may grow, and the marks around the frame."""
 
 PICTURES_SHARE = 0.5
 """Of the room, so much is for pictures."""
@@ -49,10 +52,22 @@ def list_parts(report: Report, *, room: int, seed: int = 0) -> Iterator[bytes]:
     """
     families = list(find_families(report))
     ranked = rank_questions(families, seed)
-    pictures = Pictures(int(room * PICTURES_SHARE))
+    total = Counter(interest for interest, _, _ in ranked)
     shown: Counter[Interest] = Counter()
+    pictures = Pictures(int(room * PICTURES_SHARE))
     with ExitStack() as stack:
         writer = PartWriter(report.runs, families, stack)
+
+        def describe_frame() -> dict[str, Any]:
+            return {
+                **describe_runs(report, families),
+                "requests": writer.shared.values,
+                "shown": [[shown[each], total[each]] for each in Interest],
+                "picturesLeftOut": pictures.left_out,
+            }
+
+        # The frame comes last; what it needs is kept free, whatever is added to it.
+        room -= bound_size(len(encode_json(describe_frame())) + ROOM_FOR_COUNTS)
         for part in writer.list_parts(ranked):
             elements = [
                 *(element for image in part.images for element in pictures.add(image)),
@@ -60,12 +75,16 @@ def list_parts(report: Report, *, room: int, seed: int = 0) -> Iterator[bytes]:
                 build_element("replies", part.replies),
             ]
             room -= sum(map(len, elements))
-            if room < 0:
+            if room < bound_size(writer.shared.size):
                 break
             yield from elements
             shown.update(part.interests)
-    total = Counter(interest for interest, _, _ in ranked)
-    frame = {
+        yield build_element("frame", pack(describe_frame()))
+
+
+def describe_runs(report: Report, families: Sequence[Family]) -> dict[str, Any]:
+    """The runs, and which of them share questions or were compared."""
+    return {
         "runs": [
             describe_run(number, name, run)
             for number, (name, run) in enumerate(zip(report.names, report.runs, strict=True), 1)
@@ -74,11 +93,7 @@ def list_parts(report: Report, *, room: int, seed: int = 0) -> Iterator[bytes]:
             {"benchmark": clean(family.benchmark), "runs": family.places} for family in families
         ],
         "pairs": list_pairs(report),
-        "requests": writer.shared.values,
-        "shown": [[shown[each], total[each]] for each in Interest],
-        "picturesLeftOut": pictures.left_out,
     }
-    yield build_element("frame", pack(frame))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

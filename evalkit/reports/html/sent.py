@@ -24,6 +24,8 @@ class SharedList:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
+        self.size = 0
+        """Bytes of their JSON."""
         self._numbers: dict[bytes, int] = {}
 
     def add(self, value: Any) -> int:
@@ -32,6 +34,7 @@ class SharedList:
         number = self._numbers.setdefault(key, len(self.values))
         if number == len(self.values):
             self.values.append(value)
+            self.size += len(key) + 1
         return number
 
 

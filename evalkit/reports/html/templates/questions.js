@@ -419,7 +419,7 @@
       facts.push(row.batch && `batch ${row.batch}`, row.isRetake && "asked again with more room",
         row.attempts > 1 && `${row.attempts} attempts`, `${row.seconds.toFixed(2)} s`,
         row.finishedAt > 0 && new Date(row.finishedAt * 1000).toISOString().slice(0, 19) + "Z");
-      return make("ul", { class: "plain small" }, ...facts.filter((each) => each)
+      return make("ul", { class: "plain small circumstances" }, ...facts.filter((each) => each)
         .map((each) => make("li", {}, foreign(each))));
     };
     const showReplies = (question, found) => {
@@ -498,5 +498,10 @@
     list.setAttribute("data-ready", "");
   };
 
-  if (parts("frame").length) start();
+  if (parts("frame").length) {
+    start().catch((error) => {
+      byId("question-count").textContent = "This browser can't show the questions.";
+      throw error;
+    });
+  }
 })();

@@ -1,5 +1,5 @@
 "use strict";
-// Tables that can be sorted, filtered and shown with all their columns.
+// Tables that can be sorted, filtered and shown with all their columns; what is folded is printed.
 (() => {
   const parseCell = (text) => {
     if (text === "-" || text === "") return null;
@@ -72,4 +72,13 @@
     if (all) all.addEventListener("change", () => table.classList.toggle("all", all.checked));
     sheet.querySelector(".controls").hidden = false;
   }
+
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = Array.from(document.querySelectorAll("details.run:not([open])"));
+    for (const each of folded) each.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const each of folded) each.open = false;
+  });
 })();
