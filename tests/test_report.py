@@ -120,6 +120,7 @@ def test_what_a_gate_stopped_early_has_no_interval_and_is_not_compared(tmp_path:
         assert report.not_compared.startswith("stopped early by a gate")
         assert any("(n = " in words and "stopped early by a gate" in words
                    for words in list_findings(report))  # fmt: skip
+        assert build_report([stopped]).not_compared == ""
         with pytest.raises(UsageError, match="stopped early by a gate: "):
             compare([baseline, stopped], options=ComparisonOptions(incomplete=True))
         # What is asked to its end is a run like any other.

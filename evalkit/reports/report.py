@@ -140,10 +140,10 @@ def compare_for_report(
         UsageError: there is none, though a verdict was asked for.
     """
     sound = [run for run in runs if not run.summary.is_stopped_early]
-    stopped = [run.path.name for run in runs if run.summary.is_stopped_early]
-    why = (
-        f"stopped early by a gate, whose own verdict holds: {', '.join(stopped)}" if stopped else ""
-    )
+    has_pairs = len(name_benchmarks(runs)) < len(runs)
+    names = ", ".join(run.path.name for run in runs if run.summary.is_stopped_early)
+    is_cut = has_pairs and names
+    why = f"stopped early by a gate, whose own verdict holds: {names}" if is_cut else ""
     if len(name_benchmarks(sound)) == len(sound):
         if margin is not None:
             raise UsageError(why or "a margin is one between two runs of one benchmark: name two")

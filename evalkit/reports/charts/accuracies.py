@@ -40,7 +40,14 @@ def chart_accuracies(runs: Sequence[Run]) -> Chart | None:
         name="accuracies",
         title=describe_best(groups),
         caption=sentences(
-            describe_intervals(run.summary.accuracy for _, run in known),
+            describe_intervals(
+                run.summary.accuracy for _, run in known if not run.summary.is_stopped_early
+            )
+            if not all(run.summary.is_stopped_early for _, run in known)
+            else "",
+            "What a gate stopped early has none."
+            if any(run.summary.is_stopped_early for _, run in known)
+            else "",
             "Dashed: guessing.",
             "Whether one run is better than another is told by their paired difference, not by "
             "whether their intervals overlap."

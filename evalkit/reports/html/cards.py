@@ -298,7 +298,7 @@ def tag_pair(pair: RunPair) -> Tag:
     """Whether a difference is more than chance, or what its margin's verdict is."""
     if pair.judgement is not None:
         found = pair.judgement.verdict
-        return Tag(words=found, tone=TONES[found])
+        return Tag(words=TITLES[found].lower(), tone=TONES[found])
     return Tag(words="clear") if pair.accuracy.is_clear else Tag(words="not clear", tone="open")
 
 
