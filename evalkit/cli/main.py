@@ -29,6 +29,7 @@ EXAMPLES = """examples:
   evalkit gate --baseline RUN --prompt new.toml    whether a new prompt made things worse
   evalkit new-benchmark questions.csv              propose a definition for a file of your own
   evalkit lint questions.csv                       what is doubtful about a file of questions
+  evalkit doctor                                   whether a run could work from here
   evalkit batches                                  what was handed over and is not back yet
   evalkit report results --to report.html          a report for people, or for other programs
   evalkit score results                            scores again from the answers on disk
@@ -42,7 +43,7 @@ exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
 
 COMMANDS = (
     *("run", "gate", "audit", "compare", "plan", "batches", "show", "score", "report", "verify"),
-    *("list", "new-benchmark", "lint", "models", "view"),
+    *("list", "new-benchmark", "lint", "models", "view", "doctor"),
 )
 """In the order of the help; each has a module of its name."""
 
