@@ -1,4 +1,4 @@
-"""What the reference makes of docstrings: evalkit heads its examples `Example:`, Griffe `Examples:`."""
+"""What the reference makes of docstrings: `Example:` here is `Examples:` for Griffe."""
 
 from __future__ import annotations
 
