@@ -75,6 +75,11 @@ class PromptFormat:
         """SHA-256 of all texts, as 64 hexadecimal digits."""
         return digest_of(*(str(getattr(self, f.name)) for f in fields(self)))
 
+    @property
+    def part_digests(self) -> dict[str, str]:
+        """The first digits of the digest of each text, by name: what changed can be told."""
+        return {f.name: digest_of(str(getattr(self, f.name)))[:12] for f in fields(self)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
