@@ -22,7 +22,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 WRITERS = (
     *("downloads.py", "loaders/hub.py", "loaders/picture_store.py", "loaders/web.py"),
     *("models/fetching.py", "models/findings.py"),
-    *("runs/batch_log.py", "runs/folder.py", "runs/journal.py", "runs/parts.py"),
+    *(
+        "runs/baseline_files.py",
+        "runs/batch_log.py",
+        "runs/folder.py",
+        "runs/journal.py",
+        "runs/parts.py",
+    ),
     *("definition_text.py", "logs.py"),
 )
 """What writes to the disk: caches of sets and models, run folders, logs and definitions where a

@@ -505,7 +505,7 @@ def test_a_baseline_without_texts_needs_its_benchmark(
     assert record.verdict is Verdict.NO_REGRESSION
     assert not load_run(record.folder).manifest.identity.keep_text
     other = load_sums(tmp_path, N - 1, "other")
-    with pytest.raises(UsageError, match="questions of the baseline .* no longer in other, q199"):
+    with pytest.raises(UsageError, match=r"questions of the baseline .* no longer in other, q199"):
         hold(server, baseline, benchmark=other)
 
 

@@ -26,3 +26,15 @@ def exit_code_of_verdict(verdict: Verdict) -> int:
         Verdict.INCONCLUSIVE: INCONCLUSIVE,
     }
     return codes[verdict]
+
+
+def exit_code_of_status(status: str) -> int:
+    """0 for a check that passed, 1 failed, 2 invalid, 3 inconclusive, 4 incomplete."""
+    codes = {
+        "passed": FINE,
+        "failed": REGRESSED,
+        "invalid": USAGE,
+        "inconclusive": INCONCLUSIVE,
+        "incomplete": INCOMPLETE,
+    }
+    return codes[status]

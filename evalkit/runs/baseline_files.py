@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import RunFormatError
+from evalkit.errors import RunError, RunFormatError
 from evalkit.json_text import decode_json
 from evalkit.runs.folder import write_whole
 
@@ -39,6 +39,10 @@ def write_baseline_file(path: Path, facts: Mapping[str, Any], rows: Iterable[Row
     Raises:
         RunError: it can't be written.
     """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{path.parent} can't be made: {error.strerror}") from error
     lines = list(encode_lines(facts, rows))
     lines.append(encode({"sha256": digest_lines(lines)}))
     write_whole(path, b"".join(b"%b\n" % line for line in lines))
