@@ -18,9 +18,9 @@ from evalkit.gate_records import GateRecord
 from evalkit.gating import gate
 from evalkit.questions import Question, question_digest
 from evalkit.results import Run
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, endpoint_of
 from tests.gate_runs import BRIEF, KIND, Answers, load_sums, make_run
-from tests.messages_server import MessagesServer
 
 N = 120
 

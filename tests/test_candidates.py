@@ -15,10 +15,10 @@ from evalkit.candidates import benchmark_of, settings_of, take_part
 from evalkit.errors import UsageError
 from evalkit.prompts import PromptFormat
 from evalkit.results import Run
+from evalkit.testing.messages_replies import same_letter_each_time
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import ROOT
 from tests.gate_runs import BRIEF, load_sums, make_run
-from tests.messages_replies import same_letter_each_time
-from tests.messages_server import MessagesServer
 
 N = 8
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from evalkit.baselines import read_baseline
+from evalkit.testing.messages_faults import Fault, page_too_large
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, Outcome, call, point_at
 from tests.conftest import write_sums
 from tests.gate_runs import Answers, number_of, write_prompt
-from tests.messages_faults import Fault, page_too_large
-from tests.messages_record import RequestRecord
-from tests.messages_server import MessagesServer
 
 N = 200
 

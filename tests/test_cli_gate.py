@@ -10,11 +10,11 @@ import pytest
 
 from evalkit.results import Run, load_run
 from evalkit.runs.gate_files import list_records, read_record
+from evalkit.testing.messages_faults import Fault, server_error
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import Outcome, call, point_at
 from tests.gate_runs import Answers, candidates_in, load_sums, make_run, number_of, write_prompt
-from tests.messages_faults import Fault, server_error
-from tests.messages_record import RequestRecord
-from tests.messages_server import MessagesServer
 
 N = 200
 

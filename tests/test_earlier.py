@@ -16,8 +16,8 @@ from evalkit.earlier import find_earlier
 from evalkit.prompts import PromptFormat
 from evalkit.results import Run
 from evalkit.runs.manifest import Identity
+from evalkit.testing.messages_server import MessagesServer
 from tests.gate_runs import BRIEF, KIND, Answers, load_sums, make_run
-from tests.messages_server import MessagesServer
 
 N = 12
 

@@ -32,6 +32,16 @@ from evalkit.selection import Selection
 from evalkit.settings import RunSettings
 from evalkit.stats.sequential import GateTerms
 from evalkit.stats.verdicts import Verdict
+from evalkit.testing.messages_faults import (
+    FaultPlan,
+    at_random,
+    either,
+    rate_limited,
+    server_error,
+    slow,
+)
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, ROOT, endpoint_of
 from tests.gate_runs import (
     BRIEF,
@@ -47,16 +57,6 @@ from tests.gate_runs import (
     order_of,
     write_prompt,
 )
-from tests.messages_faults import (
-    FaultPlan,
-    at_random,
-    either,
-    rate_limited,
-    server_error,
-    slow,
-)
-from tests.messages_record import RequestRecord
-from tests.messages_server import MessagesServer
 from tests.worker_processes import wait_until
 
 N = 200

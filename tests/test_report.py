@@ -9,8 +9,8 @@ import pytest
 from evalkit.errors import RunFormatError, UsageError
 from evalkit.reports.report import build_report, report_of_comparison
 from evalkit.reports.run_sheets import sheet_groups
+from evalkit.testing.messages_server import MessagesServer
 from tests.gate_runs import Answers, load_sums, make_run
-from tests.messages_server import MessagesServer
 from tests.report_runs import MODELS, report_of_three, run_of_model, three_runs
 from tests.runs_in_memory import judged_run
 from tests.test_gating import hold
