@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.check_keys import CHECK_KEYS, PROJECT_KEYS, SETTINGS, Parse
-from evalkit.checks import MODEL, Check, Project, name_near
+from evalkit.checks import MODEL, Check, Project, name_near, slug
 from evalkit.errors import PromptError, UsageError
 from evalkit.loaders.source import has_known_ending
 from evalkit.prompt_files import read_prompt_file
@@ -51,6 +51,27 @@ def load_project(path: Path | str = FILE) -> Project:
         lines = "".join(f"\n  {problem}" for problem in reader.problems)
         raise UsageError(f"{path} has {len(reader.problems)} faults:{lines}")
     return project
+
+
+def build_check(keys: Mapping[str, Any], folder: Path) -> Check:
+    """A check that stands in no file, for one model.
+
+    Args:
+        keys: those of a check.
+        folder: where the files lie that it names.
+
+    Raises:
+        UsageError: a key or a value can't be used.
+    """
+    reader = Reader(path=folder / "a check", text="")
+    name = slug(Path(str(keys.get("benchmark", "check"))).stem).replace(".", "-") or "check"
+    values = reader.parse(("check",), dict(keys), CHECK_KEYS)
+    check = None if reader.problems else reader.build(name, values, "baselines")
+    if check is None or reader.problems:
+        raise UsageError("; ".join(problem.partition(": ")[2] for problem in reader.problems))
+    if len(check.models) > 1:
+        raise UsageError("models: a test asks one, by model; pytest.mark.parametrize gives it each")
+    return check
 
 
 @dataclass(kw_only=True)

@@ -179,7 +179,7 @@ def arrange(project: Project, case: Case, dollars: float | None = None) -> Arran
     check, changes = case.check, dict(case.check.settings)
     limits = [limit for limit in (check.dollars, dollars) if limit is not None]
     if limits and min(limits) <= 0:
-        raise RunError("the budget of all checks is spent: a larger one goes on")
+        raise BudgetSpent("the budget of all checks is spent: a larger one goes on")
     benchmark = load_benchmark(check.benchmark, data_folder=project.data)
     baseline = find_case_baseline(case)
     if baseline is None:
@@ -198,6 +198,10 @@ def arrange(project: Project, case: Case, dollars: float | None = None) -> Arran
         contest = set_up(baseline, benchmark, case.model, settings)
         benchmark = contest.benchmark
     return Arrangement(benchmark=benchmark, settings=settings, contest=contest)
+
+
+class BudgetSpent(RunError):
+    """Nothing is left to ask with; a larger budget goes on."""
 
 
 def find_case_baseline(case: Case) -> Baseline | None:
