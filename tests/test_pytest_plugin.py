@@ -1,4 +1,4 @@
-"""The pytest plugin: a line asks for a verdict, the failure text shows it, nothing is asked twice."""
+"""The pytest plugin: a line asks for a verdict, a failure shows it, nothing is asked twice."""
 
 from __future__ import annotations
 

@@ -22,6 +22,9 @@ STEM_WIDTH = 60
 MARKER = "<!-- evalkit check -->"
 """The first line of the Markdown text, by which a comment can be found again."""
 
+LONGEST = 60_000
+"""Characters that a comment may have, and a little less."""
+
 WORDS = {
     Status.PASSED: "passed",
     Status.FAILED: "FAILED",
@@ -127,22 +130,14 @@ def describe_all(results: Sequence[CheckResult]) -> str:
 
 
 def render_markdown(results: Sequence[CheckResult]) -> str:
-    """The same in Markdown, for a step summary or a comment."""
-    return "\n".join(list_markdown(results))
+    """The same in Markdown, for a step summary or a comment: if need be, the table alone."""
+    text = "\n".join(list_markdown(results))
+    return text if len(text) <= LONGEST else "\n".join([*list_head(results), ""])
 
 
 def list_markdown(results: Sequence[CheckResult]) -> Iterator[str]:
-    """The lines of it: the verdict, a table, then each check that did not pass."""
-    yield MARKER
-    yield f"### evalkit: {WORDS[worst([result.status for result in results])]}"
-    yield ""
-    yield escape_line(describe_all(results))
-    yield ""
-    heads = ["Check", "Verdict", "Questions", "Losses", "Gains", "Drop, points", "Spent"]
-    yield list_cells(heads)
-    yield list_cells([":---", ":---", *["---:"] * 5])
-    for result in results:
-        yield list_cells([escape(cell) for cell in list_row(result)])
+    """The lines of it: the verdict, a table, then each check, open if it did not pass."""
+    yield from list_head(results)
     for result in results:
         yield ""
         is_open = "" if result.status is Status.PASSED else " open"
@@ -156,6 +151,20 @@ def list_markdown(results: Sequence[CheckResult]) -> Iterator[str]:
         yield ""
         yield "</details>"
     yield ""
+
+
+def list_head(results: Sequence[CheckResult]) -> Iterator[str]:
+    """The verdict and a table."""
+    yield MARKER
+    yield f"### evalkit: {WORDS[worst([result.status for result in results])]}"
+    yield ""
+    yield escape_line(describe_all(results))
+    yield ""
+    heads = ["Check", "Verdict", "Questions", "Losses", "Gains", "Drop, points", "Spent"]
+    yield list_cells(heads)
+    yield list_cells([":---", ":---", *["---:"] * 5])
+    for result in results:
+        yield list_cells([escape(cell) for cell in list_row(result)])
 
 
 def list_row(result: CheckResult) -> list[str]:
