@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ baseline = "baselines/sums.jsonl"
 concurrency = 4
 """
 
-CONDITIONS = {
+CONDITIONS: dict[str | None, Callable[[dict[str, Any]], bool]] = {
     None: lambda facts: not facts["failed"],
     "env.ANTHROPIC_API_KEY == ''": lambda facts: not facts["failed"] and not facts["key"],
     "env.ANTHROPIC_API_KEY != ''": lambda facts: not facts["failed"] and bool(facts["key"]),

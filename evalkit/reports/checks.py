@@ -144,7 +144,7 @@ def list_markdown(results: Sequence[CheckResult]) -> Iterator[str]:
         yield f"<details{is_open}><summary>{escape_html(clean(result.case.id))}</summary>"
         yield ""
         for sentence in list_sentences(result):
-            yield f"- {escape_line(clean_lines(sentence))}"
+            yield f"- {escape_line(clean(' '.join(sentence.split())))}"
         if result.flips:
             yield ""
             yield from list_flip_table(result.flips)
