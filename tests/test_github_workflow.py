@@ -262,12 +262,13 @@ def test_a_harmless_change_passes_and_a_bad_one_fails_where_reviewers_look(
 
 def test_a_job_that_is_run_again_goes_on_in_the_same_order(service: Service) -> None:
     service.server.latency_seconds = 0.02
-    stopped = service.run(stop_after=40)
+    stopped = service.run(stop_after=70)
     assert stopped["Check"].code < 0
     before = len(service.server.requests)
     again = service.run()
     assert again["Check"].code == 0
-    assert len(service.server.requests) - before < 122 - 20
+    # All of it would take 122 answers, and a question beforehand.
+    assert len(service.server.requests) - before < 100
     # What was under way when it was ended may be asked once more.
     assert service.server.answered_again <= 8
     resumed = record_of(service)

@@ -75,7 +75,7 @@ def list_sentences(result: CheckResult) -> Iterator[str]:
     if result.level is not None:
         yield describe_level(result.level)
     if result.error is not None:
-        yield f"{clean(str(result.error))}."
+        yield f"{clean_lines(str(result.error))}."
 
 
 def describe_level(level: Level) -> str:
