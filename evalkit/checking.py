@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.api.endpoint import API_VERSION, Endpoint, endpoint_from_environment
 from evalkit.baselines import Baseline, load_baseline
-from evalkit.benchmarks import Benchmark, load_benchmark
+from evalkit.benchmarks import Benchmark, load_benchmark, load_definition
 from evalkit.candidates import settings_of
 from evalkit.check_results import CheckResult, Level
 from evalkit.checks import Case, Project
@@ -314,7 +314,7 @@ def place_baseline(project: Project, run: Run) -> Path | None:
         path
         for case in project.cases
         if case.model == identity.model and (path := case.baseline) is not None
-        if load_benchmark(case.check.benchmark, data_folder=project.data).name == identity.benchmark
+        if load_definition(case.check.benchmark).name == identity.benchmark
     )
     if len(found) > 1:
         words = ", ".join(map(str, found))

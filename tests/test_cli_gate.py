@@ -228,6 +228,24 @@ def test_an_error_of_one_gate_leaves_the_others_their_verdict(
     assert "All 2 benchmarks together: No verdict yet." in done.out
 
 
+def test_a_baseline_may_be_a_file(
+    capsys: pytest.CaptureFixture[str], baseline: Run, server: MessagesServer
+) -> None:
+    by_run = gate(capsys, baseline, "--quiet")
+    assert call(capsys, "baseline", "set", baseline.path, "--to", "b.jsonl").code == 0
+    asked = len(server.requests)
+    words = ("gate", "--baseline", "b.jsonl", "--prompt", "new.toml", "--quiet")
+    by_file = call(capsys, *words, "--benchmark", "sums.jsonl")
+    assert (by_file.code, by_file.out) == (by_run.code, by_run.out)
+    assert len(server.requests) == asked
+    unnamed = call(capsys, *words)
+    assert unnamed.code == 2
+    assert unnamed.error.endswith(
+        "holds no texts of its questions; name it by --benchmark sums, or its definition or "
+        "question file"
+    )
+
+
 def test_a_baseline_is_found_by_its_id(capsys: pytest.CaptureFixture[str], baseline: Run) -> None:
     by_id = call(
         capsys,
