@@ -260,7 +260,8 @@ def find_line(text: str, place: Sequence[str]) -> int | None:
     for number_of_line, line in enumerate(text.splitlines(), start=1):
         if names := list_names(line):
             head = names
-            if head == list(place):
+            # A table may have no head of its own, but one of a table within.
+            if head[: len(place)] == list(place):
                 return number_of_line
         elif head == tables and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[.=]", line):
             return number_of_line
