@@ -190,6 +190,15 @@ class QuestionSet:
         return sha.hexdigest()
 
 
+def count_several(questions: Sequence[Question]) -> int:
+    """How many questions have several right choices."""
+    # Questions in a file know it of themselves: reading a million takes a while.
+    known: int | None = getattr(questions, "several", None)
+    if known is not None:
+        return known
+    return sum(not question.has_one_answer for question in questions)
+
+
 def number_questions(questions: Iterable[Question]) -> IdTable:
     """The place of each question by its id."""
     table = IdTable()

@@ -12,7 +12,7 @@ from evalkit.disagreements import describe_codes
 from evalkit.judgements import Judgement, judge
 from evalkit.orders import design_of
 from evalkit.pairs import Differences, Methods, PairedDifference, compare_scores
-from evalkit.prompts import build_labels
+from evalkit.prompts import build_labels, name_places
 from evalkit.questions import Question
 from evalkit.results import Run
 from evalkit.stats.clustered import clustered_mean
@@ -80,7 +80,7 @@ class Flip:
     question: Question
     kind: Literal["loss", "gain"]
     right: str
-    """The label of the right choice."""
+    """The label of the right choice; of several one behind the other, AC."""
     baseline: str
     """The label picked, else the outcome, such as "refused"; of several responses with counts."""
     candidate: str
@@ -296,14 +296,17 @@ def list_flips(
             labels = build_labels(len(question.choices), form.labels)
             before, after = (
                 describe_codes(
-                    scored[place].run.tally.codes_of(sheet.places[place][number]), labels
+                    tally.codes_of(sheet.places[place][number]),
+                    labels,
+                    several=tally.design.several,
                 )
                 for place in places
+                for tally in (scored[place].run.tally,)
             )
             yield Flip(
                 question=question,
                 kind=kind,
-                right=labels[question.right[0]],
+                right=name_places(question.right, labels),
                 baseline=before,
                 candidate=after,
             )

@@ -24,7 +24,6 @@ from evalkit.benchmarks import Benchmark
 from evalkit.errors import (
     ApiError,
     AuthenticationError,
-    BenchmarkError,
     BillingError,
     ConnectionFailedError,
     InvalidRequestError,
@@ -44,7 +43,7 @@ from evalkit.models.catalogue import find_model
 from evalkit.models.findings import Findings, default_findings
 from evalkit.models.model import Capabilities
 from evalkit.prompts import PromptFormat
-from evalkit.questions import Question, QuestionSet
+from evalkit.questions import QuestionSet
 from evalkit.requests import Way
 from evalkit.responses import RequestFailure
 from evalkit.results import Run, load_run
@@ -246,23 +245,6 @@ def test_more_examples_than_there_are_is_an_error(sums: Benchmark, tmp_path: Pat
     with MessagesServer() as server, pytest.raises(PromptError, match="3 worked examples wanted"):
         ask(server, sums, tmp_path, MIDDLE, shots=3)
     assert (server.requests, folders(tmp_path)) == ([], [])
-
-
-def test_questions_with_several_right_choices_are_left_out(
-    sums: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    both = Question(id="both", stem="Even?", choices=("2", "3", "4"), right=(0, 2))
-    questions = (*sums.question_set.questions, both)
-    mixed = replace(sums, question_set=QuestionSet(questions=questions))
-    with MessagesServer(answer=sums_answers()) as server:
-        done = ask(server, mixed, tmp_path, progress=True)
-    assert (done.summary.questions, done.manifest.left_out) == (SUMS, 1)
-    assert "sums: 1 of 31 questions have several right choices and are left out" in (
-        capsys.readouterr().err
-    )
-    nothing = replace(sums, question_set=QuestionSet(questions=(both,)))
-    with pytest.raises(BenchmarkError, match="sums: every question has several right choices"):
-        ask(server, nothing, tmp_path, MIDDLE)
 
 
 def test_a_sample_is_drawn_by_the_seed(sums: Benchmark, tmp_path: Path) -> None:
