@@ -281,7 +281,9 @@ def read_questions(definition: Definition, found: FoundFiles) -> QuestionSet:
         raise QuestionSetError(tuple(problems), hint="; ".join(filter(None, hints)))
     asked, shown = sets
     return QuestionSet(
-        questions=asked.questions, examples=(*asked.examples, *shown.questions, *shown.examples)
+        questions=asked.questions,
+        examples=(*asked.examples, *shown.questions, *shown.examples),
+        filtered=asked.filtered,
     )
 
 

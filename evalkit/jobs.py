@@ -300,6 +300,7 @@ def plan_job(
             ),
             prompt=form,
             questions=len(questions),
+            filtered=benchmark.question_set.filtered,
             selection=settings.selection.describe(benchmark.definition.split),
             way_reason=settled.reason,
             learned=tuple(learned),

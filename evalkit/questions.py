@@ -122,6 +122,8 @@ class QuestionSet:
 
     questions: Sequence[Question]
     examples: tuple[Question, ...] = ()
+    filtered: int = 0
+    """Rows of the questions' files that the definition does not take for questions of the set."""
 
     def __post_init__(self) -> None:
         # Questions in a file may know it of themselves: reading a million takes a while.

@@ -161,6 +161,7 @@ class Run:
             "evalkit_version": __version__,
             "complete": self.is_complete,
             "left_out": self.manifest.left_out,
+            "filtered_rows": self.manifest.filtered,
             "selection": self.manifest.selection or None,
             "garbled_lines": list(self.garbled_lines),
             "failures": [asdict(failure) for failure in self.failures()],

@@ -102,3 +102,15 @@ def test_parquet_that_cannot_be_counted_is_named(
 
     assert ended.code == 2
     assert "q.parquet: no readable Parquet file: " in ended.err
+
+
+def test_the_rows_that_are_taken_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = call(capsys, "show", "bbh", "--facts").out
+    facts = json.loads(call(capsys, "show", "bbh", "--facts", "--json").out)
+
+    assert (
+        "Taken       rows where target is not 'Monsters, Inc' or 'dearth, wind, & fire' or 'rita, "
+        "sue and bob poo' and input is not 'Which statement is sarcastic?"
+    ) in shown
+    assert len(facts["taken"]) == 2
+    assert json.loads(call(capsys, "show", "mmlu", "--facts", "--json").out)["taken"] == []

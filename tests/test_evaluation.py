@@ -20,7 +20,7 @@ import pytest
 
 from evalkit.api.endpoint import Endpoint
 from evalkit.api.retries import RetryPolicy
-from evalkit.benchmarks import Benchmark
+from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.errors import (
     ApiError,
     AuthenticationError,
@@ -257,6 +257,27 @@ def test_a_sample_is_drawn_by_the_seed(sums: Benchmark, tmp_path: Path) -> None:
     assert [len(part) for part in names] == [5, 5, 7]
     assert names[0] < names[2]
     assert names[0] != names[1]
+
+
+def test_a_run_tells_how_many_rows_are_no_questions_of_the_set(tmp_path: Path) -> None:
+    write_sums(tmp_path / "sums.jsonl")
+    (tmp_path / "odd.toml").write_text(
+        """
+        version = "1"
+        [source]
+        files = ["sums.jsonl"]
+        [columns]
+        stem = "question"
+        choices = "choices"
+        answer = "answer"
+        where = { column = "subject", is = "odd" }
+        """,
+        encoding="utf-8",
+    )
+    with MessagesServer(answer=sums_answers()) as server:
+        done = ask(server, load_benchmark(tmp_path / "odd.toml"), tmp_path / "results")
+    assert (done.summary.questions, done.manifest.filtered) == (SUMS // 2, SUMS // 2)
+    assert load_run(done.path).to_dict()["filtered_rows"] == SUMS // 2
 
 
 def test_the_benchmark_may_be_a_file(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from evalkit.drafting import draft_benchmark
 from evalkit.errors import BenchmarkError, EvalkitError, UsageError
 from evalkit.loaders.choices import (
     ChoiceForm,
+    FixedChoices,
     LetteredText,
     ListColumn,
     ParallelLists,
@@ -169,6 +170,24 @@ def test_choices_within_the_text_of_the_question(tmp_path: Path) -> None:
     path.write_text(json.dumps({"canary": "x", "examples": rows}))
 
     assert questions_of(path) == [ANT, SKY]
+
+
+def test_choices_that_every_text_lists_are_the_same_for_all(tmp_path: Path) -> None:
+    listed = "\nOptions:\n- valid \n- invalid"
+    rows = [
+        {"input": f"Argument {n}{listed}", "target": "invalid" if n % 3 else "valid"}
+        for n in range(9)
+    ]
+    path = write_json(tmp_path / "fallacies.json", *rows)
+    [first, *_] = draft_benchmark(path).question_set.questions
+
+    assert draft_benchmark(path).definition.fields.choices == FixedChoices(
+        texts=("valid", "invalid")
+    )
+    assert (first.stem, first.right) == (f"Argument 0{listed}", (0,))
+    other = write_json(tmp_path / "other.json", *({**each, "target": "maybe"} for each in rows))
+    with pytest.raises(BenchmarkError, match="no column was recognized as choices"):
+        draft_benchmark(other)
 
 
 def test_two_lists_in_one_file_are_a_question_to_the_user(tmp_path: Path) -> None:
@@ -435,6 +454,9 @@ def test_a_definition_is_not_overwritten_unless_that_is_wanted(tmp_path: Path) -
         ("truthfulqa_multi/data/es/validation.json", 150, 0),
         ("bbh/bbh/date_understanding.json", 250, 0),
         ("bbh/bbh/movie_recommendation.json", 249, 1),
+        ("bbh/bbh/snarks.json", 177, 1),
+        ("bbh/bbh/causal_judgement.json", 187, 0),
+        ("hellaswag/hellaswag_val_full.txt", 200, 0),
         ("agieval/data/v1/sat-math.jsonl", 220, 0),
         ("agieval/data/v1/lsat-ar.jsonl", 230, 0),
         ("agieval/data/v1/gaokao-physics.jsonl", 200, 0),

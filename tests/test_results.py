@@ -230,7 +230,7 @@ def test_there_is_nothing_to_cluster_by_where_there_are_no_groups(tmp_path: Path
 def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
     facts = mixed.to_dict()
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
-    assert {name: facts[name] for name in list(facts)[:26]} == {
+    assert {name: facts[name] for name in list(facts)[:27]} == {
         "run_id": mixed.manifest.identity.run_id,
         "folder": str(mixed.path),
         "benchmark": "everyday",
@@ -250,6 +250,7 @@ def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
         "evalkit_version": __version__,
         "complete": False,
         "left_out": 4,
+        "filtered_rows": 0,
         "selection": None,
         "garbled_lines": [],
         "failures": [{"kind": "overloaded", "message": "Overloaded (status 529)", "count": 1}],

@@ -199,6 +199,8 @@ def list_notes(run: Run) -> Iterable[str]:
         yield f"{failure.count} failed: {clean(failure.message)}"
     if run.manifest.selection:
         yield f"a part of the set: {clean(run.manifest.selection)}"
+    if run.manifest.filtered:
+        yield f"rows that are no questions of the set by its definition: {run.manifest.filtered:,}"
     if run.manifest.left_out:
         yield f"left out because several choices are right: {run.manifest.left_out} of the sample"
     if run.garbled_lines:

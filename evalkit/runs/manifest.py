@@ -88,6 +88,8 @@ class Manifest:
     """How many are to be asked."""
     left_out: int = 0
     """Questions with several right choices that earlier versions did not ask."""
+    filtered: int = 0
+    """Rows of the set's files that its definition does not take for questions."""
     selection: str = ""
     """Which questions of the set were meant, in words; nothing: all of them."""
     way_reason: str = ""
