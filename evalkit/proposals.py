@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evalkit.benchmarks import Definition
+from evalkit.benchmarks import Definition, the_one_file
 from evalkit.errors import BenchmarkError, UsageError
 from evalkit.loaders.choices import (
     ChoiceForm,
@@ -85,7 +85,7 @@ def propose_definition(path: Path, given: Given | None = None) -> Definition:
     """Propose how to read a file.
 
     Args:
-        path: a file of questions.
+        path: a file of questions, or an archive that holds one.
         given: what is known already.
 
     Raises:
@@ -94,6 +94,8 @@ def propose_definition(path: Path, given: Given | None = None) -> Definition:
         MissingExtraError: an Excel file, and the library for those is not installed.
     """
     given = given or Given()
+    if path.suffix.lower() == ".zip" and path.is_file():
+        path = the_one_file(path)
     source = propose_source(path, given)
     records = read_records(path, source)
     return Definition(

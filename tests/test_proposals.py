@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -330,6 +331,25 @@ def test_choices_in_a_list_written_as_text_with_letters(tmp_path: Path) -> None:
     )
 
     assert questions_of(path) == [ANT, SKY]
+
+
+def test_the_one_file_of_an_archive_is_proposed_by_its_place_in_it(tmp_path: Path) -> None:
+    table = write_csv(
+        tmp_path / "ants.csv",
+        ("question", "A", "B", "C", "answer"),
+        (ANT[0], "four", "six", "eight", "B"),
+    )
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(table, "data/ants.csv")
+    table.unlink()
+    definition = draft_benchmark(tmp_path / "set.zip").definition
+    write_definition(tmp_path / "set.toml", render_definition(definition, tmp_path))
+
+    assert load_benchmark(tmp_path / "set.toml").question_set.questions[0].stem == ANT[0]
+    with zipfile.ZipFile(tmp_path / "set.zip", "a") as archive:
+        archive.writestr("data/bees.csv", "question,A,B,answer\n")
+    with pytest.raises(BenchmarkError, match="2 question files are in it"):
+        draft_benchmark(tmp_path / "set.zip")
 
 
 def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
