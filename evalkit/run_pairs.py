@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from evalkit.alignment import ScoreSheet
@@ -47,6 +48,8 @@ class ComparedRun:
     """The standard error of that score; None if there is one question, or one cluster."""
     left_out: int
     """Its questions that not all the others have."""
+    partial: float | None = None
+    """The mean partial credit on the questions compared; None: one choice was asked for."""
 
     @property
     def missing(self) -> float:
@@ -138,11 +141,25 @@ def score_runs(
             score=estimate_mean(scores.tolist(), clusters).interval,
             error=standard_error(scores, sheet.clusters),
             left_out=left_out,
+            partial=mean_credit(run, places, sheet.questions),
         )
-        for run, scores, left_out, number, name in zip(
-            runs, sheet.correct, sheet.left_out, numbers, names, strict=True
+        for run, scores, left_out, places, number, name in zip(
+            runs, sheet.correct, sheet.left_out, sheet.places, numbers, names, strict=True
         )
     ]
+
+
+def mean_credit(run: Run, places: Sequence[int], questions: Sequence[Question]) -> float | None:
+    """The mean partial credit of a run on some questions; None: one choice was asked for.
+
+    Args:
+        run: with a reply to each.
+        places: of the questions among its own.
+        questions: in the same order.
+    """
+    if not run.tally.design.several:
+        return None
+    return fmean(map(run.tally.credit_of, places, questions))
 
 
 def standard_error(values: Scores, clusters: NDArray[np.int64] | None) -> float | None:

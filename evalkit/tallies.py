@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from evalkit.scores import (
     FIRST_ANSWER,
     FIRST_REPLY,
     code_of_right,
+    credit,
     encode_answer,
     read_row,
 )
@@ -92,6 +94,17 @@ class Tally:
     def code_of_right(self, question: Question) -> int:
         """The code of a correct response to a question."""
         return code_of_right(question, several=self.design.several)
+
+    def credit_of(self, number: int, question: Question) -> float:
+        """The mean partial credit of the responses, at least one, to one question.
+
+        Args:
+            number: of the question among those of the run.
+            question: itself; answers are sets of choices.
+        """
+        right = self.code_of_right(question)
+        codes = self.codes_of(number)
+        return statistics.fmean(credit(code, right) for code in codes if code >= FIRST_REPLY)
 
     def list_starts(self) -> Sequence[int]:
         """Where the codes of each question begin."""

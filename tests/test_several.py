@@ -19,6 +19,7 @@ from evalkit.errors import AuthenticationError, UsageError
 from evalkit.gating import gate
 from evalkit.prompts import PromptFormat, name_places, render_question
 from evalkit.questions import QuestionSet
+from evalkit.reports.comparisons import render_comparison
 from evalkit.requests import Way
 from evalkit.results import Run, load_run
 from evalkit.verifying import verify_run
@@ -410,6 +411,10 @@ def test_runs_are_compared_by_whole_sets_and_flips_name_all_letters(pair: tuple[
         ("BD", "BD", "B")
     ] * 5
     assert (compared.readable.gains, compared.readable.losses) == (0, 0)
+    assert [each.partial for each in found.benchmarks[0].runs] == [1, 0.875]
+    assert "Accuracy       Interval  Partial\n" in render_comparison(found)
+    facts = found.to_dict()["benchmarks"][0]["runs"]
+    assert [each["partial_credit"] for each in facts] == [1, 0.875]
 
 
 def test_that_one_run_could_pick_several_choices_is_a_difference(
