@@ -248,6 +248,18 @@ def test_a_model_that_takes_neither_is_refused_in_one_line(
         assert len(server.requests) == 2, "the second time it is known"
 
 
+def test_the_embedded_models_can_not_be_bound(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_mixed(tmp_path / "mixed.jsonl")
+    done = call(capsys, "plan", "mixed.jsonl", "--model", "local/smollm2-135m")
+    assert done.code == 2
+    assert "5 questions have several right choices, but local/smollm2-135m takes neither" in (
+        done.error
+    )
+
+
 def test_the_command_line_says_so_in_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
