@@ -87,6 +87,7 @@ def benchmark_of(run: Run, *, shots: int) -> Benchmark:
             prompt=manifest.prompt,
         ),
         question_set=QuestionSet(questions=run.questions, examples=examples or ()),
+        is_part_of_several=identity.several,
     )
 
 
