@@ -92,6 +92,7 @@ def benchmark_of(baseline: Baseline, *, shots: int) -> Benchmark:
             prompt=run.manifest.prompt,
         ),
         question_set=QuestionSet(questions=run.questions, examples=examples or ()),
+        is_part_of_several=identity.several,
     )
 
 
@@ -141,7 +142,11 @@ def take_part(baseline: Baseline, benchmark: Benchmark) -> Benchmark:
             f"{baseline.path}: their digest is {asked.digest[:12]}, not "
             f"{identity.question_digest[:12]}; {remedy}"
         )
-    return replace(benchmark, question_set=replace(everything, questions=questions))
+    return replace(
+        benchmark,
+        question_set=replace(everything, questions=questions),
+        is_part_of_several=identity.several,
+    )
 
 
 def check_prompt(baseline: Baseline, benchmark: Benchmark) -> None:

@@ -125,6 +125,7 @@ def describe(asked: Asked) -> dict[str, str]:
         "way": identity.way,
         "worked examples": str(identity.shots),
         "seed of the worked examples": str(identity.seed),
+        "choices that may be picked": "several" if identity.several else "one",
         "responses to a question": str(identity.samples),
         "orders of the choices": str(identity.orders or "the set's own"),
         "seed of the orders": str(identity.seed) if isinstance(identity.orders, int) else NONE,

@@ -90,9 +90,13 @@ class RowProblem:
     """What stands there, cut to a readable length."""
     remedy: str
     """What would be right in its place."""
+    number: int | None = None
+    """Which record of its line it is, counted from 1, where a line holds all of them."""
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.field} = {self.value}: {self.remedy}"
+        place = f"{self.path}:{self.line}"
+        place += "" if self.number is None else f", record {self.number}"
+        return f"{place}: {self.field} = {self.value}: {self.remedy}"
 
 
 class QuestionSetError(BenchmarkError):

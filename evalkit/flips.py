@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.disagreements import describe_codes
 from evalkit.gate_records import GateRecord, complete_shares
-from evalkit.prompts import build_labels
+from evalkit.prompts import build_labels, name_places
 from evalkit.results import load_run
 
 
@@ -24,7 +24,7 @@ class Flip:
     after: float
     """The candidate's."""
     right: str
-    """The label of the right choice."""
+    """The label of the right choice, or all of them."""
     picked: str
     """What the candidate answered: a label, else an outcome such as "refused"."""
 
@@ -60,6 +60,7 @@ def list_flips(record: GateRecord) -> tuple[Flip, ...]:
         if math.isnan(after[name]) or after[name] == before[name]:
             continue
         question = run.questions[numbers[name]]
+        codes = run.tally.codes_of(numbers[name])
         labels = build_labels(len(question.choices), run.manifest.prompt.labels)
         found.append(
             Flip(
@@ -67,8 +68,8 @@ def list_flips(record: GateRecord) -> tuple[Flip, ...]:
                 stem=question.stem,
                 before=before[name],
                 after=after[name],
-                right=labels[question.right[0]],
-                picked=describe_codes(run.tally.codes_of(numbers[name]), labels),
+                right=name_places(question.right, labels),
+                picked=describe_codes(codes, labels, several=run.tally.design.several),
             )
         )
     return tuple(sorted(found, key=lambda flip: not flip.is_loss))

@@ -12,7 +12,7 @@ import pytest
 
 from evalkit.baselines import baseline_of, find_baseline, load_baseline, read_baseline
 from evalkit.benchmarks import Benchmark
-from evalkit.candidates import settings_of
+from evalkit.candidates import settings_of, take_part
 from evalkit.errors import RunFormatError, UsageError
 from evalkit.gate_records import GateRecord
 from evalkit.gating import gate
@@ -215,6 +215,15 @@ def test_questions_that_came_since_are_not_asked(
         progress=False,
     ).gates
     assert (record.plan.size, record.plan.left_out) == (N, 0)
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_a_part_of_a_set_with_several_right_choices_is_asked_as_the_whole(
+    several: bool, server: MessagesServer, bench: Benchmark, tmp_path: Path
+) -> None:
+    known = read_baseline(write_file(make_run(server, bench, tmp_path / "results"), tmp_path))
+    changed = replace(known, identity=replace(known.identity, several=several))
+    assert take_part(changed, bench).has_several == several
 
 
 def test_a_prompt_of_which_only_a_digest_is_known_has_to_be_named(

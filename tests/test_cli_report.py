@@ -64,7 +64,7 @@ def test_rows_may_be_responses(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("{made}", "--to", "a.foo"), "a.foo: a report is written as .md, "),
+        (("{made}", "--to", "a.foo"), "a.foo: a report is written as .html, "),
         (("{made}", "--to", "nowhere/a.md"), "nowhere/a.md can't be written: No such file"),
         (("{run}", "--to", "{run}/summary.json"), "a run's folder holds the run alone"),
         (("{run}", "--to", "a.md", "--margin", "2"), "a margin is one between two runs"),

@@ -477,6 +477,7 @@ def test_reading_never_raises_and_names_no_choice_that_was_not_offered(
     response = response_of(text, stop_reason, tool_input)
     answer = read_answer(way, response, prompt, question.choices)
     if answer.choice is not None:
+        assert isinstance(answer.choice, int)
         assert 0 <= answer.choice < len(question.choices)
     assert (answer.outcome is Outcome.REFUSED) is (stop_reason == "refusal")
     assert answer.outcome in (

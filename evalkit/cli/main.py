@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   evalkit batches                                  what was handed over and is not back yet
   evalkit report results --to report.html          a report for people, or for other programs
   evalkit score results                            scores again from the answers on disk
+  evalkit view                                     the runs in a browser, also while they go on
   evalkit verify results                           whether the folders are whole and unchanged
 
 exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
@@ -43,7 +44,7 @@ exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
 
 COMMANDS = (
     *("run", "gate", "audit", "compare", "plan", "batches", "show", "score", "report", "verify"),
-    *("init", "baseline", "check", "list", "new-benchmark", "lint", "models"),
+    *("init", "baseline", "check", "list", "new-benchmark", "lint", "models", "view"),
 )
 """In the order of the help; each has a module of its name."""
 

@@ -15,11 +15,12 @@ EXAMPLES = """  evalkit report results/everyday--* --to report.html
   evalkit report results/NEW --baseline results/OLD --margin 2 --to report.json junit.xml
   evalkit report results --to responses.csv --rows responses
   evalkit report results --to junit.xml --threshold 80
+  evalkit report results --to differences.pdf --chart differences
 
 The ending says the format: .html one page that needs no network; .md; .csv one row a run and group
-(--rows responses: one a response); .xlsx; .json; .xml JUnit; .tex booktabs. All numbers are
-computed from the replies on disk. Without --baseline or --margin, three runs or more are compared
-each with each other, and the places that they may have are shown.
+(--rows responses: one a response); .xlsx; .json; .xml JUnit; .tex booktabs; .svg, .png, .pdf one
+chart. All numbers are computed from the replies on disk. Without --baseline or --margin, three
+runs or more are compared each with each other, and the places that they may have are shown.
 
 exit codes: 0 written; 2 usage, or a file that can't be written
 """
@@ -62,6 +63,12 @@ def add_parser(commands: Commands) -> None:
         metavar="PERCENT",
         help="the accuracy that each run has to reach, or its test case in JUnit XML fails",
     )
+    parser.add_argument(
+        "--chart",
+        metavar="NAME",
+        help="what a picture shows, such as accuracies, differences, outcomes, costs; an unknown "
+        "name lists those that there are (default: the first)",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -74,7 +81,7 @@ def execute(args: argparse.Namespace) -> int:
     from evalkit.results import load_run
 
     check_paths(args.to)
-    options = FileOptions(rows=args.rows, threshold=args.threshold)
+    options = FileOptions(rows=args.rows, threshold=args.threshold, chart=args.chart)
     folders = find_runs(args.runs)
     # Shown only where it takes longer than a moment.
     steps = len(folders) + len(args.to)

@@ -197,9 +197,19 @@ def _check_schema(schema: Mapping[str, Any]) -> None:
             "output_config.format.schema: For 'object' type, 'additionalProperties' must be "
             "explicitly set to false"
         )
-    for limit in ("minimum", "maximum", "multipleOf", "minLength", "maxLength", "maxItems"):
+    for limit in (
+        "minimum",
+        "maximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "maxItems",
+        "uniqueItems",
+    ):
         if limit in schema:
             raise Rejection(f"output_config.format.schema: property '{limit}' is not supported")
+    if schema.get("minItems", 0) not in (0, 1):
+        raise Rejection("output_config.format.schema: 'minItems' must be 0 or 1")
     parts = [*schema.get("properties", {}).values(), *schema.get("anyOf", [])]
     for part in (*parts, schema.get("items")):
         if isinstance(part, Mapping):

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, Literal
 
@@ -38,7 +38,7 @@ class Reply:
     _: KW_ONLY
     letter: str | None = None
     """Its choice; said in the way that the request asks for, unless there is a text. "c" is what a
-    model may say that is bound to "A", "B", or "C"."""
+    model may say that is bound to "A", "B", or "C". "AC" says both where an array is asked for."""
     thinking: str | None = None
     """Its thoughts; said only where thinking is on."""
     tool_input: Mapping[str, Any] | None = None
@@ -62,14 +62,18 @@ def same_letter_each_time(body: Body) -> Reply:
 
 
 def key_answers(
-    key: Mapping[str, str], *, wrong_share: float = 0.0, seed: int = 0, thinking: str | None = None
+    key: Mapping[str, str | Sequence[str]],
+    *,
+    wrong_share: float = 0.0,
+    seed: int = 0,
+    thinking: str | None = None,
 ) -> Answer:
     """Answer from a key, with mistakes.
 
     Args:
         key: the right choice for each stem, as a letter or as the text of the option (which holds
-            when choices are shuffled). A question is found by its stem standing in the last user
-            text; the last one of several, since examples come first.
+            when choices are shuffled), or several of them. A question is found by its stem standing
+            in the last user text; the last one of several, since examples come first.
         wrong_share: share of the questions answered wrong, always the same ones, in [0, 1].
         seed: which ones.
         thinking: what to think before each answer.
@@ -84,7 +88,9 @@ def key_answers(
         if stem is None:
             return same_letter_each_time(body)
         options = options_of(text[text.rfind(stem) + len(stem) :])
-        letter = _letter_of(key[stem], options)
+        said = key[stem]
+        right = [said] if isinstance(said, str) else said
+        letter = "".join(_letter_of(each, options) for each in right)
         if _share(f"{seed}:{stem}") < wrong_share:
             letter = _another(letter, sorted(options) or list("ABCD"), stem)
         return Reply(letter=letter, thinking=thinking)
@@ -113,8 +119,9 @@ def _letter_of(right: str, options: Mapping[str, str]) -> str:
 
 
 def _another(letter: str, letters: list[str], stem: str) -> str:
-    others = [other for other in letters if other != letter]
-    return others[int(_share(f"mistake {stem}") * len(others))]
+    others = [other for other in letters if other not in letter]
+    # Where all are right, fewer are wrong.
+    return others[int(_share(f"mistake {stem}") * len(others))] if others else letters[0]
 
 
 def _share(text: str) -> float:
@@ -250,6 +257,7 @@ def _fill(schema: Mapping[str, Any], letter: str) -> object:
     if "enum" in schema:
         # A schema binds the letter, not its case.
         named = {str(value).casefold() for value in schema["enum"]}
+        letter = letter[:1]
         return letter if letter.casefold() in named else schema["enum"][0]
     if "const" in schema:
         return schema["const"]
@@ -257,7 +265,7 @@ def _fill(schema: Mapping[str, Any], letter: str) -> object:
     if kind == "object":
         return {name: _fill(part, letter) for name, part in schema.get("properties", {}).items()}
     if kind == "array":
-        return [_fill(schema.get("items", {}), letter)]
+        return [_fill(schema.get("items", {}), each) for each in letter]
     return {"string": letter, "integer": 1, "number": 1.0, "boolean": True}.get(kind)
 
 
