@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -122,6 +123,16 @@ class CheckResult:
             "flips": [flip.to_dict() for flip in self.flips],
             "error": None if self.error is None else str(self.error),
         }
+
+
+def count_spent(results: Iterable[CheckResult]) -> float:
+    """Dollars for all answers of some checks; a run that several have in common counts once."""
+    spent: dict[str, float] = {}
+    for result in results:
+        for part in (result.gate, result.level):
+            if part is not None:
+                spent[part.folder] = max(spent.get(part.folder, 0.0), part.spent or 0.0)
+    return math.fsum(spent.values())
 
 
 def worst(found: Sequence[Status]) -> Status:

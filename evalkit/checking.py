@@ -13,7 +13,7 @@ from evalkit.api.endpoint import API_VERSION, Endpoint, endpoint_from_environmen
 from evalkit.baselines import Baseline, load_baseline
 from evalkit.benchmarks import Benchmark, load_benchmark, load_definition
 from evalkit.candidates import settings_of
-from evalkit.check_results import CheckResult, Level
+from evalkit.check_results import CheckResult, Level, count_spent
 from evalkit.checks import Case, Project
 from evalkit.errors import EvalkitError, RunError, UsageError
 from evalkit.evaluation import run_async, run_to_end
@@ -105,8 +105,7 @@ async def check_async(
     """Carry out some checks, one after the other: they share limits, budget, and engines."""
     results: list[CheckResult] = []
     for case in cases:
-        spent = math.fsum(result.spent for result in results)
-        left = None if project.dollars is None else project.dollars - spent
+        left = None if project.dollars is None else project.dollars - count_spent(results)
         results.append(
             await hold_case(
                 project, case, endpoint=endpoint, dollars=left, progress=progress, say=say

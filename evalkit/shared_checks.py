@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalkit.check_results import CheckResult
+from evalkit.check_results import CheckResult, count_spent
 from evalkit.checking import hold_case
 from evalkit.checks import Case, Project
 from evalkit.evaluation import run_to_end
@@ -45,7 +44,7 @@ class SharedChecks:
             path = self.folder / f"{name_case(project, case)}{ENDING}"
             if path.exists():
                 return load(path)
-            left = None if self.dollars is None else self.dollars - self.count_spent()
+            left = None if self.dollars is None else self.dollars - count_spent(self.list_results())
             result = run_to_end(
                 hold_case(project, case, endpoint=None, dollars=left, progress=False, say=ignore)
             )
@@ -56,15 +55,6 @@ class SharedChecks:
         """What came of all checks so far."""
         for path in sorted(self.folder.glob(f"*{ENDING}")):
             yield load(path)
-
-    def count_spent(self) -> float:
-        """Dollars for all checks; runs that several have in common count once."""
-        spent: dict[str, float] = {}
-        for result in self.list_results():
-            for part in (result.gate, result.level):
-                if part is not None:
-                    spent[part.folder] = max(spent.get(part.folder, 0.0), part.spent or 0.0)
-        return math.fsum(spent.values())
 
 
 def load(path: Path) -> CheckResult:

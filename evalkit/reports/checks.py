@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from evalkit.check_results import CheckResult, Level, Status, worst
+from evalkit.check_results import CheckResult, Level, Status, count_spent, worst
 from evalkit.flips import Flip
 from evalkit.progress import dollars
 from evalkit.reports.gate import describe_interval, describe_verdict, points, wrap
@@ -123,7 +123,7 @@ def describe_all(results: Sequence[CheckResult]) -> str:
     """What all checks come to, in a line."""
     counts = Counter(result.status for result in results)
     words = ", ".join(f"{counts[status]} {WORDS[status]}" for status in Status if counts[status])
-    spent = sum(result.spent for result in results)
+    spent = count_spent(results)
     money = f", {dollars(spent)} spent" if spent else ""
     checks = "1 check" if len(results) == 1 else f"{len(results)} checks"
     return f"{checks}: {words}{money}."
