@@ -165,12 +165,14 @@ class Run:
             "shots": identity.shots,
             "samples": identity.samples,
             "orders": identity.orders,
+            "several": identity.several,
             "clustered_by": self.clustered_by,
             "unbound_replies": self.unbound,
             "retakes": self.retakes,
             "evalkit_version": __version__,
             "complete": self.is_complete,
             "left_out": self.manifest.left_out,
+            "filtered_rows": self.manifest.filtered,
             "selection": self.manifest.selection or None,
             "garbled_lines": list(self.garbled_lines),
             "failures": [asdict(failure) for failure in self.failures()],
@@ -190,11 +192,13 @@ class Run:
             there; missing where the set's own order was kept), `sample`, `group`, `benchmark`,
             `model`, `way`, `outcome`, `choice` (label picked), `right` (label of the right choice),
             both in the set's own order, `shown_right` (label under which the right choice was
-            shown), `correct` (missing where no reply came), `text` (the reply, or the input of its
+            shown), `correct` (missing where no reply came), `partial` (partial credit, 0 to 1,
+            where answers are sets of choices, whose labels then stand one behind the other as in
+            `AC`), `text` (the reply, or the input of its
             tool call), `stop_reason`, `refusal_category`, `model_served`, the token counts of
             `usage`, `failure` (kind), `attempts`, `seconds`, `request_id` and `message_id` (both
-            the endpoint's). Texts are `string`, counts `Int64`, `correct` is `boolean`, `seconds`
-            `float64`; what is missing is NA.
+            the endpoint's). Texts are `string`, counts `Int64`, `correct` is `boolean`, `partial`
+            `Float64`, `seconds` `float64`; what is missing is NA.
         """
         return tabulate_scores(self.scores, self.manifest)
 
@@ -216,6 +220,9 @@ class Run:
         Returns:
             Counts of the replies that name a choice: one row for each right label, one column for
             each label picked, both as they were shown.
+
+        Raises:
+            UsageError: answers are sets of choices.
         """
         return tabulate_confusion(self.questions, self.tally, self.manifest.prompt)
 
@@ -224,6 +231,9 @@ class Run:
 
         Returns:
             None: no question got a reply.
+
+        Raises:
+            UsageError: answers are sets of choices.
         """
         from evalkit.positions import find_position_bias
 
@@ -234,7 +244,7 @@ class Run:
 
         Raises:
             UsageError: there is one answer a question, they were given to several orders of its
-                choices, or no question got all of its answers.
+                choices, they are sets of choices, or no question got all of its answers.
         """
         from evalkit.confidence import measure_calibration
 
@@ -298,6 +308,7 @@ def summary_to_dict(summary: Summary) -> dict[str, Any]:
         "mean": summary.mean,
         "accuracy": None if accuracy is None else interval_to_dict(accuracy),
         "standard_error": None if accuracy is None or estimate is None else estimate.error,
+        "partial_credit": estimate_to_dict(summary.partial),
         "clusters": None
         if estimate is None or estimate.clusters is None
         else {

@@ -428,7 +428,7 @@ class RequestBuilder:
 
     def __init__(self, manifest: Manifest, examples: Sequence[Question]) -> None:
         self.manifest, self.identity = manifest, manifest.identity
-        self.ranked = rank_examples(examples, self.identity.seed)
+        self.ranked = rank_examples(examples, self.identity.seed, several=self.identity.several)
         # What depends on the model stands in the parameters.
         self.asking = Asking(model=self.identity.model, capabilities=Capabilities())
         self.most = {manifest.max_output_tokens, find_model(self.identity.model).max_output_tokens}
@@ -473,7 +473,7 @@ class RequestBuilder:
             PromptError: there are fewer worked examples than the run shows.
         """
         shown = self.choose_examples(question)
-        prompt = build_prompt(question, self.manifest.prompt, shown)
+        prompt = build_prompt(question, self.manifest.prompt, shown, several=self.identity.several)
         built = build_body(self.identity.way, prompt, self.asking)
         own = ("model", "system", "messages", "tools")
         shared = {k: v for k, v in self.identity.parameters.items() if k != "resize"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
-from tests.messages_server import MessagesServer
 
 
 @pytest.fixture

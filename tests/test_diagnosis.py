@@ -20,8 +20,8 @@ from evalkit.diagnosis import (
     look_at_extras,
     look_at_folder,
 )
-from tests.messages_faults import Fault
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_faults import Fault
+from evalkit.testing.messages_server import MessagesServer
 
 KEY = "sk-ant-a-secret-of-this-test-0123456789"
 

@@ -10,8 +10,8 @@ import pytest
 from evalkit.api.endpoint import Endpoint
 from evalkit.api.greeting import greet
 from evalkit.errors import ConnectionFailedError
-from tests.messages_faults import Fault
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_faults import Fault
+from evalkit.testing.messages_server import MessagesServer
 
 
 def test_a_greeting_is_one_free_request_and_tells_the_time() -> None:

@@ -61,6 +61,7 @@ OTHER: dict[str, Any] = {
     "samples": 3,
     "keep_text": False,
     "orders": "cyclic",
+    "several": True,
 }
 
 
@@ -77,10 +78,13 @@ def test_the_run_id_never_changes() -> None:
 
 def test_a_manifest_from_before_there_were_orders_is_that_of_the_same_run() -> None:
     table = stored()
-    assert "orders" not in table["identity"]
+    assert {"orders", "several"}.isdisjoint(table["identity"])
+    del table["prompt"]["several"]
     assert parse_manifest(table).identity == IDENTITY
     drawn = replace(MANIFEST, identity=replace(IDENTITY, orders=3))
     assert parse_manifest(stored(drawn)).identity.orders == 3
+    sets = replace(MANIFEST, identity=replace(IDENTITY, several=True))
+    assert parse_manifest(stored(sets)).identity.several is True
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Identity)])

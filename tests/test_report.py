@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from evalkit.benchmarks import load_benchmark
 from evalkit.comparisons import ComparisonOptions, compare
 from evalkit.errors import RunFormatError, UsageError
 from evalkit.reports.findings import list_findings
 from evalkit.reports.report import build_report, report_of_comparison
 from evalkit.reports.run_sheets import sheet_groups
 from evalkit.results import load_run
-from tests.gate_runs import Answers, load_sums, make_run
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_body import Body
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
+from tests.gate_runs import HAIKU, Answers, load_sums, make_run
 from tests.report_runs import MODELS, report_of_three, run_of_model, three_runs
 from tests.runs_in_memory import judged_run
 from tests.test_gating import hold
@@ -154,3 +158,30 @@ def test_several_files_are_written_or_none_of_them(tmp_path: Path) -> None:
     report.write(tmp_path / "a.md", tmp_path / "b.csv")
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == report.to_markdown()
     assert len((tmp_path / "b.csv").read_text().splitlines()) == 1 + len(sheet_groups(report).rows)
+
+
+def test_sets_of_choices_are_reported_with_their_partial_credit(tmp_path: Path) -> None:
+    """Charts of single letters have nothing to show of them."""
+    rows = [
+        {"question": f"Which are even, {number}?", "choices": ["2", "3", "4"],
+         "answer": ["A", "C"] if number % 2 else ["A"]}
+        for number in range(20)
+    ]  # fmt: skip
+    path = tmp_path / "sets.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def answer(body: Body) -> Reply:
+        return Reply(text='{"answers": ["A"]}')
+
+    with MessagesServer(answer=answer) as server:
+        bench = load_benchmark(path)
+        runs = [
+            make_run(server, bench, tmp_path / "results", model=model, way="structured")
+            for model in (HAIKU, "claude-opus-4-5")
+        ]
+    report = build_report(runs)
+    frame = report.to_dataframe()
+    assert frame.accuracy.tolist() == [0.5, 0.5]
+    assert frame.partial_credit.tolist() == [0.75, 0.75]
+    report.write(tmp_path / "a.html", tmp_path / "a.xlsx", tmp_path / "a.svg")
+    assert "Partial credit" in report.to_markdown()

@@ -68,7 +68,8 @@ class Report:
             Columns `run`, `benchmark`, `model`, `name`, `group` (missing: all questions), `n`,
             `accuracy` with `low`, `high`, `level` and `method` of its interval, `clusters`, the
             counts of outcomes, `if_unreadable_wrong`, `if_unreadable_right`, `chance`,
-            `chance_corrected`, `rerun_error`. Shares are fractions; what is undefined is NA.
+            `chance_corrected`, `rerun_error`, `partial_credit`. Shares are fractions; what is
+            undefined is NA.
         """
         from evalkit.reports.run_sheets import sheet_groups
 

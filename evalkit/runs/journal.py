@@ -235,9 +235,13 @@ def parse_reading(table: Any) -> Answer | None:
     if table is None:
         return None
     choice = table["choice"]
-    if choice is not None and (type(choice) is not int or not 0 <= choice < MAX_CHOICES):
-        raise ValueError(f"choice {choice!r}")
-    return share_answer(Outcome(table["outcome"]), choice)
+    if choice is None:
+        return share_answer(Outcome(table["outcome"]))
+    for place in choice if isinstance(choice, list) else [choice]:
+        if type(place) is not int or not 0 <= place < MAX_CHOICES:
+            raise ValueError(f"choice {choice!r}")
+    picked = tuple(choice) if isinstance(choice, list) else choice
+    return share_answer(Outcome(table["outcome"]), picked)
 
 
 class JournalReader:

@@ -54,6 +54,8 @@ class Identity:
     """SHA-256 of an embedded model's weights."""
     orders: Orders | None = None
     """In which orders each question's choices are shown; None: in the set's own alone."""
+    several: bool = False
+    """Whether each answer is a set of choices, since several may be right."""
 
     @property
     def run_id(self) -> str:
@@ -65,6 +67,8 @@ class Identity:
         table = asdict(self)
         if self.orders is None:  # run ids from before there were orders stay
             del table["orders"]
+        if not self.several:  # and from before several choices could be picked
+            del table["several"]
         return table
 
     @property
@@ -83,7 +87,9 @@ class Manifest:
     questions: int
     """How many are to be asked."""
     left_out: int = 0
-    """Questions with several right choices, which one letter can't answer."""
+    """Questions with several right choices that earlier versions did not ask."""
+    filtered: int = 0
+    """Rows of the set's files that its definition does not take for questions."""
     selection: str = ""
     """Which questions of the set were meant, in words; nothing: all of them."""
     way_reason: str = ""
@@ -98,6 +104,11 @@ class Manifest:
     python_version: str = field(default_factory=platform.python_version)
     git_commit: str | None = None
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def prompt_parts(self) -> dict[str, str]:
+        """A digest of each text of the prompt, by name."""
+        return self.prompt.part_digests
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it stands in manifest.json."""

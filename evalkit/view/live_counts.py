@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from evalkit.questions import Question
 from evalkit.runs.journal import JournalRow
 from evalkit.runs.manifest import Manifest
-from evalkit.scores import FIRST_ANSWER, FIRST_REPLY
+from evalkit.scores import FIRST_REPLY, code_of_right
 from evalkit.stats.intervals import Interval, wilson_interval
-from evalkit.tallies import FAILED, FUTILE, NOT_ASKED, UNBOUND, Ledger, find_slots, share_of
+from evalkit.tallies import FAILED, NOT_ASKED, Ledger, find_slots, share_of
 
 OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "failed")
 UNREADABLE_BY_CODE = {2: "unparsed", 3: "refused", 4: "truncated"}
@@ -76,18 +76,23 @@ class LiveCounts:
         """Add what a reply and its question amount to, or take it away."""
         code = self.code_of(slot)
         if code != NOT_ASKED:
-            self.outcomes[name_outcome(code, question)] += sign
+            self.outcomes[name_outcome(code, self.right_of(question))] += sign
         if place in self.ledger.failed:
             self.failures[self.ledger.failed[place][1]] += sign
         codes = self.codes_of(number)
         if any(code >= FIRST_REPLY for code in codes):
             self.asked += sign
-            self._shares += sign * share_of(codes, question.right)
+            self._shares += sign * share_of(codes, self.right_of(question))
+
+    def right_of(self, question: Question) -> int:
+        """What a correct reply to a question amounts to."""
+        return code_of_right(question, several=self.ledger.design.several)
 
     def code_of(self, slot: int) -> int:
         """What the reply that counts amounts to: see `evalkit.scores.encode_answer`."""
         first, again = self.ledger.codes[2 * slot : 2 * slot + 2]
-        return (first if again in (NOT_ASKED, FUTILE) else again) & ~UNBOUND
+        counts = first if again in (NOT_ASKED, self.ledger.futile) else again
+        return counts & ~self.ledger.unbound
 
     def codes_of(self, number: int) -> list[int]:
         """The same for all replies to a question."""
@@ -142,10 +147,10 @@ class LiveCounts:
         return recent / min(RATE_SECONDS, max(1.0, now - self._first_at))
 
 
-def name_outcome(code: int, question: Question) -> str:
+def name_outcome(code: int, right: int) -> str:
     """What a reply that came is called, or one that failed."""
     if code == FAILED:
         return "failed"
     if code in UNREADABLE_BY_CODE:
         return UNREADABLE_BY_CODE[code]
-    return "correct" if code - FIRST_ANSWER in question.right else "wrong"
+    return "correct" if code == right else "wrong"

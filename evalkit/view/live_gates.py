@@ -82,7 +82,8 @@ class LiveGate:
             if TRUNCATED in codes and not is_over and self._waits(now):
                 return
             assert number is not None, "it has codes"
-            gate.update(share_of(codes, self.counts.questions[number].right))
+            question = self.counts.questions[number]
+            gate.update(share_of(codes, self.counts.right_of(question)))
 
     def _waits(self, now: float) -> bool:
         """Whether the reply whose turn it is may still be asked for again."""

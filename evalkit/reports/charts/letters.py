@@ -68,14 +68,16 @@ class Slot:
 
 
 def chart_letters(name: str, run: Run) -> Chart | None:
-    """Picked against right letters, with the accuracy by right letter; None: no reply came.
+    """Picked against right letters, with the accuracy by right letter.
+
+    None: no reply came, or answers are sets of choices.
 
     Args:
         name: of the run, which no other has.
         run: whose first replies to each question are looked at; with several orders of the
             choices, all replies.
     """
-    bias = run.position_bias()
+    bias = None if run.manifest.identity.several else run.position_bias()
     if bias is None:
         return None
     slots = list_slots(run, bias)

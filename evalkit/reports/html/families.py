@@ -52,7 +52,7 @@ class Family:
         _, member = min(holders)
         return self.runs[member].questions[self.numbers[member][place]]
 
-    def find_codes(self, place: int) -> list[bytes | None]:
+    def find_codes(self, place: int) -> list[Sequence[int] | None]:
         """For each run, what its responses to a question amount to; None: it was not asked it."""
         return [
             None if numbers[place] == ABSENT else run.tally.codes_of(numbers[place])
@@ -128,8 +128,12 @@ def rank_questions(families: Sequence[Family], seed: int) -> list[tuple[Interest
 
 def judge_question(family: Family, place: int) -> Interest:
     """Why a question is worth a look."""
-    right = family.find_question(place).right
-    shares = [share_of(codes, right) for codes in family.find_codes(place) if codes is not None]
+    question = family.find_question(place)
+    shares = [
+        share_of(codes, run.tally.code_of_right(question))
+        for run, codes in zip(family.runs, family.find_codes(place), strict=True)
+        if codes is not None
+    ]
     if len({share for share in shares if not math.isnan(share)}) > 1:
         return Interest.FLIPPED
     # What is no number is less than nothing.

@@ -22,6 +22,7 @@ from evalkit.reports.tables import clean
 from evalkit.responses import RequestFailure
 from evalkit.results import Run
 from evalkit.runs.journal import JournalRow
+from evalkit.scores import FIRST_ANSWER
 
 QUESTIONS_AT_ONCE = 64
 """Of one part; those of a part are unpacked together."""
@@ -154,7 +155,11 @@ class PartWriter:
 
     def _describe_question(self, family: int, place: int, question: Question) -> list[Any]:
         """What a list needs: see `QUESTION` in questions.js."""
-        codes = self.families[family].find_codes(place)
+        found = self.families[family]
+        codes = [
+            None if each is None else [encode_for_page(code, run) for code in each]
+            for run, each in zip(found.runs, found.find_codes(place), strict=True)
+        ]
         stem, length = shorten(question.stem)
         return [
             family,
@@ -165,7 +170,7 @@ class PartWriter:
             length,
             [shorten(choice)[0] for choice in question.choices],
             question.right,
-            [None if code is None else list(code) for code in codes],
+            codes,
         ]
 
     def _describe_replies(
@@ -187,6 +192,16 @@ class PartWriter:
             rows.append([describe_row(row) for row in self.journals[member].find_rows(number)])
         cluster = None if question.cluster is None else clean(question.cluster)
         return [sent, rows, cluster], images
+
+
+def encode_for_page(code: int, run: Run) -> int:
+    """What a response amounts to, where a page does not know how its run was asked.
+
+    Returns:
+        Of a set of choices a negative number with a bit for each of them, else the code.
+    """
+    is_set = run.manifest.identity.several and code >= FIRST_ANSWER
+    return FIRST_ANSWER - code if is_set else code
 
 
 def pack_list(encoded: Sequence[bytes]) -> bytes:

@@ -39,19 +39,29 @@
 
   // What came of a question.
 
+  // Of a set of choices the code is negative, with a bit for each.
+  const isAnswer = (code) => code < 0 || code >= ANSWERED;
+  const picksOf = (code) => {
+    if (!isAnswer(code)) return [];
+    if (code > 0) return [code - ANSWERED];
+    return [...Array(31).keys()].filter((place) => (-code >> place) & 1);
+  };
   const judge = (code, right) => {
-    if (code < ANSWERED) return OUTCOMES[code];
-    return right.includes(code - ANSWERED) ? "correct" : "wrong";
+    if (!isAnswer(code)) return OUTCOMES[code];
+    const picks = picksOf(code);
+    const isRight = picks.length === right.length && picks.every((each) => right.includes(each));
+    return isRight ? "correct" : "wrong";
   };
   const share = (codes, right) => {
     if (!codes) return null;
-    const replies = codes.filter((code) => code >= FIRST_REPLY);
+    const replies = codes.filter((code) => code < 0 || code >= FIRST_REPLY);
     if (!replies.length) return null;
     return replies.filter((code) => judge(code, right) === "correct").length / replies.length;
   };
   const toneOf = (outcome) => ({ correct: "good", wrong: "bad" })[outcome] || "open";
   const labelOf = (run, place) => (run.labels === "digits" ? String(place + 1)
     : String.fromCharCode(65 + place));
+  const labelsOf = (run, code) => picksOf(code).map((place) => labelOf(run, place)).join(" ");
 
   // What was sent. A placeholder is filled in once: braces in a value stay as they are.
 
@@ -219,8 +229,8 @@
         return [`${correct} of ${codes.length}`, tone, "right"];
       }
       const outcome = judge(codes[0], question.right);
-      const label = codes[0] >= ANSWERED ? labelOf(run, codes[0] - ANSWERED) : outcome;
-      return [label, toneOf(outcome), codes[0] >= ANSWERED ? outcome : ""];
+      const label = isAnswer(codes[0]) ? labelsOf(run, codes[0]) : outcome;
+      return [label, toneOf(outcome), isAnswer(codes[0]) ? outcome : ""];
     };
     const MARKS = { good: "\u2713", bad: "\u2717", open: "\u2013" };
     const listPicks = (question) => frame.families[question.family].runs.flatMap((run, member) => {
@@ -378,7 +388,7 @@
       const rows = question.choices.map((text, place) => {
         const who = family.runs.flatMap((run, member) => {
           const count = (question.codes[member] || [])
-            .filter((code) => code === ANSWERED + place).length;
+            .filter((code) => picksOf(code).includes(place)).length;
           if (!count) return [];
           return [`(${runs[run].number})${count > 1 ? ` \u00d7 ${count}` : ""}`];
         });
@@ -436,7 +446,7 @@
           which.push(make("div", { class: "muted small" }, beside));
           return make("tr", {}, make("th", { scope: "row" }, ...which),
             cell(make("span", { class: `tag ${toneOf(outcome)}` }, outcome)),
-            cell(code >= ANSWERED ? labelOf(runs[run], code - ANSWERED) : "\u2013"),
+            cell(isAnswer(code) ? labelsOf(runs[run], code) : "\u2013"),
             cell(...(row ? (runs[run].keepsText || row.failure ? showReply(row)
               : ["(text not kept)"]) : ["\u2013"])),
             cell(row && !row.failure ? showTokens(row) : "\u2013"),
