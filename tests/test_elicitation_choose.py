@@ -56,7 +56,7 @@ GONE = "claude-mythos-preview"
 """Still in the catalogue, but no longer served."""
 
 SERVED = [model.id for model in MODELS]
-RETIRED = [name for name, model in load_catalogue().items() if model.lifecycle == "retired"]
+RETIRED = sorted(name for name, model in load_catalogue().items() if model.lifecycle == "retired")
 OLD_VERSION, NEW_VERSION = "2023-06-01", "2026-10-21"
 
 
