@@ -203,7 +203,16 @@ def audit_runs(runs: Sequence[Run]) -> Audit:
         UsageError: the runs differ in benchmark, model or questions, or two share a way.
 
     Example:
-        >>> audit_runs([load_run(path) for path in paths]).largest  # doctest: +SKIP
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, RunSettings, run
+        >>> from evalkit.testing import MessagesServer
+        >>> ways = [RunSettings(way=way, limit=10) for way in ("instructed", "structured")]
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     where = {"endpoint": endpoint, "results": folder, "progress": False}
+        ...     runs = [run("everyday", "claude-haiku-4-5", settings=s, **where) for s in ways]
+        >>> [each.way for each in audit_runs(runs).ways]
+        ['instructed', 'structured']
     """
     check_same(runs)
     ordered = sorted(runs, key=lambda run: WAYS.index(run.manifest.identity.way))

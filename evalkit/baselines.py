@@ -140,6 +140,19 @@ def baseline_of(run: Run) -> Baseline:
 
     Args:
         run: complete or not: a question without a reply has no score.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, RunSettings, run
+        >>> from evalkit.testing import MessagesServer
+        >>> settings = RunSettings(way="instructed", limit=10)
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     where = {"endpoint": endpoint, "results": folder, "progress": False}
+        ...     found = run("everyday", "claude-haiku-4-5", settings=settings, **where)
+        ...     baseline = baseline_of(found)
+        >>> len(baseline.ids)
+        10
     """
     manifest = run.manifest
     ids, most = [], 0
@@ -184,6 +197,20 @@ def read_baseline(path: Path) -> Baseline:
 
     Raises:
         RunFormatError: there is none, or it was changed since.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, RunSettings, run
+        >>> from evalkit.testing import MessagesServer
+        >>> settings = RunSettings(way="instructed", limit=10)
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     where = {"endpoint": endpoint, "results": folder, "progress": False}
+        ...     found = run("everyday", "claude-haiku-4-5", settings=settings, **where)
+        ...     path = Path(folder) / "everyday.jsonl"
+        ...     baseline_of(found).write(path)
+        ...     read_baseline(path).identity.model
+        'claude-haiku-4-5'
     """
     facts, rows = read_baseline_file(path)
     try:

@@ -209,6 +209,11 @@ def load_benchmark(
         BenchmarkError: there is no such benchmark, its definition is wrong, or its files are
             missing.
         QuestionSetError: rows can't be used; all are listed.
+
+    Example:
+        >>> benchmark = load_benchmark("everyday")
+        >>> len(benchmark.question_set.questions), benchmark.definition.chance
+        (300, 0.25)
     """
     definition = load_definition(name)
     if split is not None:

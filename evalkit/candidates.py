@@ -30,8 +30,16 @@ def settings_of(
         way: another way of asking, which has its own room for a reply.
 
     Example:
-        >>> settings_of(load_run("results/everyday--..."), model="m").way  # doctest: +SKIP
-        'prefill'
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, run
+        >>> from evalkit.testing import MessagesServer
+        >>> settings = RunSettings(way="instructed", limit=10)
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     where = {"endpoint": endpoint, "results": folder, "progress": False}
+        ...     baseline = run("everyday", "claude-haiku-4-5", settings=settings, **where)
+        >>> settings_of(baseline, model="claude-sonnet-4-5").way
+        'instructed'
     """
     identity = run.identity if isinstance(run, Baseline) else run.manifest.identity
     prompt = run.prompt if isinstance(run, Baseline) else run.manifest.prompt

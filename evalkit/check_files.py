@@ -31,6 +31,16 @@ def load_project(path: Path | str = FILE) -> Project:
 
     Raises:
         UsageError: there is none, or it can't be used; all of its faults are named, with lines.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "evalkit.toml"
+        ...     keys = "benchmark = 'everyday', model = 'claude-haiku-4-5', limit = 10"
+        ...     _ = path.write_text(f"checks.one = {{ {keys}, threshold = 1, baseline = false }}")
+        ...     [found] = load_project(path).checks
+        >>> found.name, found.models
+        ('one', ('claude-haiku-4-5',))
     """
     path = Path(path)
     try:

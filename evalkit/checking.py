@@ -87,6 +87,19 @@ def check(
 
     Raises:
         UsageError: there is no check of a name.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, load_project
+        >>> from evalkit.testing import MessagesServer
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "evalkit.toml"
+        ...     keys = "benchmark = 'everyday', model = 'claude-haiku-4-5', limit = 10"
+        ...     _ = path.write_text(f"checks.one = {{ {keys}, threshold = 1, baseline = false }}")
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     [found] = check(load_project(path), endpoint=endpoint, progress=False)
+        >>> found.case.check.name
+        'one'
     """
     say = print_to_stderr if progress else ignore
     return run_to_end(

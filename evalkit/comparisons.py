@@ -28,7 +28,12 @@ MOST_MISSING = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonOptions:
-    """How runs are compared."""
+    """How runs are compared.
+
+    Example:
+        >>> ComparisonOptions(margin=0.02).all_pairs
+        False
+    """
 
     margin: float | None = None
     """The largest drop that is no regression, a fraction; None: no verdict."""
@@ -146,9 +151,18 @@ def compare(
         clusters; Holm (1979) for several candidates.
 
     Example:
-        >>> [pair] = compare([first, second]).pairs  # doctest: +SKIP
-        >>> pair.accuracy.interval.estimate, pair.accuracy.losses  # doctest: +SKIP
-        (-0.125, 11)
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, RunSettings, run
+        >>> from evalkit.testing import MessagesServer
+        >>> settings = RunSettings(way="instructed", limit=10)
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     where = {"endpoint": endpoint, "results": folder, "progress": False}
+        ...     first = run("everyday", "claude-haiku-4-5", settings=settings, **where)
+        ...     second = run("everyday", "claude-sonnet-4-5", settings=settings, **where)
+        ...     [pair] = compare([first, second]).pairs
+        >>> pair.accuracy.n, pair.accuracy.gains >= 0
+        (10, True)
     """
     options = options or ComparisonOptions()
     chosen = choose_runs(runs, baseline)

@@ -71,7 +71,22 @@ def run(
         EvalkitError: the questions, the model, the key or the folder can't be used.
 
     Example:
-        >>> run("everyday", "local/smollm2-135m", settings=RunSettings(limit=10))  # doctest: +SKIP
+        A server on this machine stands in for the API:
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit.testing import MessagesServer
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     found = run(
+        ...         "everyday",
+        ...         "claude-haiku-4-5",
+        ...         settings=RunSettings(limit=10),
+        ...         endpoint=endpoint,
+        ...         results=folder,
+        ...         progress=False,
+        ...     )
+        >>> found.summary.accuracy.n, found.is_complete
+        (10, True)
     """
     job = run_async(
         benchmark,
@@ -120,7 +135,26 @@ async def run_async(
     results: Path | str = "results",
     progress: bool = True,
 ) -> Run:
-    """The same as `run`, to be awaited."""
+    """The same as `run`, to be awaited.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit.testing import MessagesServer
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     settings = RunSettings(limit=10)
+        ...     job = run_async(
+        ...         "everyday",
+        ...         "claude-haiku-4-5",
+        ...         settings=settings,
+        ...         endpoint=endpoint,
+        ...         results=folder,
+        ...         progress=False,
+        ...     )
+        ...     found = asyncio.run(job)
+        >>> found.summary.accuracy.n
+        10
+    """
     if not isinstance(benchmark, Benchmark):
         benchmark = await asyncio.to_thread(load_benchmark, benchmark)
     settings = settings or RunSettings()

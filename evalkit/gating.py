@@ -118,7 +118,17 @@ def gate(
             answers no more.
 
     Example:
-        >>> gate("results/everyday--...", model="local/smollm2-135m").verdict  # doctest: +SKIP
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import run
+        >>> from evalkit.testing import MessagesServer
+        >>> settings = RunSettings(way="instructed", limit=10)
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     where = {"endpoint": endpoint, "results": folder, "progress": False}
+        ...     baseline = run("everyday", "claude-haiku-4-5", settings=settings, **where)
+        ...     found = gate(baseline, model="claude-sonnet-4-5", **where)
+        >>> found.verdict in (Verdict.NO_REGRESSION, Verdict.REGRESSED)
+        True
     """
     job = gate_async(
         baseline,
@@ -148,7 +158,21 @@ async def gate_async(
     results: Path | str = "results",
     progress: bool = True,
 ) -> GateResult:
-    """The same as `gate`, to be awaited."""
+    """The same as `gate`, to be awaited.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import run
+        >>> from evalkit.testing import MessagesServer
+        >>> settings = RunSettings(way="instructed", limit=10)
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     where = {"endpoint": endpoint, "results": folder, "progress": False}
+        ...     baseline = run("everyday", "claude-haiku-4-5", settings=settings, **where)
+        ...     found = asyncio.run(gate_async(baseline, model="claude-sonnet-4-5", **where))
+        >>> len(found.gates)
+        1
+    """
 
     def prepare() -> list[Contest]:
         named = [baseline] if isinstance(baseline, Run | Baseline | Path | str) else list(baseline)

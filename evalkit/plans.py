@@ -149,7 +149,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """How a plan is made."""
+    """How a plan is made.
+
+    Example:
+        >>> PlanOptions(offline=True).offline
+        True
+    """
 
     count: int = DEFAULT_COUNT
     """Requests that the endpoint is to count, and as many shared beginnings."""

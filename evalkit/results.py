@@ -280,6 +280,18 @@ def load_run(
     Raises:
         RunFormatError: it is no run folder, or its files can't be read.
         UsageError: the questions have no groups to be clustered by.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, RunSettings, run
+        >>> from evalkit.testing import MessagesServer
+        >>> settings = RunSettings(way="instructed", limit=10)
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     where = {"endpoint": endpoint, "results": folder, "progress": False}
+        ...     path = run("everyday", "claude-haiku-4-5", settings=settings, **where).path
+        ...     load_run(path).summary.accuracy.n
+        10
     """
     if clustered_by not in get_args(ClusterBy):
         raise UsageError(f"cluster {clustered_by!r}: expected {', '.join(get_args(ClusterBy))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 import itertools
 import pkgutil
@@ -52,6 +53,20 @@ def test_every_name_can_be_imported_and_is_documented(name: str) -> None:
     if not isinstance(value, str):
         assert inspect.getdoc(value)
         assert value.__doc__, "a docstring of its own, not of its base"
+
+
+CHOSEN = ("Options", "Settings", "Terms", "Policy", "Selection", "Format", "Endpoint")
+"""How the names of what users construct end."""
+
+
+@pytest.mark.parametrize("name", stub_names())
+def test_what_users_call_or_construct_has_an_example_that_runs(name: str) -> None:
+    """Doctests run with the suite; what comes back is shown by the functions that give it."""
+    value = getattr(evalkit, name)
+    if inspect.isfunction(value) or name.endswith(CHOSEN):
+        examples = doctest.DocTestParser().get_examples(inspect.getdoc(value) or "")
+        assert examples
+        assert not any(doctest.SKIP in example.options for example in examples)
 
 
 def test_a_name_that_is_not_offered_is_an_attribute_error() -> None:

@@ -152,6 +152,10 @@ def endpoint_from_environment(
 
     Raises:
         UsageError: the official API is meant, but there is no key.
+
+    Example:
+        >>> endpoint_from_environment(environment={"ANTHROPIC_BASE_URL": "http://127.0.0.1:8080"})
+        Endpoint(base_url='http://127.0.0.1:8080', version='2023-06-01', timeout_seconds=120.0)
     """
     endpoint = Endpoint(
         base_url=base_url or environment.get("ANTHROPIC_BASE_URL") or OFFICIAL_URL,

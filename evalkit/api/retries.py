@@ -32,6 +32,10 @@ class RetryPolicy:
 
     The wait before retry n (n = 0, 1, ...) is what the endpoint asks for, else
     min(first * 2**n, longest) seconds times a factor drawn from 0.75 to 1.
+
+    Example:
+        >>> RetryPolicy(attempts=3).deadline_seconds
+        900.0
     """
 
     attempts: int = 10

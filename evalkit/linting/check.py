@@ -93,6 +93,11 @@ def lint(
     Raises:
         BenchmarkError: there is no such benchmark, or its files can't be read at all.
         UsageError: there is no check of a name.
+
+    Example:
+        >>> report = lint("everyday")
+        >>> report.is_usable, report.questions
+        (True, 300)
     """
     draft = load_draft(load_definition(name), data_folder=data_folder)
     return lint_draft(draft, ignore=ignore)

@@ -15,7 +15,12 @@ from evalkit.runs.folder import MANIFEST, write_whole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOptions:
-    """What some formats have to be told."""
+    """What some formats have to be told.
+
+    Example:
+        >>> FileOptions(rows="responses").rows
+        'responses'
+    """
 
     rows: Rows = "groups"
     """What a row of a CSV file is."""

@@ -104,7 +104,18 @@ def build_report(
         RunFormatError: a folder can't be read as a run.
 
     Example:
-        >>> build_report(["results/a", "results/b"]).comparison.verdict  # doctest: +SKIP
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, RunSettings, run
+        >>> from evalkit.testing import MessagesServer
+        >>> settings = RunSettings(way="instructed", limit=10)
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     where = {"endpoint": endpoint, "results": folder, "progress": False}
+        ...     first = run("everyday", "claude-haiku-4-5", settings=settings, **where)
+        ...     second = run("everyday", "claude-sonnet-4-5", settings=settings, **where)
+        ...     report = build_report([first, second], title="Two models")
+        >>> report.to_markdown().splitlines()[0]
+        '# Two models'
     """
     chosen = load_each([*([] if baseline is None else [baseline]), *runs])
     if not chosen:

@@ -24,7 +24,12 @@ SLACK = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateTerms:
-    """What a gate tests, fixed before the first answer."""
+    """What a gate tests, fixed before the first answer.
+
+    Example:
+        >>> GateTerms(delta=0.05).alpha
+        0.05
+    """
 
     delta: float = 0.02
     """The margin: the largest drop that is no regression, a fraction in [0, 1)."""
