@@ -7,6 +7,7 @@ names, such as `benchmarks`, those of these guides only. Embedded models take mi
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ PAGES = ROOT / ".docs" / "pages"
 GUIDES = (PAGES / "index.md", *sorted((PAGES / "guides").glob("*.md")))
 
 OUTPUT = re.compile(r"\n+```text\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+COPIED = re.compile(r"^<!-- copy (\S+) -->$", re.MULTILINE)
 
 
 def find_guide_examples(text: str) -> Iterator[Example]:
@@ -39,19 +42,26 @@ def find_mere_commands(text: str) -> Iterator[str]:
     for block in BLOCK.finditer(text):
         if block["kind"] == "bash":
             joined = block["text"].replace("\\\n", " ")
-            yield from re.findall(r"^evalkit .*", joined, re.MULTILINE)
+            yield from re.findall(r"^evalkit [^>|;\n]*", joined, re.MULTILINE)
+
+
+def copy_files(text: str, folder: Path) -> None:
+    """Put the files of this repository that a guide speaks of into the folder of its examples."""
+    for name in COPIED.findall(text):
+        shutil.copy(ROOT / name, folder)
 
 
 def asks_models(path: Path) -> bool:
-    """Whether a guide runs embedded models."""
+    """Whether a guide runs embedded models, named by its commands or in files that it shows."""
     examples = find_guide_examples(path.read_text(encoding="utf-8"))
-    return any("local/" in example.code for example in examples)
+    return any("local/" in example.code + example.output for example in examples)
 
 
 def update_guide(path: Path) -> None:
     """Run the examples of a guide and write the outputs into it."""
     text = path.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as name:
+        copy_files(text, Path(name))
         outputs = [
             (example, run_example(example, Path(name))) for example in find_guide_examples(text)
         ]

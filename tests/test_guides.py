@@ -17,6 +17,7 @@ from tests.guide_examples import (
     GUIDES,
     PAGES,
     asks_models,
+    copy_files,
     find_guide_examples,
     find_mere_commands,
 )
@@ -44,7 +45,9 @@ def test_there_is_a_guide_for_each_user_and_each_has_examples() -> None:
 def test_examples_without_a_model_print_exactly_what_the_guide_says(
     path: Path, tmp_path: Path
 ) -> None:
-    for example in find_guide_examples(path.read_text(encoding="utf-8")):
+    text = path.read_text(encoding="utf-8")
+    copy_files(text, tmp_path)
+    for example in find_guide_examples(text):
         assert run_example(example, tmp_path) == example.output, example.code
 
 

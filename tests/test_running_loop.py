@@ -1,0 +1,76 @@
+"""Everything public can be called where an event loop is running already, as in a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import evalkit
+from evalkit.testing.messages_server import MessagesServer
+from tests.command_line import HAIKU
+from tests.conftest import endpoint_of, sums_answers
+
+
+def test_a_whole_session_within_a_running_loop(sums: evalkit.Benchmark, tmp_path: Path) -> None:
+    """The other tasks of the loop go on while the asynchronous calls wait, and only then."""
+
+    async def work(endpoint: evalkit.Endpoint) -> list[object]:
+        settings = evalkit.RunSettings(way="prefill")
+        run = evalkit.run(
+            sums, HAIKU, settings=settings, endpoint=endpoint, results=tmp_path, progress=False
+        )
+        again = await evalkit.run_async(
+            sums, HAIKU, settings=settings, endpoint=endpoint, results=tmp_path, progress=False
+        )
+        other = evalkit.run(
+            sums,
+            HAIKU,
+            settings=evalkit.RunSettings(way="instructed"),
+            endpoint=endpoint,
+            results=tmp_path,
+            progress=False,
+        )
+        planned = evalkit.plan(sums, HAIKU, settings=settings, endpoint=endpoint, results=tmp_path)
+        gate = evalkit.gate(
+            run,
+            settings=evalkit.RunSettings(way="instructed"),
+            endpoint=endpoint,
+            results=tmp_path / "gates",
+            progress=False,
+        )
+        awaited = await evalkit.gate_async(
+            run,
+            settings=evalkit.RunSettings(way="instructed"),
+            endpoint=endpoint,
+            results=tmp_path / "gates",
+            progress=False,
+        )
+        [pair] = evalkit.compare([run, other]).pairs
+        report = evalkit.build_report([run, other])
+        report.write(tmp_path / "report.md")
+        return [
+            again.summary == run.summary,
+            planned.requests,
+            gate.verdict == awaited.verdict,
+            pair.accuracy.n,
+            evalkit.load_run(run.path).is_complete,
+            evalkit.verify_run(run.path).verdict,
+            (tmp_path / "report.md").is_file(),
+        ]
+
+    with MessagesServer(answer=sums_answers(wrong_share=0.2)) as server:
+        found = asyncio.run(work(endpoint_of(server)))
+    assert found == [True, 0, True, 30, True, "sound", True]
+
+
+def test_a_check_within_a_running_loop(tmp_path: Path) -> None:
+    file = tmp_path / "evalkit.toml"
+    keys = f"benchmark = 'everyday', model = '{HAIKU}', limit = 5, threshold = 1, baseline = false"
+    file.write_text(f"checks.one = {{ {keys} }}", encoding="utf-8")
+
+    async def work(endpoint: evalkit.Endpoint) -> int:
+        project = evalkit.load_project(file)
+        return len(evalkit.check(project, endpoint=endpoint, progress=False))
+
+    with MessagesServer() as server:
+        assert asyncio.run(work(endpoint_of(server))) == 1
