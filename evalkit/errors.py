@@ -226,3 +226,22 @@ class RunLockedError(RunError):
 
 class RunFormatError(RunError):
     """A file of the run folder can't be read, or was written by another version of the format."""
+
+
+USERS_MISTAKES = (
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    RunFormatError,
+    RunMismatchError,
+)
+
+
+def may_pass(error: EvalkitError) -> bool:
+    """Whether the same call may work later; else another one is needed.
+
+    Example:
+        >>> may_pass(OverloadedError("busy")), may_pass(UsageError("limit 0: expected at least 1"))
+        (True, False)
+    """
+    return isinstance(error, ApiError | RunError) and not isinstance(error, USERS_MISTAKES)

@@ -85,6 +85,11 @@ class PromptFormat:
         names = (f.name for f in fields(self) if not (is_plain and f.name == "several"))
         return digest_of(*(str(getattr(self, name)) for name in names))
 
+    @property
+    def part_digests(self) -> dict[str, str]:
+        """The first digits of the digest of each text, by name: what changed can be told."""
+        return {f.name: digest_of(str(getattr(self, f.name)))[:12] for f in fields(self)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:

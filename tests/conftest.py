@@ -16,8 +16,8 @@ from evalkit.api.endpoint import Endpoint
 from evalkit.api.retries import RetryPolicy
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.models.weights import weights_folder
-from tests.messages_replies import Answer, key_answers
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_replies import Answer, key_answers
+from evalkit.testing.messages_server import MessagesServer
 
 ROOT = Path(__file__).parents[1]
 

@@ -21,10 +21,10 @@ from evalkit.requests import WAYS, Way
 from evalkit.responses import RequestFailure
 from evalkit.results import Run
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_server import MessagesServer
 from tests.browsers import Watched, launch_browser, open_page
 from tests.conftest import QUICK, endpoint_of
 from tests.hostile import HOSTILE
-from tests.messages_server import MessagesServer
 from tests.pictures import paint, write_rows
 from tests.written_runs import Result, respond, write_run
 

@@ -21,10 +21,10 @@ from evalkit.gating import gate
 from evalkit.results import Run
 from evalkit.settings import RunSettings
 from evalkit.stats.sequential import GateTerms
+from evalkit.testing.messages_server import MessagesServer
 from tests.browsers import launch_browser, open_page
 from tests.conftest import QUICK, endpoint_of, sums_answers, write_sums
 from tests.gate_runs import BRIEF, HAIKU, Answers, load_sums, make_run
-from tests.messages_server import MessagesServer
 from tests.view_server import ViewServer, copy_folder, copy_run, view
 from tests.written_runs import respond
 from tests.written_runs import write_run as write_whole_run

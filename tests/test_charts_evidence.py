@@ -23,11 +23,11 @@ from evalkit.reports.charts.evidence import (
 from evalkit.reports.charts.themes import LIGHT
 from evalkit.stats.intervals import Interval
 from evalkit.stats.verdicts import Verdict
+from evalkit.testing.messages_server import MessagesServer
 from tests.charted_runs import held_gate
 from tests.conftest import endpoint_of
 from tests.drawn import check_words, panels, strokes, words
 from tests.gate_runs import BRIEF, Answers, load_sums, make_run
-from tests.messages_server import MessagesServer
 
 LINES = (LIGHT.accent, LIGHT.second)
 PASSED = held_gate(400)

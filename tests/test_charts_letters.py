@@ -13,11 +13,11 @@ from evalkit.reports.charts.chart import Chart
 from evalkit.reports.charts.letters import MOST_LETTERS, chart_letters
 from evalkit.reports.charts.themes import LIGHT
 from evalkit.results import Run
+from evalkit.testing.messages_server import MessagesServer
 from tests.charted_runs import lettered_run, liking_run
 from tests.conftest import sums_answers
 from tests.drawn import check_words, dots, panels, strokes, words
 from tests.gate_runs import make_run
-from tests.messages_server import MessagesServer
 from tests.runs_in_memory import judged_run
 
 PICKS: list[tuple[int, int | None]] = [

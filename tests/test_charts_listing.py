@@ -11,12 +11,12 @@ from evalkit.comparisons import compare
 from evalkit.reports.charts.listing import MOST_OF_A_KIND, list_charts
 from evalkit.reports.charts.svg import render_svg
 from evalkit.results import load_run
+from evalkit.testing.messages_replies import by_model
+from evalkit.testing.messages_server import MessagesServer
 from tests.charted_runs import graded_run, held_gate, liking_run
 from tests.conftest import sums_answers
 from tests.drawn import check_words
 from tests.gate_runs import HAIKU, make_run
-from tests.messages_replies import by_model
-from tests.messages_server import MessagesServer
 from tests.runs_in_memory import judged_run
 
 

@@ -12,8 +12,8 @@ from evalkit.cli.list import PLACES
 from evalkit.models.catalogue import load_catalogue
 from evalkit.models.weights import load_weights_table, weights_folder
 from evalkit.reports.tables import percent
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
-from tests.messages_server import MessagesServer
 
 OWN = """
 version = "1"

@@ -10,9 +10,9 @@ import pytest
 from evalkit.benchmarks import load_benchmark
 from evalkit.evaluation import run
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, call
 from tests.conftest import QUICK, endpoint_of, sums_answers, write_sums
-from tests.messages_server import MessagesServer
 
 
 @pytest.fixture(scope="module")

@@ -39,11 +39,11 @@ from evalkit.prompts import Prompt, PromptFormat, build_prompt
 from evalkit.questions import Question
 from evalkit.requests import WAYS, Way
 from evalkit.responses import Response, Usage
+from evalkit.testing.messages_model_rules import NO_FORCED_TOOL, NO_PREFILL, TRAILING_WHITESPACE
+from evalkit.testing.messages_models import MODELS
+from evalkit.testing.messages_replies import key_answers
+from evalkit.testing.messages_server import MessagesServer, Reply
 from tests.conftest import endpoint_of
-from tests.messages_model_rules import NO_FORCED_TOOL, NO_PREFILL, TRAILING_WHITESPACE
-from tests.messages_models import MODELS
-from tests.messages_replies import key_answers
-from tests.messages_server import MessagesServer, Reply
 
 ANT = Question(
     id="ant",

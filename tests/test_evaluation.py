@@ -51,17 +51,8 @@ from evalkit.runs.folder import open_run_folder
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target
-from tests.conftest import (
-    QUICK,
-    ROOT,
-    SUMS,
-    endpoint_of,
-    stem_of,
-    sums_answers,
-    write_sums,
-)
-from tests.messages_body import last_user_text, prefill_of
-from tests.messages_faults import (
+from evalkit.testing.messages_body import last_user_text, prefill_of
+from evalkit.testing.messages_faults import (
     FAULTS,
     Fault,
     at_random,
@@ -73,9 +64,18 @@ from tests.messages_faults import (
     server_error,
     unauthorized,
 )
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
+from tests.conftest import (
+    QUICK,
+    ROOT,
+    SUMS,
+    endpoint_of,
+    stem_of,
+    sums_answers,
+    write_sums,
+)
 from tests.test_folder import held_by_another_process
 from tests.test_journal import disk_of
 

@@ -13,9 +13,9 @@ from evalkit.reports.findings import list_findings
 from evalkit.reports.html.cards import Card, Tag, Tone, build_gate_card, list_cards
 from evalkit.reports.report import build_report
 from evalkit.results import Run
+from evalkit.testing.messages_server import MessagesServer
 from tests.charted_runs import held_gate
 from tests.gate_runs import Answers, load_sums, make_run
-from tests.messages_server import MessagesServer
 from tests.report_runs import report_of_three, three_runs
 from tests.runs_in_memory import judged_run
 from tests.test_gating import hold

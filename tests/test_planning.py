@@ -51,13 +51,13 @@ from evalkit.settings import RunSettings
 from evalkit.stats.costs import expected_questions
 from evalkit.stats.intervals import wilson_interval
 from evalkit.stats.power import power_of_difference, questions_needed
+from evalkit.testing.messages_faults import Fault, first_attempts
+from evalkit.testing.messages_models import find_model as served_model
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Answer, Reply, same_letter_each_time
+from evalkit.testing.messages_server import MessagesServer
+from evalkit.testing.messages_tokens import count_input_tokens
 from tests.conftest import QUICK, SUMS, endpoint_of
-from tests.messages_faults import Fault, first_attempts
-from tests.messages_models import find_model as served_model
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Answer, Reply, same_letter_each_time
-from tests.messages_server import MessagesServer
-from tests.messages_tokens import count_input_tokens
 from tests.test_real_data import DATA
 
 OLD, NEW, MIDDLE, THINKS = (

@@ -14,10 +14,10 @@ from evalkit.reports.findings import list_findings
 from evalkit.reports.report import build_report, report_of_comparison
 from evalkit.reports.run_sheets import sheet_groups
 from evalkit.results import load_run
+from evalkit.testing.messages_body import Body
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.gate_runs import HAIKU, Answers, load_sums, make_run
-from tests.messages_body import Body
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 from tests.report_runs import MODELS, report_of_three, run_of_model, three_runs
 from tests.runs_in_memory import judged_run
 from tests.test_gating import hold

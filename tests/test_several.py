@@ -22,13 +22,13 @@ from evalkit.questions import QuestionSet
 from evalkit.reports.comparisons import render_comparison
 from evalkit.requests import Way
 from evalkit.results import Run, load_run
+from evalkit.testing.messages_body import Body, answer_schema, forced_tool, last_user_text
+from evalkit.testing.messages_faults import from_message_on, no_faults, unauthorized
+from evalkit.testing.messages_replies import Answer, Reply, key_answers
+from evalkit.testing.messages_server import MessagesServer
 from evalkit.verifying import verify_run
 from tests.command_line import HAIKU, OPUS, call, point_at
 from tests.conftest import QUICK, endpoint_of
-from tests.messages_body import Body, answer_schema, forced_tool, last_user_text
-from tests.messages_faults import from_message_on, no_faults, unauthorized
-from tests.messages_replies import Answer, Reply, key_answers
-from tests.messages_server import MessagesServer
 from tests.test_evaluation import NEW, OLD, ask, comparable
 from tests.test_learning import refusing
 from tests.test_real_data import DATA

@@ -16,9 +16,9 @@ from evalkit.errors import BenchmarkError
 from evalkit.reports.averages import render_suites
 from evalkit.results import load_run
 from evalkit.suites import expand_suites, find_suite
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, call, point_at
 from tests.conftest import ROOT, sums_answers, write_sums
-from tests.messages_server import MessagesServer
 from tests.test_real_data import DATA
 
 

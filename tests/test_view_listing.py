@@ -15,12 +15,12 @@ import pytest
 from evalkit.benchmarks import Benchmark
 from evalkit.results import Run, load_run
 from evalkit.runs.folder import JOURNAL, MANIFEST, SUMMARY
+from evalkit.testing.messages_server import MessagesServer
 from evalkit.view.choosing import PAGE, parse_choice
 from evalkit.view.listing import Listed, Listing
 from evalkit.view.rendering import tame
 from evalkit.view.shelf import open_shelf
 from tests.gate_runs import make_run
-from tests.messages_server import MessagesServer
 from tests.view_server import copy_folder, copy_run, view, write_run
 
 

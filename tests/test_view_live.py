@@ -30,6 +30,8 @@ from evalkit.runs.journal import JournalReader, JournalRow, decode_row, encode_l
 from evalkit.settings import RunSettings
 from evalkit.stats.intervals import wilson_interval
 from evalkit.stats.sequential import GateTerms
+from evalkit.testing.messages_faults import first_attempts, overloaded
+from evalkit.testing.messages_server import MessagesServer
 from evalkit.view.events import pause_of, stream_events
 from evalkit.view.live import MOST_WATCHED, LiveRun, Watchtower
 from evalkit.view.live_counts import MOST_POINTS, LiveCounts
@@ -38,8 +40,6 @@ from evalkit.view.shelf import open_shelf
 from evalkit.view.tail import Tail
 from tests.conftest import QUICK, endpoint_of, sums_answers
 from tests.gate_runs import BRIEF, Answers, load_sums, make_run
-from tests.messages_faults import first_attempts, overloaded
-from tests.messages_server import MessagesServer
 from tests.view_server import copy_folder, view
 
 OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "failed")

@@ -20,6 +20,7 @@ from evalkit.benchmarks import load_benchmark
 from evalkit.errors import UsageError
 from evalkit.results import Run
 from evalkit.runs.folder import JOURNAL, SUMMARY
+from evalkit.testing.messages_server import MessagesServer
 from evalkit.view.addresses import MOST_RUNS, Wanted, address_of, parse_margin, parse_wanted
 from evalkit.view.builds import Builds
 from evalkit.view.exports import ENDINGS
@@ -27,7 +28,6 @@ from evalkit.view.pages import build, mark_of
 from evalkit.view.shelf import open_shelf
 from tests.conftest import sums_answers, write_sums
 from tests.gate_runs import BRIEF, HAIKU, make_run
-from tests.messages_server import MessagesServer
 from tests.view_server import Reply, ViewServer, copy_folder, view
 
 OPUS = "claude-opus-4-5"

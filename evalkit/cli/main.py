@@ -27,6 +27,8 @@ EXAMPLES = """examples:
   evalkit audit everyday --model claude-haiku-4-5  how much of a score is the way of asking
   evalkit compare results/A results/B --margin 2   whether B is worse than A by more than 2 points
   evalkit gate --baseline RUN --prompt new.toml    whether a new prompt made things worse
+  evalkit init                                     a file with the checks of a project
+  evalkit check                                    what that file asks for, the worst verdict
   evalkit new-benchmark questions.csv              propose a definition for a file of your own
   evalkit lint questions.csv                       what is doubtful about a file of questions
   evalkit batches                                  what was handed over and is not back yet
@@ -42,7 +44,7 @@ exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
 
 COMMANDS = (
     *("run", "gate", "audit", "compare", "plan", "batches", "show", "score", "report", "verify"),
-    *("list", "new-benchmark", "lint", "models", "view"),
+    *("init", "baseline", "check", "list", "new-benchmark", "lint", "models", "view"),
 )
 """In the order of the help; each has a module of its name."""
 

@@ -105,6 +105,11 @@ class Manifest:
     git_commit: str | None = None
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
+    @property
+    def prompt_parts(self) -> dict[str, str]:
+        """A digest of each text of the prompt, by name."""
+        return self.prompt.part_digests
+
     def to_json(self) -> dict[str, Any]:
         """The manifest as it stands in manifest.json."""
         identity = self.identity

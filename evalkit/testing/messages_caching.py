@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.messages_body import Body, blocks_of, messages_of
-from tests.messages_errors import Rejection
-from tests.messages_models import Json, ServedModel
-from tests.messages_tokens import Part, count_prefixes, parts_of
+from evalkit.testing.messages_body import Body, blocks_of, messages_of
+from evalkit.testing.messages_errors import Rejection
+from evalkit.testing.messages_models import Json, ServedModel
+from evalkit.testing.messages_tokens import Part, count_prefixes, parts_of
 
 MAX_BREAKPOINTS: Final = 4
 LOOK_BACK: Final = 20

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tests.messages_errors import Rejection
-from tests.messages_models import Json
+from evalkit.testing.messages_errors import Rejection
+from evalkit.testing.messages_models import Json
 
 _CUSTOM_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _FORBIDDEN_PARAMS: Final[Mapping[str, Callable[[Any], bool]]] = {

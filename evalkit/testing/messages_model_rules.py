@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tests.messages_body import (
+from evalkit.testing.messages_body import (
     Body,
     answer_schema,
     forced_tool,
@@ -18,11 +18,11 @@ from tests.messages_body import (
     prefill_of,
     thinks,
 )
-from tests.messages_caching import check_breakpoints
-from tests.messages_errors import Rejection, unknown_tag
-from tests.messages_images import check_images
-from tests.messages_models import THINKING_TYPES, ServedModel
-from tests.messages_tokens import count_input_tokens
+from evalkit.testing.messages_caching import check_breakpoints
+from evalkit.testing.messages_errors import Rejection, unknown_tag
+from evalkit.testing.messages_images import check_images
+from evalkit.testing.messages_models import THINKING_TYPES, ServedModel
+from evalkit.testing.messages_tokens import count_input_tokens
 
 Rule = Callable[[Body, ServedModel], None]
 

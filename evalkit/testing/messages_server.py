@@ -6,7 +6,7 @@
 
 As a program it prints its address as a line of JSON, and its counters when it is stopped:
 
-    python -m tests.messages_server --fail rate_limited --every 3
+    python -m evalkit.testing.messages_server --fail rate_limited --every 3
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from typing import Self
 
 from aiohttp import web
 
-from tests.messages_errors import Rejection
-from tests.messages_faults import (
+from evalkit.testing.messages_errors import Rejection
+from evalkit.testing.messages_faults import (
     FAULTS,
     Fault,
     FaultPlan,
@@ -41,12 +41,12 @@ from tests.messages_faults import (
     first_attempts,
     no_faults,
 )
-from tests.messages_limits import RequestBucket, limit_headers
-from tests.messages_models import Json
-from tests.messages_record import BATCHES_PATH, FILES_PATH, Ledger, RequestRecord
-from tests.messages_replies import Answer, Reply, key_answers, same_letter_each_time
-from tests.messages_service import Service
-from tests.messages_uploads import read_request
+from evalkit.testing.messages_limits import RequestBucket, limit_headers
+from evalkit.testing.messages_models import Json
+from evalkit.testing.messages_record import BATCHES_PATH, FILES_PATH, Ledger, RequestRecord
+from evalkit.testing.messages_replies import Answer, Reply, key_answers, same_letter_each_time
+from evalkit.testing.messages_service import Service
+from evalkit.testing.messages_uploads import read_request
 
 __all__ = ["Fault", "MessagesServer", "Reply", "RequestRecord", "key_answers"]
 
@@ -355,7 +355,7 @@ def _server_of(options: argparse.Namespace) -> MessagesServer:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.messages_server", description="Imitate the Messages API."
+        prog="python -m evalkit.testing.messages_server", description="Imitate the Messages API."
     )
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--key", default="test-key")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from tests.messages_models import ServedModel
+from evalkit.testing.messages_models import ServedModel
 
 UNSEEN_PICTURE_TOKENS: Final = 1000
 """What a picture costs here that the server does not see, such as one behind a URL."""

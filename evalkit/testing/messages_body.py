@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.messages_models import ServedModel
+from evalkit.testing.messages_models import ServedModel
 
 Body = Mapping[str, Any]
 

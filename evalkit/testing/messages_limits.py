@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from tests.messages_times import rfc3339
+from evalkit.testing.messages_times import rfc3339
 
 RATE_LIMITS: Final = {
     "requests": 1_000,

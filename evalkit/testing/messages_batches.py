@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from tests.messages_batch_rules import check_batch
-from tests.messages_errors import Rejection
-from tests.messages_models import Json
-from tests.messages_paging import page_of
-from tests.messages_record import BATCHES_PATH, RequestRecord
-from tests.messages_times import rfc3339, rfc3339_or_none
+from evalkit.testing.messages_batch_rules import check_batch
+from evalkit.testing.messages_errors import Rejection
+from evalkit.testing.messages_models import Json
+from evalkit.testing.messages_paging import page_of
+from evalkit.testing.messages_record import BATCHES_PATH, RequestRecord
+from evalkit.testing.messages_times import rfc3339, rfc3339_or_none
 
 BatchFault = Literal["expired", "canceled", "overloaded", "server_error"]
 BatchFaultPlan = Callable[[str, int], BatchFault | None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tests.messages_body import Body, images_of
-from tests.messages_errors import Rejection, unknown_tag
-from tests.messages_models import ServedModel
-from tests.messages_pictures import Picture, picture_in, scaled_sides
+from evalkit.testing.messages_body import Body, images_of
+from evalkit.testing.messages_errors import Rejection, unknown_tag
+from evalkit.testing.messages_models import ServedModel
+from evalkit.testing.messages_pictures import Picture, picture_in, scaled_sides
 
 MEDIA_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 MAX_IMAGE_BYTES: Final = 10_485_760

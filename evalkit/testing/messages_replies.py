@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, Literal
 
-from tests.messages_body import (
+from evalkit.testing.messages_body import (
     Body,
     answer_schema,
     forced_tool,
@@ -18,8 +18,8 @@ from tests.messages_body import (
     prefill_of,
     thinks,
 )
-from tests.messages_models import Json, ServedModel
-from tests.messages_tokens import count_input_tokens, tokens_of
+from evalkit.testing.messages_models import Json, ServedModel
+from evalkit.testing.messages_tokens import count_input_tokens, tokens_of
 
 SENTENCE: Final = "The answer is ({letter})."
 _OPTION_LINE: Final = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(.+?)[ \t]*$", re.MULTILINE)

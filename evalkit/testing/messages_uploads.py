@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import BodyPartReader, web
 
-from tests.messages_errors import Rejection
-from tests.messages_models import Json
+from evalkit.testing.messages_errors import Rejection
+from evalkit.testing.messages_models import Json
 
 _UNKNOWN_KIND = "application/octet-stream"
 

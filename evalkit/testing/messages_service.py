@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.messages_batches import BatchDesk
-from tests.messages_body import Body, prefill_of, without_prefill
-from tests.messages_caching import PromptCache, billed
-from tests.messages_errors import Rejection
-from tests.messages_files import FileDesk
-from tests.messages_models import (
+from evalkit.testing.messages_batches import BatchDesk
+from evalkit.testing.messages_body import Body, prefill_of, without_prefill
+from evalkit.testing.messages_caching import PromptCache, billed
+from evalkit.testing.messages_errors import Rejection
+from evalkit.testing.messages_files import FileDesk
+from evalkit.testing.messages_models import (
     Json,
     ServedModel,
     find_model,
@@ -20,9 +20,9 @@ from tests.messages_models import (
     model_info,
     third_party_model,
 )
-from tests.messages_paging import page_of
-from tests.messages_record import BATCHES_PATH, FILES_PATH, MESSAGES_PATH, RequestRecord
-from tests.messages_replies import (
+from evalkit.testing.messages_paging import page_of
+from evalkit.testing.messages_record import BATCHES_PATH, FILES_PATH, MESSAGES_PATH, RequestRecord
+from evalkit.testing.messages_replies import (
     Answer,
     bare_message,
     compose_message,
@@ -32,8 +32,13 @@ from tests.messages_replies import (
     same_letter_each_time,
     without_constraints,
 )
-from tests.messages_rules import check_count, check_headers, check_leniently, check_message
-from tests.messages_tokens import count_input_tokens
+from evalkit.testing.messages_rules import (
+    check_count,
+    check_headers,
+    check_leniently,
+    check_message,
+)
+from evalkit.testing.messages_tokens import count_input_tokens
 
 MODELS_PATH: Final = "/v1/models"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from tests.messages_models import Json
+from evalkit.testing.messages_models import Json
 
 ERROR_TYPES: Final = {
     400: "invalid_request_error",

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.messages_models import Json
+from evalkit.testing.messages_models import Json
 
 MESSAGES_PATH: Final = "/v1/messages"
 BATCHES_PATH: Final = f"{MESSAGES_PATH}/batches"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
 
-from tests.messages_body import Body, answer_schema, blocks_of, messages_of
-from tests.messages_models import ServedModel
-from tests.messages_pictures import cost_of
+from evalkit.testing.messages_body import Body, answer_schema, blocks_of, messages_of
+from evalkit.testing.messages_models import ServedModel
+from evalkit.testing.messages_pictures import cost_of
 
 SCHEMA_PROMPT_TOKENS: Final = 60
 """The hidden system prompt that an answer schema brings."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeGuard
 
-from tests.messages_body import Body, images_of
-from tests.messages_errors import Rejection
-from tests.messages_images import MEDIA_TYPES
-from tests.messages_models import Json
-from tests.messages_paging import limit_of, page_of
-from tests.messages_record import FILES_PATH, RequestRecord
-from tests.messages_times import rfc3339, rfc3339_or_none
+from evalkit.testing.messages_body import Body, images_of
+from evalkit.testing.messages_errors import Rejection
+from evalkit.testing.messages_images import MEDIA_TYPES
+from evalkit.testing.messages_models import Json
+from evalkit.testing.messages_paging import limit_of, page_of
+from evalkit.testing.messages_record import FILES_PATH, RequestRecord
+from evalkit.testing.messages_times import rfc3339, rfc3339_or_none
 
 OLD_SHAPES: Final = "files-api-2025-04-14"
 """The beta header that asks for lists as they were before the API was generally available."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.messages_errors import Rejection
-from tests.messages_models import Json
+from evalkit.testing.messages_errors import Rejection
+from evalkit.testing.messages_models import Json
 
 Query = Mapping[str, Sequence[str]]
 

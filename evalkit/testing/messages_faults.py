@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tests.messages_record import RequestRecord
+from evalkit.testing.messages_record import RequestRecord
 
 Manner = Literal["error", "page", "cut", "reset", "hang", "slow"]
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from tests.messages_body import Body, blocks_of
-from tests.messages_errors import Rejection, unknown_tag
-from tests.messages_model_rules import (
+from evalkit.testing.messages_body import Body, blocks_of
+from evalkit.testing.messages_errors import Rejection, unknown_tag
+from evalkit.testing.messages_model_rules import (
     COMMON_RULES,
     MESSAGE_RULES,
     SAMPLING_FIELDS,
     Rule,
     check_prefill_taken,
 )
-from tests.messages_models import ServedModel, find_model
+from evalkit.testing.messages_models import ServedModel, find_model
 
 OLD_VERSION: Final = "2023-06-01"
 NEW_VERSION: Final = "2026-10-21"
