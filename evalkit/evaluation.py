@@ -74,6 +74,7 @@ def run(
         A server on this machine stands in for the API:
 
         >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, RunSettings
         >>> from evalkit.testing import MessagesServer
         >>> with MessagesServer() as server, TemporaryDirectory() as folder:
         ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
@@ -139,6 +140,7 @@ async def run_async(
 
     Example:
         >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, RunSettings
         >>> from evalkit.testing import MessagesServer
         >>> with MessagesServer() as server, TemporaryDirectory() as folder:
         ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
