@@ -27,10 +27,14 @@ def settings_of(
         model: another that is to be asked, which decides on effort and room for a reply itself.
         way: another way of asking, which has its own room for a reply.
 
+    Raises:
+        UsageError: another tool made the run.
+
     Example:
         >>> settings_of(load_run("results/everyday--..."), model="m").way  # doctest: +SKIP
         'prefill'
     """
+    check_repeatable(run)
     identity, sent = run.manifest.identity, run.manifest.identity.parameters
     own: dict[str, Any] = {"temperature": sent.get("temperature", "default")}
     is_same_model = model in (None, identity.model)
@@ -110,6 +114,21 @@ def check_benchmark(run: Run, benchmark: Benchmark) -> None:
         raise UsageError(
             f"invalid: {benchmark.name} no longer has the questions of the baseline {run.path}: "
             f"their digest is {asked.digest[:12]}, not {identity.question_digest[:12]}"
+        )
+
+
+def check_repeatable(run: Run) -> None:
+    """Refuse a run that evalkit can't make again, since another tool asked.
+
+    Raises:
+        UsageError: naming it and the remedy.
+    """
+    origin = run.manifest.identity.origin
+    if origin is not None:
+        raise UsageError(
+            f"{run.path} was asked by {origin.words}, whose prompt evalkit does not know: no "
+            "candidate can be asked as it was, and a drop would be one of the prompt too. Ask the "
+            "baseline by `evalkit run`; or judge two logs by `evalkit compare A B --margin 2`"
         )
 
 

@@ -43,6 +43,7 @@ def compared_to_dict(compared: ComparedRun) -> dict[str, Any]:
         "model": identity.model,
         "models_served": list(compared.run.models_served()),
         "way": identity.way,
+        **({} if identity.origin is None else {"origin": asdict(identity.origin)}),
         "evalkit_version": compared.run.manifest.evalkit_version,
         "mean": compared.mean,
         "score": None if compared.score is None else interval_to_dict(compared.score),

@@ -23,7 +23,7 @@ WRITERS = (
     *("downloads.py", "loaders/hub.py", "loaders/picture_store.py", "loaders/web.py"),
     *("models/fetching.py", "models/findings.py"),
     *("runs/batch_log.py", "runs/folder.py", "runs/journal.py", "runs/parts.py"),
-    *("definition_text.py", "logs.py"),
+    *("definition_text.py", "importers/folders.py", "logs.py"),
 )
 """What writes to the disk: caches of sets and models, run folders, logs and definitions where a
 user wants them."""

@@ -19,6 +19,7 @@ EXAMPLES = """  evalkit compare results/everyday--*
   evalkit compare --baseline results/OLD results/NEW --margin 2
   evalkit compare results --all-pairs
   evalkit compare results --flips 0 --json
+  evalkit compare results/everyday--* logs/everyday.eval lm/samples_everyday_*.jsonl
 
 A difference is candidate - baseline, in points. Without --margin nothing is called a pass: that no
 difference was found may only say that there were few questions, and MDE says how small a one would
@@ -35,7 +36,11 @@ def add_parser(commands: Commands) -> None:
         commands, "compare", "compare runs on the questions that they share", EXAMPLES
     )
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a folder of runs"
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="a run's folder, a folder of runs, or another tool's log",
     )
     parser.add_argument(
         "--baseline",
@@ -94,8 +99,9 @@ def parse_count(text: str) -> int:
 def execute(args: argparse.Namespace) -> int:
     """Compare runs, and print what came of it."""
     from evalkit.comparisons import ComparisonOptions, compare
+    from evalkit.importers.folders import opened_runs
 
-    folders = find_runs(args.runs)
+    folders = find_runs(args.runs, with_logs=True)
     beside = [path for path in folders if args.baseline is None or not is_same(path, args.baseline)]
     others = len(beside) - (args.baseline is None)
     options = ComparisonOptions(
@@ -106,8 +112,10 @@ def execute(args: argparse.Namespace) -> int:
         incomplete=args.incomplete,
         flips=args.flips if args.flips is not None else (20 if others == 1 else 0),
     )
-    comparison = compare(folders, baseline=args.baseline, options=options)
-    print_comparison(comparison, as_json=args.json)
+    given = [] if args.baseline is None else [args.baseline]
+    with opened_runs([*given, *beside]) as runs:
+        comparison = compare(runs, options=options)
+        print_comparison(comparison, as_json=args.json)
     return FINE if comparison.verdict is None else exit_code_of_verdict(comparison.verdict)
 
 

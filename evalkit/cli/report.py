@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE
 from evalkit.cli.numbers import parse_percent, parse_points
 from evalkit.cli.options import Commands, new_parser, print_note
 from evalkit.cli.score import find_runs
+
+if TYPE_CHECKING:
+    from evalkit.results import Run
 
 EXAMPLES = """  evalkit report results/everyday--* --to report.html
   evalkit report results --to report.md report.csv report.xlsx
@@ -29,7 +34,11 @@ def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = new_parser(commands, "report", "write a report about runs to files", EXAMPLES)
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a folder of runs"
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="a run's folder, a folder of runs, or another tool's log",
     )
     parser.add_argument(
         "--to",
@@ -69,22 +78,28 @@ def execute(args: argparse.Namespace) -> int:
     """Write the files."""
     from tqdm import tqdm
 
+    from evalkit.importers.folders import opened_runs
     from evalkit.reports.formats import FileOptions, check_paths, write_report
     from evalkit.reports.report import build_report
-    from evalkit.results import load_run
 
     check_paths(args.to)
     options = FileOptions(rows=args.rows, threshold=args.threshold)
-    folders = find_runs(args.runs)
+    folders = find_runs(args.runs, with_logs=True)
+    if args.baseline is not None:
+        folders = [args.baseline, *(f for f in folders if f.resolve() != args.baseline.resolve())]
     # Shown only where it takes longer than a moment.
     steps = len(folders) + len(args.to)
-    with tqdm(total=steps, unit=" steps", delay=2, leave=False, disable=None) as bar:
-        runs = []
+    with (
+        ExitStack() as stack,
+        tqdm(total=steps, unit=" steps", delay=2, leave=False, disable=None) as bar,
+    ):
+        runs: list[Run] = []
         for folder in folders:
             bar.set_description(f"reading {folder.name}", refresh=False)
-            runs.append(load_run(folder))
+            runs += stack.enter_context(opened_runs([folder]))
             bar.update()
-        report = build_report(runs, baseline=args.baseline, margin=args.margin, title=args.title)
+        baseline = None if args.baseline is None else runs[0]
+        report = build_report(runs, baseline=baseline, margin=args.margin, title=args.title)
         for path in args.to:
             bar.set_description(f"writing {path.name}", refresh=False)
             write_report(report, path, options)

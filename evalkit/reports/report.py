@@ -11,6 +11,7 @@ from evalkit.comparisons import Comparison, ComparisonOptions, compare, load_eac
 from evalkit.contestants import name_contestants
 from evalkit.errors import UsageError
 from evalkit.gate_records import GateRecord, replay_run
+from evalkit.pairing import group_runs
 from evalkit.reports.tables import clean
 from evalkit.results import Run
 from evalkit.runs.gate_files import list_records
@@ -112,7 +113,7 @@ def build_report(
     options = ComparisonOptions(margin=margin, all_pairs=is_ranked, incomplete=True, flips=None)
     comparison, not_compared = None, ""
     benchmarks = [run.manifest.identity.benchmark for run in chosen]
-    if len(set(benchmarks)) < len(benchmarks):
+    if any(len(places) > 1 for places in group_runs(chosen).values()):
         try:
             comparison = compare(chosen, options=options)
         except UsageError as error:
@@ -161,6 +162,6 @@ def order_runs(runs: Sequence[Run], comparison: Comparison | None) -> list[Run]:
 
 def replay_gates(run: Run) -> tuple[GateRecord, ...]:
     """The gates in a run's folder, computed again from its journal."""
-    if not list_records(run.path):
+    if not list_records(run.folder):
         return ()
-    return tuple(each.record for each in replay_run(run.path))
+    return tuple(each.record for each in replay_run(run.folder))

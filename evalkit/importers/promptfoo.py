@@ -1,0 +1,156 @@
+"""Results of promptfoo, as `promptfoo eval -o results.json` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import LogError
+from evalkit.importers.columns import LOOKED_AT, Layout, find_layout, read_question
+from evalkit.importers.entries import Entry
+from evalkit.importers.files import as_entry
+from evalkit.importers.logged import (
+    SCORED,
+    LoggedReply,
+    LogOptions,
+    LogRun,
+    as_score,
+    make_response,
+)
+from evalkit.importers.scored import reading_of_score
+from evalkit.responses import RequestFailure, Response, Usage, as_count
+from evalkit.runs.journal import SourceNote
+
+TOOL = "promptfoo"
+
+ERROR = 2
+"""`failureReason` of a result without a reply; 1 is a reply that was judged wrong."""
+
+STOPPED = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
+"""Why a reply ended, in the words of the Messages API."""
+
+
+def is_log(top: Any) -> bool:
+    """Whether some JSON is what promptfoo writes."""
+    found = top.get("results") if isinstance(top, dict) else None
+    return isinstance(found, dict) and isinstance(found.get("results"), list)
+
+
+def read_results(
+    top: Any, path: Path, options: LogOptions, notes: list[str]
+) -> Iterator[tuple[LogRun, LoggedReply]]:
+    """The replies in a file of results: a run for each provider and prompt.
+
+    Raises:
+        LogError: it can't be read.
+    """
+    log = as_entry(top, path, None)
+    results = list(log.entry("results").entries("results", counted=True))
+    if not results:
+        raise LogError("holds no results", path=path)
+    variables = [variables_of(each).values for each in results[:LOOKED_AT]]
+    layout = find_layout(path, variables, options.columns)
+    if layout.fields is not None and layout.answer is None:
+        raise LogError(
+            "no variable names the right choice; name it by --answer, or add it to the tests",
+            path=path,
+        )
+    runs = {place: describe(log, place, options) for place in map(place_of, results)}
+    several = len({run.part for run in runs.values()}) > 1
+    repeats: dict[tuple[object, ...], int] = {}
+    for result in results:
+        place = place_of(result)
+        question = (place, result.values.get("testIdx"))
+        index = repeats[question] = repeats.get(question, -1) + 1
+        yield runs[place], read_result(result, layout, index)
+    if several:
+        notes.append("the log holds several prompts, each of which is a run of its own")
+
+
+def place_of(result: Entry) -> tuple[str, str]:
+    """The provider and the prompt of a result, which tell runs apart."""
+    provider = result.entry_or_empty("provider")
+    label = provider.text_or("label") or provider.text_or("id")
+    if not label:
+        raise result.fault("provider", "expected a provider with an id")
+    return label, str(result.values.get("promptId") or result.values.get("promptIdx", ""))
+
+
+def describe(log: Entry, place: tuple[str, str], options: LogOptions) -> LogRun:
+    """What a log says of the run of one provider and prompt."""
+    config = log.entry_or_empty("config")
+    provider, prompt = place
+    name = config.text_or("description").strip().splitlines()
+    return LogRun(
+        tool=TOOL,
+        version=log.entry_or_empty("metadata").text_or("promptfooVersion"),
+        benchmark=options.benchmark or (name[0][:80] if name else log.path.stem),
+        model=options.model or name_model(provider),
+        endpoint=provider.partition(":")[0] if ":" in provider else "",
+        part=f"prompt {prompt[:12]}" if prompt else "",
+        score="success",
+    )
+
+
+def name_model(provider: str) -> str:
+    """The model in the name of a provider.
+
+    Example:
+        >>> name_model("anthropic:messages:claude-haiku-4-5"), name_model("file://mine.py")
+        ('claude-haiku-4-5', 'file://mine.py')
+    """
+    if "://" in provider:
+        return provider
+    parts = provider.split(":", 2)
+    return parts[-1] or provider
+
+
+def variables_of(result: Entry) -> Entry:
+    """The variables of a result's test."""
+    return result.entry("vars") if result.has("vars") else result.entry("testCase").entry("vars")
+
+
+def read_result(result: Entry, layout: Layout, index: int) -> LoggedReply:
+    """One result.
+
+    Raises:
+        LogError: something is missing that every result has.
+    """
+    variables = variables_of(result)
+    number = result.values.get("testIdx")
+    name = str(variables.values.get("id") or ("" if number is None else f"test {number}"))
+    question = read_question(variables, layout, name=name or result.text_or("id", "test"))
+    score = as_score(result.values.get("success"))
+    found = read_reply(result)
+    note = SourceNote(id=name, score=None if isinstance(found, RequestFailure) else score)
+    if isinstance(found, Response) and question.choices == SCORED:
+        return LoggedReply(
+            question=question,
+            result=found,
+            source=note,
+            sample_index=index,
+            reading=reading_of_score(score, result, "success"),
+            evidence="scores",
+        )
+    return LoggedReply(question=question, result=found, source=note, sample_index=index)
+
+
+def read_reply(result: Entry) -> Response | RequestFailure:
+    """What the model replied, or why there is no reply."""
+    response = result.entry_or_empty("response")
+    output = response.values.get("output")
+    if result.values.get("failureReason") == ERROR or response.has("error") or output is None:
+        message = response.text_or("error") or result.text_or("error") or "the log has no output"
+        line = next(iter(message.strip().splitlines()), "")[:200]
+        return RequestFailure(kind="error", message=line.encode("utf-8", "replace").decode())
+    usage: Mapping[str, Any] = response.entry_or_empty("tokenUsage").values
+    stop = response.text_or("finishReason")
+    return make_response(
+        output if isinstance(output, str) else str(output),
+        stop_reason=STOPPED.get(stop, stop) or None,
+        usage=Usage(
+            input_tokens=as_count(usage.get("prompt")),
+            output_tokens=as_count(usage.get("completion")),
+        ),
+    )
