@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.errors import BenchmarkError, LogError
 from evalkit.importers.entries import Entry
-from evalkit.importers.logged import SCORED, LogColumns, make_question
+from evalkit.importers.logged import SCORED, LogColumns, as_utf8, make_question
 from evalkit.loaders.choices import ChoiceForm, FieldError, SeparateColumns, is_empty
 from evalkit.loaders.fields import FieldMap, build_stem, check_choices, find_right, match_label
 from evalkit.loaders.guess import (
@@ -180,7 +180,7 @@ def read_question(
 
 def clean(text: str) -> str:
     """A text without white space around it, in characters that UTF-8 can write."""
-    return text.strip().encode("utf-8", "replace").decode()
+    return as_utf8(text.strip())
 
 
 def find_target(target: object, choices: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import LogError
+from evalkit.importers.logged import as_utf8
 from evalkit.loaders.records import shorten
 
 DOUBTFUL = "is the log whole, and of this format (--format)?"
@@ -62,7 +63,7 @@ class Entry:
             return str(value)
         if not isinstance(value, str) or not value.strip():
             raise self.fault(key, f"expected a name or a number; {DOUBTFUL}")
-        return value.encode("utf-8", "replace").decode()
+        return as_utf8(value)
 
     def count(self, key: str, least: int = 0, most: int = 1_000_000) -> int:
         """A whole number within bounds."""

@@ -11,7 +11,7 @@ from typing import IO
 
 from evalkit.errors import LogError, RunError
 from evalkit.importers.files import digest_file, named_errors
-from evalkit.importers.logged import LoggedReply, LogOptions, LogRun
+from evalkit.importers.logged import LoggedReply, LogOptions, LogRun, as_utf8
 from evalkit.importers.recognizing import is_log, read_log
 from evalkit.prompts import PromptFormat
 from evalkit.question_lines import decode_question, encode_question
@@ -156,8 +156,8 @@ class Spool:
             prompt=form,
             questions=len(questions),
             left_out=self.left_out,
-            log=path.name,
-            notes=tuple(notes),
+            log=as_utf8(path.name),
+            notes=tuple(map(as_utf8, notes)),
         )
 
 

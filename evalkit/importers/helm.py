@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any
 
 from evalkit.answers import Outcome, share_answer
@@ -22,7 +22,7 @@ from evalkit.importers.logged import (
     make_question,
     make_response,
 )
-from evalkit.importers.scored import reading_of_score
+from evalkit.importers.scored import reading_of_known
 from evalkit.questions import MAX_CHOICES, MIN_CHOICES, Question
 from evalkit.responses import RequestFailure, Response
 from evalkit.runs.journal import SourceNote
@@ -34,6 +34,8 @@ INSTANCES, DISPLAYED = "instances.json", "display_predictions.json"
 """What HELM's web pages are made of, published where the whole state is not."""
 
 MAIN_SCORES = ("exact_match", "quasi_exact_match", "prefix_exact_match", "quasi_prefix_exact_match")
+
+MODEL_IN_NAME = re.compile(r"[:,]model(?:_deployment)?=[^,]*")
 
 CORRECT = "correct"
 """The tag of a right reference."""
@@ -59,7 +61,8 @@ class Answered:
     """What a run's other files say of one instance."""
 
     question: Question
-    result: Response | RequestFailure
+    result: Response | RequestFailure | None
+    """None: each choice was asked about on its own, and only the score tells which one won."""
     mapped: str | None
     """The text of the choice that HELM took the reply for."""
 
@@ -161,21 +164,15 @@ def read_state(state: Entry) -> dict[Key, Answered]:
         instance = request.entry("instance")
         if instance.has("perturbation"):
             continue
-        if request.has("reference_index"):
-            raise request.fault(
-                "reference_index",
-                "each choice was asked about on its own, and only HELM's score tells which one "
-                f"won; import {STATS} without {STATE} beside it",
-            )
         mapping = request.entry_or_empty("output_mapping").values
         question = read_question(instance, mapping)
-        result = read_result(request)
+        result = None if request.has("reference_index") else read_result(request)
         text = result.text.strip() if isinstance(result, Response) else ""
-        mapped = mapping.get(text)
+        mapped = find_choice(mapping.get(text), question)
         found[instance.name("id"), trial_of(request)] = Answered(
             question=question,
             result=result,
-            mapped=mapped if isinstance(mapped, str) else None,
+            mapped=mapped,
         )
     return found
 
@@ -196,6 +193,12 @@ def read_question(instance: Entry, mapping: Mapping[str, Any]) -> Question:
     if not MIN_CHOICES <= len(texts) <= MAX_CHOICES or not places:
         return make_question(stem or instance.name("id"), SCORED, (0,), group)
     return make_question(stem, tuple(texts), places, group)
+
+
+def find_choice(text: Any, question: Question) -> str | None:
+    """The choice that has a text; None if none has."""
+    found = clean(text) if isinstance(text, str) else None
+    return found if found in question.choices else None
 
 
 def read_result(request: Entry) -> Response | RequestFailure:
@@ -232,11 +235,11 @@ def read_displayed(folder: Path, displayed: Any) -> dict[Key, Answered]:
         if instance is None or entry.has("perturbation"):
             continue
         question = read_question(instance, {})
-        mapped = entry.values.get("mapped_output")
+        mapped = find_choice(entry.values.get("mapped_output"), question)
         found[entry.name("instance_id"), trial_of(entry)] = Answered(
             question=question,
             result=make_response(entry.text("predicted_text")),
-            mapped=clean(mapped) if isinstance(mapped, str) else None,
+            mapped=mapped,
         )
     return found
 
@@ -251,13 +254,10 @@ def describe(folder: Path, state: Any, options: LogOptions, score: str) -> LogRu
     name = name if isinstance(name, str) else folder.resolve().name
     model = adapter.get("model")
     model = model if isinstance(model, str) else "unknown"
-    words = [
-        word for word in name.split(",") if not word.startswith(("model=", "model_deployment="))
-    ]
     shots = adapter.get("max_train_instances")
     return LogRun(
         tool=TOOL,
-        benchmark=options.benchmark or ",".join(words) or name,
+        benchmark=options.benchmark or MODEL_IN_NAME.sub("", name),
         model=options.model or model.rpartition("/")[2],
         endpoint=model.rpartition("/")[0],
         score=score,
@@ -275,29 +275,24 @@ def read_instance(
     """
     name, score = key[0], scores.by_key.get(key)
     place = Entry(path=path, values={"instance_id": name})
-    if answered is None or answered.question.choices == SCORED:
-        question = make_question(name, SCORED, (0,)) if answered is None else answered.question
-        result = make_response("") if answered is None else answered.result
-        told = isinstance(result, Response)
+    if answered is None:
+        answered = Answered(question=make_question(name, SCORED, (0,)), result=None, mapped=None)
+    question, result = answered.question, answered.result
+    if result is None or (question.choices == SCORED and isinstance(result, Response)):
         return LoggedReply(
             question=question,
-            result=result,
+            result=result or make_response(""),
             source=SourceNote(id=name, score=score),
             sample_index=index,
-            reading=reading_of_score(score, place, "instance_id") if told else None,
+            reading=reading_of_known(question, score, place, "instance_id"),
             evidence="scores",
         )
-    note = SourceNote(id=name, score=score, answer=answered.mapped)
-    texts = answered.question.choices
-    picked = texts.index(answered.mapped) if answered.mapped in texts else None
-    # Where the letters are those of the order shown, HELM's own mapping is the reading to check.
-    is_letter = isinstance(answered.result, Response) and (
-        answered.result.text.strip() in tuple(ascii_uppercase)
-    )
+    picked = question.choices.index(answered.mapped) if answered.mapped else None
     return LoggedReply(
-        question=answered.question,
-        result=answered.result,
-        source=note,
+        question=question,
+        result=result,
+        source=SourceNote(id=name, score=score, answer=answered.mapped),
         sample_index=index,
-        reading=None if picked is None or not is_letter else share_answer(Outcome.ANSWERED, picked),
+        # The letters are those of the order in which HELM showed the choices.
+        reading=None if picked is None else share_answer(Outcome.ANSWERED, picked),
     )

@@ -20,6 +20,7 @@ from evalkit.importers.logged import (
     LogOptions,
     LogRun,
     as_score,
+    as_utf8,
     make_question,
     make_response,
 )
@@ -278,7 +279,7 @@ def resolve(text: str, attachments: Mapping[str, Any]) -> str:
     if text.startswith(ATTACHMENT):
         found = attachments.get(text.removeprefix(ATTACHMENT))
         text = found if isinstance(found, str) else text
-    return text.encode("utf-8", "replace").decode()
+    return as_utf8(text)
 
 
 def read_result(sample: Entry, attachments: Mapping[str, Any]) -> Response | RequestFailure:
@@ -317,7 +318,7 @@ def read_result(sample: Entry, attachments: Mapping[str, Any]) -> Response | Req
 def first_line(message: Any) -> str:
     """The head of an error's message, without what stands below it."""
     lines = str(message or "no message").strip().splitlines() or ["no message"]
-    return lines[0][:200].encode("utf-8", "replace").decode()
+    return as_utf8(lines[0][:200])
 
 
 def find_score(sample: Entry, name: str) -> Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from evalkit.answers import Answer
@@ -96,6 +96,12 @@ class LogRun:
     shots: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, str):
+                object.__setattr__(self, each.name, as_utf8(value))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedReply:
@@ -136,12 +142,22 @@ def make_response(
 ) -> Response:
     """A reply as a log has it, in characters that can be written as UTF-8."""
     return Response(
-        text=text.encode("utf-8", "replace").decode(),
+        text=as_utf8(text),
         stop_reason=stop_reason,
         model=model,
         usage=usage,
         message_id=message_id,
     )
+
+
+def as_utf8(text: str) -> str:
+    """A text in characters that UTF-8 can write: half of a surrogate pair becomes a `?`.
+
+    Example:
+        >>> as_utf8("a\ud800")
+        'a?'
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def as_score(value: object) -> float | None:

@@ -20,9 +20,10 @@ from evalkit.importers.logged import (
     LogOptions,
     LogRun,
     as_score,
+    as_utf8,
     make_response,
 )
-from evalkit.importers.scored import reading_of_score
+from evalkit.importers.scored import reading_of_known, reading_of_score
 from evalkit.loaders.choices import is_empty
 from evalkit.loaders.csv import read_csv
 from evalkit.loaders.guess import IDS, pick, simplify
@@ -40,9 +41,6 @@ SCORES = ("score", "iscorrect", "correct", "acc", "accuracy", "exactmatch")
 MODELS = ("model", "modelname", "modelid")
 SAMPLES = ("sample", "sampleindex", "epoch", "repeat", "trial")
 ERRORS = ("error", "failure")
-
-ROW_MARKS = (0.0, 1.0, None)
-"""What a column of scores may hold: right, wrong, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +221,7 @@ class RowReader:
         """The reply; a row that says nothing is one that failed, never a wrong answer."""
         error = None if self.places.error is None else entry.values.get(self.places.error)
         if not is_empty(error) and error is not False:
-            message = str(error).encode("utf-8", "replace").decode()
+            message = as_utf8(str(error))
             return RequestFailure(kind="error", message=message[:200])
         is_told = predicted is not None or (self.places.predicted is None and score is not None)
         if not is_told:
@@ -237,7 +235,7 @@ class RowReader:
         if question.choices != SCORED:
             if predicted is not None:
                 return self._reading_of_position(predicted, question)
-            return reading_of_known(entry, question, score, self.places.score or "")
+            return reading_of_known(question, score, entry, self.places.score or "")
         if score is None and predicted is not None and self.layout.answer is not None:
             self.by_comparison = True
             answer = str(entry.values.get(self.layout.answer)).strip()
@@ -254,18 +252,6 @@ class RowReader:
         if not 0 <= place < len(question.choices):
             return share_answer(Outcome.UNPARSED)
         return share_answer(Outcome.ANSWERED, place)
-
-
-def reading_of_known(entry: Entry, question: Question, score: float | None, key: str) -> Answer:
-    """What stands for a score where the choices are known, but not the one that was picked.
-
-    A wrong answer is taken for the first wrong choice, so that letters mean nothing in such a run.
-    """
-    told = reading_of_score(score, entry, key)
-    if told.choice == 0:
-        return share_answer(Outcome.ANSWERED, question.right[0])
-    wrong = next(place for place in range(len(question.choices)) if place not in question.right)
-    return share_answer(Outcome.ANSWERED, wrong)
 
 
 def find_places(first: list[Entry], given: LogColumns) -> Places:

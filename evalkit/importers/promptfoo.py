@@ -16,6 +16,7 @@ from evalkit.importers.logged import (
     LogOptions,
     LogRun,
     as_score,
+    as_utf8,
     make_response,
 )
 from evalkit.importers.scored import reading_of_score
@@ -143,7 +144,7 @@ def read_reply(result: Entry) -> Response | RequestFailure:
     if result.values.get("failureReason") == ERROR or response.has("error") or output is None:
         message = response.text_or("error") or result.text_or("error") or "the log has no output"
         line = next(iter(message.strip().splitlines()), "")[:200]
-        return RequestFailure(kind="error", message=line.encode("utf-8", "replace").decode())
+        return RequestFailure(kind="error", message=as_utf8(line))
     usage: Mapping[str, Any] = response.entry_or_empty("tokenUsage").values
     stop = response.text_or("finishReason")
     return make_response(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.importers.entries import Entry
+from evalkit.questions import Question
 
 
 def reading_of_score(score: float | None, entry: Entry, key: str) -> Answer:
@@ -22,3 +23,24 @@ def reading_of_score(score: float | None, entry: Entry, key: str) -> Answer:
         remedy = f"{shown}, and no choices: expected 0 or 1; name another score by --score, or the"
         raise entry.fault(key, f"{remedy} choices by --choices")
     return share_answer(Outcome.ANSWERED, 0 if score == 1.0 else 1)
+
+
+def reading_of_known(question: Question, score: float | None, entry: Entry, key: str) -> Answer:
+    """The choice that stands for a score where the one that was picked is not known.
+
+    A wrong answer is taken for the first wrong choice, so that letters mean nothing in such a run.
+
+    Args:
+        question: of whichever choices.
+        score: 1 for right, 0 for wrong.
+        entry: where it stands.
+        key: of the score there, for an error.
+
+    Raises:
+        LogError: there is none, or one between right and wrong.
+    """
+    told = reading_of_score(score, entry, key)
+    if told.choice == 0:
+        return share_answer(Outcome.ANSWERED, question.right[0])
+    wrong = (place for place in range(len(question.choices)) if place not in question.right)
+    return share_answer(Outcome.ANSWERED, next(wrong))

@@ -56,7 +56,7 @@ def list_run_warnings(compared: BenchmarkComparison) -> Iterator[str]:
         served = describe_served(each.run)
         if served is not None:
             yield f"({each.number}) {clean(served)}"
-        if each.run.summary.holds_chance:
+        if each.run.summary.holds_chance and each.run.manifest.identity.knows_choices:
             yield f"({each.number}) can't be told from chance, where little can be lost or gained"
         if each.left_out:
             yield (

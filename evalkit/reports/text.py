@@ -157,7 +157,9 @@ def render_group(group: Summary) -> str:
 def list_notes(run: Run) -> Iterable[str]:
     """Everything that a reader must know before using a number."""
     summary, identity = run.summary, run.manifest.identity
-    if summary.holds_chance:
+    if not identity.knows_choices:
+        pass  # what guessing would score depends on the choices
+    elif summary.holds_chance:
         chance = percent(summary.chance)
         yield f"can't be told from chance: the interval holds {chance} %"
     elif summary.is_above_chance is False:

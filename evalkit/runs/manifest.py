@@ -90,6 +90,11 @@ class Identity:
         return self.way if self.origin is None else f"by {self.origin.tool}"
 
     @property
+    def knows_choices(self) -> bool:
+        """Whether it is known which choice was picked, and not only whether it was right."""
+        return self.origin is None or self.origin.evidence != "scores"
+
+    @property
     def run_id(self) -> str:
         """Twelve hexadecimal digits."""
         return digest_of(json.dumps(self.to_json(), sort_keys=True))[:12]

@@ -1,6 +1,6 @@
 """Make test data of logs that tools wrote on some machine: small, and without its paths.
 
-    python -m tests.scrub_logs FROM... TO
+    python -m tests.logs.scrub FROM... TO
 
 What a tool writes for its own viewer is taken out, since it is most of a log: the events of Inspect
 and its tracebacks, the tests that promptfoo repeats from its configuration. All else stays as the
@@ -77,8 +77,11 @@ def read_members(path: Path) -> dict[str, bytes]:
             name, extra = struct.unpack("<2H", file.read(4))
             file.seek(name + extra, 1)
             packed = file.read(info.compress_size)
-            unpacker = zstandard.ZstdDecompressor().decompressobj()
-            found[info.filename] = unpacker.decompress(packed)
+            if info.compress_type == zipfile.ZIP_DEFLATED:
+                found[info.filename] = zlib.decompress(packed, -zlib.MAX_WBITS)
+            else:
+                unpacker = zstandard.ZstdDecompressor().decompressobj()
+                found[info.filename] = unpacker.decompress(packed)
     return found
 
 
