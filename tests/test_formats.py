@@ -127,7 +127,20 @@ def test_every_format_says_the_same_accuracies(
 
 
 def test_no_format_is_left_out_of_that() -> None:
-    assert set(READERS) == set(FORMATS)
+    assert {*READERS, ".jsonl", ".parquet"} == set(FORMATS)
+
+
+def test_scores_by_question_and_by_response_come_to_the_same_accuracies(
+    files: dict[str, Path], runs: list[Run]
+) -> None:
+    samples = pandas.read_json(files[".jsonl"], lines=True)
+    responses = pandas.read_parquet(files[".parquet"])
+    assert len(samples) == sum(len(run.questions) for run in runs)
+    assert len(responses) == sum(len(scores_of(run)) for run in runs)
+    expected = {run.manifest.identity.model: run.summary.mean for run in runs}
+    shares = responses.groupby(["model", "question_id"]).correct.mean()
+    assert samples.groupby("model").acc.mean().to_dict() == pytest.approx(expected)
+    assert shares.groupby("model").mean().to_dict() == pytest.approx(expected)
 
 
 def test_the_tidy_table_has_a_row_for_each_run_and_group(
@@ -270,6 +283,11 @@ def test_no_text_breaks_a_format_or_becomes_a_formula(tmp_path: Path, text: str)
     assert book["Responses"].max_row == 1 + sum(len(scores_of(run)) for run in report.runs)
     jsonschema.validate(json.loads(paths[".json"].read_bytes()), SCHEMA)
     assert len(list(ET.parse(paths[".xml"]).iter("testcase"))) == 2
+    assert len(pandas.read_parquet(paths[".parquet"])) == book["Responses"].max_row - 1
+    lines = paths[".jsonl"].read_bytes().splitlines()
+    assert len([json.loads(line) for line in lines]) == sum(
+        len(run.questions) for run in report.runs
+    )
     markdown = paths[".md"].read_bytes().decode()
     assert "<script" not in markdown.replace("\\<", "")
     assert {line.count("|") - line.count("\\|") for line in table_of(markdown, "Replies")} == {

@@ -13,6 +13,8 @@ from evalkit.errors import LogError, UsageError
 from evalkit.importers.folders import import_log, opened_runs
 from evalkit.importers.logged import SCORED, LogColumns, LogOptions
 from evalkit.questions import Question
+from evalkit.reports.formats import write_report
+from evalkit.reports.report import build_report
 from evalkit.responses import Response
 from evalkit.results import Run
 from evalkit.runs.folder import SUMMARY
@@ -305,6 +307,21 @@ def test_a_sample_without_choices_has_only_the_tool_s_score(tmp_path: Path) -> N
     assert (run.summary.correct, run.summary.questions) == (1, 1)
 
 
+@pytest.mark.parametrize("path", [INSPECT / "errors.eval", INSPECT / "epochs.json", PICKED, HELM])
+def test_exported_samples_are_read_back_as_they_were(path: Path, tmp_path: Path) -> None:
+    run = only(path, tmp_path / "first")
+    report = tmp_path / "samples.jsonl"
+    write_report(build_report([run]), report)
+    again = only(report, tmp_path / "second")
+    assert outcomes(again) == outcomes(run)
+    assert [(q.stem, q.right_texts) for q in again.questions] == [
+        (q.stem, q.right_texts) for q in run.questions
+    ]
+    found = compare_source_scores(again)
+    assert found is not None
+    assert found.differing == 0
+
+
 # -- promptfoo --------------------------------------------------------------------------------
 
 
@@ -314,6 +331,22 @@ def test_a_reply_that_failed_its_assertion_is_wrong_and_one_that_never_came_is_n
     _, opus = import_log(PROMPTFOO, tmp_path)
     assert (opus.summary.wrong, opus.summary.failed) == (0, 2)
     assert opus.failures()[0].kind == "error"
+
+
+def test_repetitions_of_promptfoo_are_samples(tmp_path: Path) -> None:
+    top = json.loads(PROMPTFOO.read_text("utf-8"))
+    first, second = top["results"]["results"][0], top["results"]["results"][2]
+    again = {**first, "testIdx": 1}
+    top["results"]["results"] = [first, again, {**second, "testIdx": 2}, {**second, "testIdx": 3}]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({**top, "runtimeOptions": {"repeat": 2}}), encoding="utf-8")
+    run = only(path, tmp_path)
+    assert (len(run.questions), run.manifest.identity.samples) == (2, 2)
+    assert run.is_complete
+    # Without that, the set holds them twice.
+    path.write_text(json.dumps(top), encoding="utf-8")
+    run = only(path, tmp_path)
+    assert (len(run.questions), run.manifest.identity.samples) == (4, 1)
 
 
 # -- HELM -------------------------------------------------------------------------------------

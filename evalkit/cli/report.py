@@ -20,9 +20,11 @@ EXAMPLES = """  evalkit report results/everyday--* --to report.html
   evalkit report results/NEW --baseline results/OLD --margin 2 --to report.json junit.xml
   evalkit report results --to responses.csv --rows responses
   evalkit report results --to junit.xml --threshold 80
+  evalkit report results/everyday--* --to scores.parquet samples.jsonl
 
 The ending says the format: .html one page that needs no network; .md; .csv one row a run and group
-(--rows responses: one a response); .xlsx; .json; .xml JUnit; .tex booktabs. All numbers are
+(--rows responses: one a response); .xlsx; .json; .xml JUnit; .tex booktabs; .jsonl one line a
+question, as lm-evaluation-harness logs samples; .parquet one row a response. All numbers are
 computed from the replies on disk. Without --baseline or --margin, three runs or more are compared
 each with each other, and the places that they may have are shown.
 

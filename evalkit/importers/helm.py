@@ -182,7 +182,7 @@ def read_question(instance: Entry, mapping: Mapping[str, Any]) -> Question:
     stem = clean(instance.entry("input").text("text"))
     group = instance.text_or("sub_split") or None
     references = [
-        (clean(each.entry("output").text("text")), CORRECT in (each.values.get("tags") or ()))
+        (clean(each.entry("output").text("text")), has_tag(each, CORRECT))
         for each in instance.entries("references")
     ]
     texts = [text for text, _ in references]
@@ -193,6 +193,12 @@ def read_question(instance: Entry, mapping: Mapping[str, Any]) -> Question:
     if not MIN_CHOICES <= len(texts) <= MAX_CHOICES or not places:
         return make_question(stem or instance.name("id"), SCORED, (0,), group)
     return make_question(stem, tuple(texts), places, group)
+
+
+def has_tag(reference: Entry, tag: str) -> bool:
+    """Whether a reference has a tag."""
+    tags = reference.values.get("tags")
+    return isinstance(tags, list) and tag in tags
 
 
 def find_choice(text: Any, question: Question) -> str | None:

@@ -127,7 +127,9 @@ def describe(header: Entry, options: LogOptions) -> LogRun:
         samples=config.count("epochs", 1) if config.has("epochs") else 1,
         way=find_way(header.entry_or_empty("plan")),
         parameters={
-            name: sent[name] for name in ("temperature", "max_tokens") if sent.get(name) is not None
+            name: value
+            for name in ("temperature", "max_tokens")
+            if isinstance(value := sent.get(name), int | float)
         },
     )
 

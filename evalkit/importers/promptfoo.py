@@ -20,6 +20,7 @@ from evalkit.importers.logged import (
     make_response,
 )
 from evalkit.importers.scored import reading_of_score
+from evalkit.questions import Question
 from evalkit.responses import RequestFailure, Response, Usage, as_count
 from evalkit.runs.journal import SourceNote
 
@@ -59,12 +60,10 @@ def read_results(
         )
     runs = {place: describe(log, place, options) for place in map(place_of, results)}
     several = len({run.part for run in runs.values()}) > 1
-    repeats: dict[tuple[object, ...], int] = {}
+    counter = RepeatCounter(count_repeats(log))
     for result in results:
         place = place_of(result)
-        question = (place, result.values.get("testIdx"))
-        index = repeats[question] = repeats.get(question, -1) + 1
-        yield runs[place], read_result(result, layout, index)
+        yield runs[place], read_result(result, layout, counter, place)
     if several:
         notes.append("the log holds several prompts, each of which is a run of its own")
 
@@ -112,7 +111,39 @@ def variables_of(result: Entry) -> Entry:
     return result.entry("vars") if result.has("vars") else result.entry("testCase").entry("vars")
 
 
-def read_result(result: Entry, layout: Layout, index: int) -> LoggedReply:
+def count_repeats(log: Entry) -> int:
+    """How often each test was made."""
+    for options in (
+        log.entry_or_empty("runtimeOptions"),
+        log.entry_or_empty("config").entry_or_empty("evaluateOptions"),
+    ):
+        if options.has("repeat"):
+            return options.count("repeat", 1)
+    return 1
+
+
+class RepeatCounter:
+    """Tells repetitions of a test from two tests that are alike; promptfoo numbers all of them.
+
+    Args:
+        repeats: how often each test was made.
+    """
+
+    def __init__(self, repeats: int) -> None:
+        self._repeats = repeats
+        self._seen: dict[tuple[tuple[str, str], str, str], int] = {}
+
+    def take(self, place: tuple[str, str], name: str, question: Question) -> tuple[str, int]:
+        """What to call a test, and the number of its reply, both for the run at a place."""
+        key = place, name, question.id
+        count = self._seen[key] = self._seen.get(key, -1) + 1
+        test, sample = divmod(count, self._repeats)
+        return (name if test == 0 else f"{name} ({test + 1})"), sample
+
+
+def read_result(
+    result: Entry, layout: Layout, counter: RepeatCounter, place: tuple[str, str]
+) -> LoggedReply:
     """One result.
 
     Raises:
@@ -120,21 +151,25 @@ def read_result(result: Entry, layout: Layout, index: int) -> LoggedReply:
     """
     variables = variables_of(result)
     number = result.values.get("testIdx")
-    name = str(variables.values.get("id") or ("" if number is None else f"test {number}"))
-    question = read_question(variables, layout, name=name or result.text_or("id", "test"))
-    score = as_score(result.values.get("success"))
+    named = variables.values.get("id")
+    name = as_utf8(str(named or ("test" if number is None else f"test {number}")))
+    question = read_question(variables, layout, name=name)
+    # Without a name of its own a test is known by its question.
+    name, index = counter.take(place, name if named else question.id, question)
     found = read_reply(result)
-    note = SourceNote(id=name, score=None if isinstance(found, RequestFailure) else score)
+    score = None if isinstance(found, RequestFailure) else as_score(result.values.get("success"))
+    note = SourceNote(id=name, score=score)
+    reading = None
     if isinstance(found, Response) and question.choices == SCORED:
-        return LoggedReply(
-            question=question,
-            result=found,
-            source=note,
-            sample_index=index,
-            reading=reading_of_score(score, result, "success"),
-            evidence="scores",
-        )
-    return LoggedReply(question=question, result=found, source=note, sample_index=index)
+        reading = reading_of_score(score, result, "success")
+    return LoggedReply(
+        question=question,
+        result=found,
+        source=note,
+        sample_index=index,
+        reading=reading,
+        evidence="replies" if reading is None else "scores",
+    )
 
 
 def read_reply(result: Entry) -> Response | RequestFailure:
