@@ -102,18 +102,18 @@ def execute(args: argparse.Namespace) -> int:
     from evalkit.importers.folders import opened_runs
 
     folders = find_runs(args.runs, with_logs=True)
-    beside = [path for path in folders if args.baseline is None or not is_same(path, args.baseline)]
-    others = len(beside) - (args.baseline is None)
-    options = ComparisonOptions(
-        margin=args.margin,
-        all_pairs=args.all_pairs,
-        interval=args.interval,
-        exact=args.exact,
-        incomplete=args.incomplete,
-        flips=args.flips if args.flips is not None else (20 if others == 1 else 0),
-    )
-    given = [] if args.baseline is None else [args.baseline]
-    with opened_runs([*given, *beside]) as runs:
+    if args.baseline is not None:
+        others = (path for path in folders if not is_same(path, args.baseline))
+        folders = [args.baseline, *others]
+    with opened_runs(folders) as runs:
+        options = ComparisonOptions(
+            margin=args.margin,
+            all_pairs=args.all_pairs,
+            interval=args.interval,
+            exact=args.exact,
+            incomplete=args.incomplete,
+            flips=args.flips if args.flips is not None else (20 if len(runs) == 2 else 0),
+        )
         comparison = compare(runs, options=options)
         print_comparison(comparison, as_json=args.json)
     return FINE if comparison.verdict is None else exit_code_of_verdict(comparison.verdict)

@@ -31,8 +31,6 @@ from evalkit.questions import Question
 from evalkit.responses import RequestFailure, Response
 from evalkit.runs.journal import SourceNote
 
-TOOL = "predictions"
-
 PREDICTED = (
     "prediction", "predicted", "pred", "modelanswer", "modelresponse", "response", "reply",
     "output", "completion", "generated", "picked",
@@ -174,7 +172,7 @@ class RowReader:
         reply = LoggedReply(
             question=question,
             result=result,
-            source=SourceNote(id=name or question.id, score=score),
+            source=SourceNote(id=name or " ".join(question.stem.split())[:60], score=score),
             sample_index=self._sample_of(entry, model, name or question.id),
             reading=reading,
             evidence="replies" if reading is None else "scores",
@@ -184,7 +182,7 @@ class RowReader:
     def _run_of(self, model: str) -> LogRun:
         if model not in self.runs:
             self.runs[model] = LogRun(
-                tool=TOOL,
+                tool="",
                 benchmark=self.options.benchmark or self.path.name.partition(".")[0],
                 model=model,
                 score=self.places.score or "",

@@ -30,8 +30,8 @@ def describe_import(run: Run) -> Iterator[str]:
         return
     name = clean(run.manifest.log)
     yield (
-        f"imported from {name}: asked by {clean(origin.words)}, by a prompt and with settings of "
-        "which evalkit knows no more than the log tells"
+        f"imported from {name}: asked by {clean(origin.words)}; evalkit knows no more of prompt "
+        "and settings than the log tells"
     )
     if origin.evidence in EVIDENCE:
         yield EVIDENCE[origin.evidence]
@@ -48,7 +48,7 @@ def describe_scores(run: Run, found: SourceScores) -> str:
     assert origin is not None
     assert found.mean is not None
     named = f" ({clean(origin.score)})" if origin.score else ""
-    words = f"{clean(origin.tool)}'s own score{named} is {percent(found.mean)} %"
+    words = f"{clean(origin.tool) or 'the table'}'s own score{named} is {percent(found.mean)} %"
     if found.compared == 0:
         return f"{words}; evalkit has no reading of its own to hold against it"
     words += f" over {count(found.scored, 'reply', 'replies')}"

@@ -34,7 +34,7 @@ class Origin:
     """Where a run comes from that another tool made."""
 
     tool: str
-    """Such as "inspect_ai"."""
+    """Such as "inspect_ai"; empty: a table of predictions, which does not say."""
     version: str
     """Of the tool; empty: the log does not say."""
     digest: str
@@ -48,7 +48,7 @@ class Origin:
     @property
     def words(self) -> str:
         """The tool with its version."""
-        return f"{self.tool} {self.version}".strip()
+        return f"{self.tool} {self.version}".strip() or "whoever made the table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,9 @@ class Identity:
     @property
     def asked(self) -> str:
         """The way of asking in a word; of an imported run the tool that asked."""
-        return self.way if self.origin is None else f"by {self.origin.tool}"
+        if self.origin is None:
+            return self.way
+        return f"by {self.origin.tool}" if self.origin.tool else "imported"
 
     @property
     def knows_choices(self) -> bool:
