@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.benchmarks import load_benchmark
+from evalkit.evaluation import run
+from evalkit.settings import RunSettings
 from tests import command_line
 from tests.command_line import Outcome
+from tests.conftest import QUICK, endpoint_of
+from tests.messages_server import MessagesServer, key_answers
 from tests.test_importers import GENERATED, INSPECT, PICKED, PROMPTFOO, rows_of, write_lines
 
 Call = Callable[..., Outcome]
@@ -111,6 +116,39 @@ def test_logs_are_reported_as_they_are(call: Call, runs: Path, tmp_path: Path) -
     facts = json.loads(paths[1].read_text(encoding="utf-8"))
     assert len(facts["runs"]) == 3
     assert len(set(facts["remarks"])) == len(facts["remarks"])
+
+
+@pytest.mark.parametrize("command", ["score", "verify", "show"])
+def test_where_a_log_is_no_run_the_import_is_named(call: Call, command: str) -> None:
+    done = call(command, GENERATED)
+    assert done.code == 2
+    assert command != "score" or "`evalkit import` makes runs of other tools' logs" in done.err
+
+
+def test_a_run_of_evalkit_s_own_pairs_with_the_log_of_another_tool(
+    call: Call, tmp_path: Path
+) -> None:
+    rows = [json.loads(line)["doc"] for line in PICKED.read_text("utf-8").splitlines()]
+    questions = write_lines(tmp_path / "own.jsonl", rows)
+    key = {row["question"]: row["choices"]["ABCD".index(row["answer"])] for row in rows}
+    with MessagesServer(answer=key_answers(key)) as server:
+        own = run(
+            load_benchmark(questions),
+            "claude-haiku-4-5",
+            settings=RunSettings(way="instructed", retries=QUICK),
+            endpoint=endpoint_of(server),
+            results=tmp_path / "results",
+            progress=False,
+        )
+    assert own.summary.mean == 1.0
+    done = call("compare", own.path, INSPECT / "plain.eval", "--json")
+    [benchmark] = json.loads(done.out)["benchmarks"]
+    assert (benchmark["benchmark"], benchmark["n"]) == ("own", 10)
+    [pair] = benchmark["pairs"]
+    assert (pair["accuracy"]["losses"], pair["accuracy"]["gains"]) == (3, 0)
+    text = call("compare", own.path, INSPECT / "plain.eval").out
+    assert "way: instructed (1), by inspect_ai 0.3.285 (2)" in text
+    assert "everyday-0" in text  # flips bear evalkit's ids
 
 
 def test_an_imported_run_is_refused_as_a_baseline_of_a_gate(call: Call, runs: Path) -> None:

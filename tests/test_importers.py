@@ -322,6 +322,68 @@ def test_exported_samples_are_read_back_as_they_were(path: Path, tmp_path: Path)
     assert found.differing == 0
 
 
+DOCS: dict[str, tuple[dict[str, Any], list[str], str, tuple[str, ...]]] = {
+    "mmlu": (
+        {"question": "Up?", "subject": "law", "choices": ["a", "b", "c", "d"], "answer": 1},
+        [" A", " B", " C", " D"],
+        "1",
+        ("a", "b", "c", "d"),
+    ),
+    "arc": (
+        {
+            "id": "M1", "question": "Up?", "answerKey": "2",
+            "choices": {"text": ["x", "y"], "label": ["1", "2"]},
+        },
+        [" x", " y"],
+        "1",
+        ("x", "y"),
+    ),
+    "hellaswag": ({"query": "A man", "choices": ["sits", "runs"], "gold": 1, "label": "1"},
+        [" sits", " runs"], "1", ("sits", "runs")),
+    "truthfulqa": (
+        {"question": "Up?", "mc1_targets": {"choices": ["no", "yes"], "labels": [0, 1]}},
+        [" no", " yes"], "1", ("no", "yes"),
+    ),
+    "a target in words": ({"question": "Up?"}, [" no", " yes"], "yes", ("no", "yes")),
+}  # fmt: skip
+"""Documents of known tasks, with the choices sent, the target, and the question's choices."""
+
+
+@pytest.mark.parametrize("name", DOCS)
+@pytest.mark.parametrize("old", [False, True])
+def test_documents_of_known_tasks_are_read(name: str, old: bool, tmp_path: Path) -> None:
+    doc, sent, target, choices = DOCS[name]
+    sample = lm_sample(doc=doc, target=target)
+    prompt = "Up?\nAnswer:"
+    likelihoods = [-float(len(sent) - n) for n in range(len(sent))]
+    sample["arguments"] = {
+        f"gen_args_{n}": {"arg_0": prompt, "arg_1": text} for n, text in enumerate(sent)
+    }
+    sample["resps"] = [[[str(value), "False"]] for value in likelihoods]
+    path = tmp_path / "x.jsonl"
+    if old:
+        sample["arguments"] = [[prompt, text] for text in sent]
+        sample["resps"] = [[[value, False]] for value in likelihoods]
+        del sample["filter"]
+        path.write_text(json.dumps([sample], indent=2), encoding="utf-8")
+    else:
+        write_lines(path, [sample])
+    run = only(path, tmp_path)
+    [question] = run.questions
+    assert (question.choices, question.right) == (choices, (1,))
+    assert outcomes(run) == ("right" if len(choices) == 2 else "wrong")
+
+
+def test_a_position_that_may_count_from_0_or_1_is_asked_about(tmp_path: Path) -> None:
+    [sample, *_] = [json.loads(line) for line in GENERATED.read_text("utf-8").splitlines()]
+    sample["doc"]["answer"] = sample["target"] = "1"
+    path = write_lines(tmp_path / "x.jsonl", [sample])
+    with pytest.raises(LogError, match="1: target = '1': positions may count from 0 or from 1"):
+        import_log(path, tmp_path)
+    columns = LogColumns(answer="answer", answer_is="index1")
+    assert only(path, tmp_path, columns=columns).questions[0].right == (0,)
+
+
 # -- promptfoo --------------------------------------------------------------------------------
 
 
@@ -331,6 +393,20 @@ def test_a_reply_that_failed_its_assertion_is_wrong_and_one_that_never_came_is_n
     _, opus = import_log(PROMPTFOO, tmp_path)
     assert (opus.summary.wrong, opus.summary.failed) == (0, 2)
     assert opus.failures()[0].kind == "error"
+
+
+def test_an_assertion_names_the_right_choice_where_no_variable_does(tmp_path: Path) -> None:
+    top = json.loads(PROMPTFOO.read_text("utf-8"))
+    top["results"]["results"] = top["results"]["results"][:1]
+    [result] = top["results"]["results"]
+    del result["vars"]["answer"]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(top), encoding="utf-8")
+    assert only(path, tmp_path).questions[0].right_texts == ("pack",)
+    result["testCase"]["assert"] = [{"type": "llm-rubric", "value": "is right"}]
+    path.write_text(json.dumps(top), encoding="utf-8")
+    with pytest.raises(LogError, match="neither a variable nor an assertion names the right"):
+        import_log(path, tmp_path)
 
 
 def test_repetitions_of_promptfoo_are_samples(tmp_path: Path) -> None:

@@ -12,7 +12,14 @@ from evalkit.errors import BenchmarkError, LogError
 from evalkit.importers.entries import Entry
 from evalkit.importers.logged import SCORED, LogColumns, as_utf8, make_question
 from evalkit.loaders.choices import ChoiceForm, FieldError, SeparateColumns, is_empty
-from evalkit.loaders.fields import FieldMap, build_stem, check_choices, find_right, match_label
+from evalkit.loaders.fields import (
+    AnswerForm,
+    FieldMap,
+    build_stem,
+    check_choices,
+    find_right,
+    match_label,
+)
 from evalkit.loaders.guess import (
     ANSWERS,
     GROUPS,
@@ -53,6 +60,7 @@ def find_layout(
     given: LogColumns,
     *,
     taken: Sequence[str] = (),
+    answer_is_needed: bool = True,
 ) -> Layout:
     """Find out what columns mean, from some records and from what the user says.
 
@@ -61,6 +69,7 @@ def find_layout(
         rows: some of its records, at least one.
         given: what the user says.
         taken: columns that mean something else.
+        answer_is_needed: False: the log names the right choice elsewhere too.
 
     Raises:
         LogError: a column that the user names is not there, or the answers can be read in two ways.
@@ -85,15 +94,23 @@ def find_layout(
         try:
             form = guess_answer_form(path, records, choices, answer)
         except BenchmarkError as error:
+            if not answer_is_needed:
+                return layout_of(stem, choices, None, form, group)
             reason = error.reason.replace("write a definition with answer_is", "name --answer-is")
             raise LogError(reason, path=path) from error
-    return Layout(
-        stem=stem,
-        choices=choices,
-        answer=answer,
-        fields=FieldMap(stem=stem, choices=choices, answer=answer, answer_is=form),
-        group=group,
-    )
+    return layout_of(stem, choices, answer, form, group)
+
+
+def layout_of(
+    stem: tuple[str, ...],
+    choices: ChoiceForm,
+    answer: str | None,
+    form: AnswerForm,
+    group: str | None,
+) -> Layout:
+    """The columns of questions that have choices."""
+    fields = FieldMap(stem=stem, choices=choices, answer=answer, answer_is=form)
+    return Layout(stem=stem, choices=choices, answer=answer, fields=fields, group=group)
 
 
 def as_cells(row: Mapping[str, Any]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -51,20 +51,29 @@ def is_sample(first: Mapping[str, Any]) -> bool:
 
 
 def read_samples(
-    path: Path, options: LogOptions, notes: list[str]
+    path: Path,
+    options: LogOptions,
+    notes: list[str],
+    open_samples: Callable[[Path], Iterable[Entry]] = read_lines,
 ) -> Iterator[tuple[LogRun, LoggedReply]]:
     """The replies in a file of samples.
+
+    Args:
+        path: the file.
+        options: how to read it.
+        notes: takes what has to be known of it.
+        open_samples: gives its samples; called twice.
 
     Raises:
         LogError: it can't be read.
     """
-    first = list(islice(read_lines(path), LOOKED_AT))
+    first = list(islice(open_samples(path), LOOKED_AT))
     if not first:
         raise LogError("is empty: expected a line for each sample", path=path)
     reader = SampleReader(path, first, options)
     others: dict[str, None] = {}
     found = False
-    for entry in read_lines(path):
+    for entry in open_samples(path):
         name = entry.text_or("filter")
         if name != reader.filter:
             others[name] = None
@@ -96,7 +105,9 @@ class SampleReader:
         self.filter = first[0].text_or("filter") if options.filter is None else options.filter
         self.score = find_score_name(first[0], options.columns.score)
         docs = [entry.entry("doc").values for entry in first]
-        self.layout = find_layout(path, docs, replace(options.columns, id=None))
+        self.layout = find_layout(
+            path, docs, replace(options.columns, id=None), answer_is_needed=False
+        )
         self.log = self._describe()
 
     def _describe(self) -> LogRun:
@@ -146,12 +157,19 @@ class SampleReader:
     def _list_requests(self, entry: Entry) -> list[tuple[str, str]]:
         """What was sent, in pairs of a prompt and, where likelihoods were asked for, a choice."""
         found = []
-        for key in entry.entry("arguments").values:
-            request = entry.entry("arguments").entry(key)
-            second = request.values.get("arg_1")
-            found.append(
-                (str(request.values.get("arg_0")), second if isinstance(second, str) else "")
-            )
+        arguments = entry.values.get("arguments")
+        # Until 2024 a list of lists, since then an object of objects.
+        rows = (
+            arguments if isinstance(arguments, list) else entry.entry("arguments").values.values()
+        )
+        for row in rows:
+            if isinstance(row, Mapping):
+                sent = row.get("arg_0"), row.get("arg_1")
+            elif isinstance(row, list):
+                sent = (*row, None, None)[0], (*row, None, None)[1]
+            else:
+                raise entry.fault("arguments", "expected what was sent, a request at a time")
+            found.append((str(sent[0]), sent[1] if isinstance(sent[1], str) else ""))
         if not found:
             raise entry.fault("arguments", "expected what was sent")
         return found
@@ -248,9 +266,12 @@ class SampleReader:
         if self.layout.fields is None:
             group = read_question_group(entry, self.layout)
             return make_question(clean(prompt) or entry.name("doc_id"), SCORED, (0,), group)
-        return read_question(
-            entry.entry("doc"), self.layout, name="", target=entry.values.get("target")
-        )
+        target = entry.values.get("target")
+        if self.layout.answer is None and str(target).strip().isdecimal():
+            raise entry.fault(
+                "target", "positions may count from 0 or from 1: name --answer and --answer-is"
+            )
+        return read_question(entry.entry("doc"), self.layout, name="", target=target)
 
 
 def replace_answer(layout: Layout) -> Layout:

@@ -29,6 +29,9 @@ TOOL = "promptfoo"
 ERROR = 2
 """`failureReason` of a result without a reply; 1 is a reply that was judged wrong."""
 
+VERBATIM = ("equals", "iequals", "contains", "icontains", "starts-with", "regex")
+"""Assertions whose value may be the right letter, or the text of the right choice."""
+
 STOPPED = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 """Why a reply ended, in the words of the Messages API."""
 
@@ -52,12 +55,7 @@ def read_results(
     if not results:
         raise LogError("holds no results", path=path)
     variables = [variables_of(each).values for each in results[:LOOKED_AT]]
-    layout = find_layout(path, variables, options.columns)
-    if layout.fields is not None and layout.answer is None:
-        raise LogError(
-            "no variable names the right choice; name it by --answer, or add it to the tests",
-            path=path,
-        )
+    layout = find_layout(path, variables, options.columns, answer_is_needed=False)
     runs = {place: describe(log, place, options) for place in map(place_of, results)}
     several = len({run.part for run in runs.values()}) > 1
     counter = RepeatCounter(count_repeats(log))
@@ -153,7 +151,13 @@ def read_result(
     number = result.values.get("testIdx")
     named = variables.values.get("id")
     name = as_utf8(str(named or ("test" if number is None else f"test {number}")))
-    question = read_question(variables, layout, name=name)
+    target = None if layout.answer is not None else find_expected(result)
+    if target is None and layout.answer is None and layout.fields is not None:
+        raise result.fault(
+            "vars",
+            "neither a variable nor an assertion names the right choice; name it by --answer",
+        )
+    question = read_question(variables, layout, name=name, target=target)
     # Without a name of its own a test is known by its question.
     name, index = counter.take(place, name if named else question.id, question)
     found = read_reply(result)
@@ -170,6 +174,17 @@ def read_result(
         reading=reading,
         evidence="replies" if reading is None else "scores",
     )
+
+
+def find_expected(result: Entry) -> str | None:
+    """What a test's assertion expects word by word; None if it has no such assertion."""
+    assertions = result.entry_or_empty("testCase").values.get("assert")
+    for each in assertions if isinstance(assertions, list) else ():
+        if isinstance(each, Mapping) and each.get("type") in VERBATIM:
+            value = each.get("value")
+            if isinstance(value, str) and not value.strip().isdecimal():
+                return value
+    return None
 
 
 def read_reply(result: Entry) -> Response | RequestFailure:

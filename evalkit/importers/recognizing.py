@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalkit.errors import LogError
 from evalkit.importers import helm, inspect, lm_eval, predictions, promptfoo
-from evalkit.importers.files import read_head, read_json_file, read_lines
+from evalkit.importers.files import as_entry, read_head, read_json_file, read_lines
 from evalkit.importers.logged import LoggedReply, LogOptions, LogRun
 
 Replies = Iterator[tuple[LogRun, LoggedReply]]
@@ -55,9 +55,9 @@ def read_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
     if suffix in TABLES:
         check_format(path, "predictions", wanted)
         return predictions.read_table(path, options, notes)
-    if suffix in LINES:
+    if suffix in LINES and not head.lstrip().startswith(b"["):
         return read_line_log(path, options, notes)
-    if suffix == ".json" or wanted is not None:
+    if suffix in (".json", *LINES) or wanted is not None:
         return read_json_log(path, options, notes)
     raise LogError(f"of no known format: {EXPECTED}; --format names it", path=path)
 
@@ -67,7 +67,7 @@ def read_line_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
     first = next(islice(read_lines(path), 1), None)
     is_sample = first is not None and lm_eval.is_sample(first.values)
     found = "lm-eval" if is_sample else "predictions"
-    check_format(path, found, "lm-eval" if options.format == "lm-eval" else options.format)
+    check_format(path, found, options.format)
     if is_sample:
         return lm_eval.read_samples(path, options, notes)
     return predictions.read_table(path, options, notes)
@@ -86,6 +86,10 @@ def read_json_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
         check_format(path, "helm", wanted)
         return helm.read_run(top, path, options, notes)
     if isinstance(top, list):
+        entries = [as_entry(each, path, f"[{number}]") for number, each in enumerate(top)]
+        if entries and lm_eval.is_sample(entries[0].values):  # as it wrote them until 2024
+            check_format(path, "lm-eval", wanted)
+            return lm_eval.read_samples(path, options, notes, lambda _: entries)
         check_format(path, "predictions", wanted)
         return predictions.read_list(top, path, options, notes)
     keys = ", ".join(list(map(str, top))[:8]) if isinstance(top, dict) else type(top).__name__
