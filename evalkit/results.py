@@ -220,10 +220,12 @@ class Run:
         """Whether the model likes some letters more than others, told from one reply a question.
 
         Returns:
-            None: no question got a reply.
+            None: no question got a reply, or it is not known which choices were picked.
         """
         from evalkit.positions import find_position_bias
 
+        if not self.manifest.identity.knows_choices:
+            return None
         return find_position_bias(self.questions, self.tally, self.manifest.prompt)
 
     def calibration(self) -> Calibration:

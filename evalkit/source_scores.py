@@ -113,6 +113,12 @@ def compare_source_scores(run: Run, *, most: int = MOST_EXAMPLES) -> SourceScore
     )
 
 
+def source_scores_to_dict(run: Run) -> dict[str, Any]:
+    """The facts of `--json` about an imported run; nothing about one that evalkit asked."""
+    found = compare_source_scores(run)
+    return {} if found is None else {"source_scores": found.to_dict()}
+
+
 def describe(row: JournalRow, answer: Answer, correct: bool) -> ScoreDifference:
     """One reply that the two score differently."""
     assert row.source is not None

@@ -6,6 +6,7 @@ import io
 import json
 import random
 import shutil
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import EvalkitError, LogError
+from evalkit.errors import EvalkitError, LogError, MissingExtraError
 from evalkit.importers.files import LARGEST_MEMBER
 from evalkit.importers.folders import import_log
 from evalkit.importers.logged import LogColumns, LogOptions
@@ -169,7 +170,8 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
         "holds no sample; was it written with --no-log-samples",
     ),
     "cut line": ("x.jsonl", b'{"doc_id": 0, "doc": {\n', ':1: \'{"doc_id": 0, "doc": {'),
-    "a list in lines": ("x.jsonl", b"[1]\n", ":1: [1]: expected an object"),
+    "a list in lines": ("x.jsonl", b"[1]\n", ":[0]: 1: expected an object"),
+    "lines of no objects": ("x.jsonl", b"7\n", ":1: 7: expected an object with named fields"),
     "no columns": ("x.jsonl", b'{"a": 1}\n', "no column of predictions or scores among 'a'"),
     "json of nobody": ("x.json", b'{"hello": 1}', "of no known format (it holds hello)"),
     "no json at all": ("x.json", b"\xff\xfe", "is not JSON"),
@@ -254,6 +256,16 @@ def test_a_member_whose_check_sum_is_wrong_is_refused(tmp_path: Path) -> None:
     text = try_import(path, tmp_path / "results")
     assert text is not None
     assert ":header.json: can't be unpacked: its check sum does not match" in text
+
+
+def test_what_unpacks_zstandard_is_an_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'evalkit-mcq\[logs\]'"):
+        import_log(INSPECT / "plain.eval", tmp_path)
+    [run] = import_log(INSPECT / "shuffled.eval", tmp_path)
+    assert run.is_complete
 
 
 def test_no_such_file_is_said_as_such(tmp_path: Path) -> None:

@@ -122,12 +122,9 @@ def execute(args: argparse.Namespace) -> int:
     options = build_options(args)
     runs = [run for path in args.logs for run in import_log(path, args.results, options)]
     if args.json:
-        from evalkit.source_scores import compare_source_scores
+        from evalkit.source_scores import source_scores_to_dict
 
-        facts = []
-        for run in runs:
-            found = compare_source_scores(run)
-            facts.append({**run.to_dict(), "source": None if found is None else found.to_dict()})
+        facts = [{**run.to_dict(), **source_scores_to_dict(run)} for run in runs]
         print(json.dumps({"runs": facts}, indent=2))
     else:
         print_runs(runs, as_json=False)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from evalkit.errors import LogError, RunError
+from evalkit.errors import LogError
 from evalkit.importers.files import digest_file, named_errors
 from evalkit.importers.logged import LoggedReply, LogOptions, LogRun, as_utf8
 from evalkit.importers.recognizing import is_log, read_log
@@ -101,8 +101,8 @@ class Spool:
         for file in self._files:
             file.close()
 
-    def store(self, results: Path, path: Path, digest: str, notes: Sequence[str]) -> Path:
-        """Make the folder of the run.
+    def store(self, results: Path, path: Path, digest: str, notes: Sequence[str]) -> Run:
+        """Make the folder of the run, and read it.
 
         Args:
             results: the folder of all runs.
@@ -122,7 +122,7 @@ class Spool:
         run = load_run(folder.path, questions=questions)
         if run.is_complete:
             folder.write_summary(run.to_dict())
-        return folder.path
+        return run
 
     def _describe(
         self, questions: Sequence[Question], path: Path, digest: str, notes: Sequence[str]
@@ -186,16 +186,11 @@ def import_log(
     """
     path, results = Path(path), Path(results)
     options = options or LogOptions()
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{results} can't be made: {error.strerror}") from error
     with tempfile.TemporaryDirectory(prefix="evalkit-import-") as name:
         digest = digest_file(find_file(path))
         notes: list[str] = []
         spools = spool_log(path, Path(name), digest, options, notes)
-        folders = [spool.store(results, path, digest, notes) for spool in spools]
-    return tuple(map(load_run, folders))
+        return tuple(spool.store(results, path, digest, notes) for spool in spools)
 
 
 def find_file(path: Path) -> Path:

@@ -85,7 +85,7 @@ def read_samples(
     if not found:
         raise LogError(f"no filter {reader.filter!r} (--filter); there are {words}", path=path)
     if others:
-        notes.append(f"the tool's score is that of filter {reader.filter}; there are also {words}")
+        notes.append(f"the tool's score is that of filter {reader.filter}; others are {words}")
 
 
 class SampleReader:
@@ -108,6 +108,7 @@ class SampleReader:
         self.layout = find_layout(
             path, docs, replace(options.columns, id=None), answer_is_needed=False
         )
+        self.targeted = replace_answer(self.layout)
         self.log = self._describe()
 
     def _describe(self) -> LogRun:
@@ -215,9 +216,7 @@ class SampleReader:
             raise entry.fault("arguments", f"expected {MIN_CHOICES} to {MAX_CHOICES} requests")
         right = read_right(entry, texts)
         try:
-            found = read_question(
-                entry.entry("doc"), replace_answer(self.layout), name="", target=str(right)
-            )
+            found = read_question(entry.entry("doc"), self.targeted, name="", target=str(right))
             if len(found.choices) == len(texts) and found.choices != SCORED:
                 return make_question(found.stem, found.choices, (right,), found.group)
         except LogError:
