@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE, exit_code_of_verdict
+from evalkit.cli.logs import opened_runs
 from evalkit.cli.numbers import parse_points
 from evalkit.cli.options import Commands, new_parser
 from evalkit.cli.score import find_runs
@@ -99,7 +100,6 @@ def parse_count(text: str) -> int:
 def execute(args: argparse.Namespace) -> int:
     """Compare runs, and print what came of it."""
     from evalkit.comparisons import ComparisonOptions, compare
-    from evalkit.importers.folders import opened_runs
 
     folders = find_runs(args.runs, with_logs=True)
     if args.baseline is not None:

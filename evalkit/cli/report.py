@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE
+from evalkit.cli.logs import opened_runs
 from evalkit.cli.numbers import parse_percent, parse_points
 from evalkit.cli.options import Commands, new_parser, print_note
 from evalkit.cli.score import find_runs
@@ -80,7 +81,6 @@ def execute(args: argparse.Namespace) -> int:
     """Write the files."""
     from tqdm import tqdm
 
-    from evalkit.importers.folders import opened_runs
     from evalkit.reports.formats import FileOptions, check_paths, write_report
     from evalkit.reports.report import build_report
 

@@ -78,7 +78,7 @@ def find_runs(paths: Sequence[Path], *, with_logs: bool = False) -> list[Path]:
         paths: folders.
         with_logs: whether other tools' logs are kept too.
     """
-    from evalkit.importers.recognizing import is_log
+    from evalkit.importers.endings import is_log
     from evalkit.runs.folder import MANIFEST
 
     found: list[Path] = []

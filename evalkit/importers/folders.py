@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import IO
 
 from evalkit.errors import LogError
+from evalkit.importers.endings import is_log
 from evalkit.importers.files import digest_file, named_errors
 from evalkit.importers.logged import LoggedReply, LogOptions, LogRun, as_utf8
-from evalkit.importers.recognizing import is_log, read_log
+from evalkit.importers.recognizing import read_log
 from evalkit.prompts import PromptFormat
 from evalkit.question_lines import decode_question, encode_question
 from evalkit.questions import Question, QuestionSet, digest_of

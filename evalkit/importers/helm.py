@@ -11,6 +11,7 @@ from typing import Any
 from evalkit.answers import Outcome, share_answer
 from evalkit.errors import LogError
 from evalkit.importers.columns import clean
+from evalkit.importers.endings import HELM_FILES
 from evalkit.importers.entries import Entry
 from evalkit.importers.files import as_entry, read_json_file
 from evalkit.importers.logged import (
@@ -29,7 +30,8 @@ from evalkit.runs.journal import SourceNote
 
 TOOL = "helm"
 
-STATS, STATE, SPEC = "per_instance_stats.json", "scenario_state.json", "run_spec.json"
+STATS, STATE = HELM_FILES
+SPEC = "run_spec.json"
 INSTANCES, DISPLAYED = "instances.json", "display_predictions.json"
 """What HELM's web pages are made of, published where the whole state is not."""
 

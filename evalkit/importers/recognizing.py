@@ -8,25 +8,16 @@ from pathlib import Path
 
 from evalkit.errors import LogError
 from evalkit.importers import helm, inspect, lm_eval, predictions, promptfoo
+from evalkit.importers.endings import LINES, TABLES
 from evalkit.importers.files import as_entry, read_head, read_json_file, read_lines
 from evalkit.importers.logged import LoggedReply, LogOptions, LogRun
 
 Replies = Iterator[tuple[LogRun, LoggedReply]]
 
-TABLES = (".csv", ".tsv")
-LINES = (".jsonl", ".ndjson")
-
 EXPECTED = (
     "expected a log of Inspect (.eval, .json), lm-evaluation-harness (samples_*.jsonl), promptfoo "
     "(.json), HELM (per_instance_stats.json), or a table of predictions (.csv, .jsonl, .json)"
 )
-
-
-def is_log(path: Path) -> bool:
-    """Whether a path may be another tool's log, by its ending; of HELM a run's folder."""
-    if path.is_dir():
-        return (path / helm.STATS).is_file() or (path / helm.STATE).is_file()
-    return path.is_file() and path.suffix.lower() in (*TABLES, *LINES, ".json", ".eval")
 
 
 def read_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
