@@ -268,6 +268,15 @@ def test_what_unpacks_zstandard_is_an_extra(
     assert run.is_complete
 
 
+def test_a_number_gone_wrong_does_not_fill_the_memory(tmp_path: Path) -> None:
+    top = json.loads((INSPECT / "epochs.json").read_text("utf-8"))
+    top["samples"][0]["epoch"] = 999_999
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(top), encoding="utf-8")
+    with pytest.raises(LogError, match="999,999 replies to each of 10 questions are wanted and 20"):
+        import_log(path, tmp_path / "results")
+
+
 def test_no_such_file_is_said_as_such(tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"nowhere.eval: no such file"):
         import_log(tmp_path / "nowhere.eval", tmp_path / "results")

@@ -72,12 +72,6 @@ class Entry:
             raise self.fault(key, f"expected a whole number from {least} to {most:,}")
         return value
 
-    def number_or(self, key: str, otherwise: float = 0.0) -> float:
-        """A number that is not negative, or something else if there is none."""
-        value = self.values.get(key)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if is_number and 0 <= value < 1e18 else otherwise  # type: ignore[operator, arg-type]
-
     def entry(self, key: str) -> Entry:
         """An object within it that has to be there."""
         value = self.values.get(key)

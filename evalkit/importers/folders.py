@@ -27,6 +27,10 @@ from evalkit.stored_questions import collect_questions
 MOST_RUNS = 1000
 """Runs that one log may hold; more of them is a column of something else than models."""
 
+MOST_MISSING = 1000
+"""Replies that a log may want for each that it has; more of them is a number gone wrong, and would
+fill the memory."""
+
 STRENGTH: tuple[Evidence, ...] = ("replies", "picks", "scores")
 """From what can be checked to what can't; a run is as strong as its weakest reply."""
 
@@ -49,7 +53,7 @@ class Spool:
         """The id of each question by what the log calls it and by its content."""
         self._repeats: dict[str, int] = {}
         self._replied: set[tuple[str, int]] = set()
-        self.count = self.left_out = 0
+        self.count = self.rows = self.left_out = 0
         self.samples = log.samples
         self.evidence: Evidence = "replies"
 
@@ -69,6 +73,7 @@ class Spool:
                 f"question {reply.source.id!r} has reply {reply.sample_index + 1} twice"
             )
         self._replied.add(key)
+        self.rows += 1
         self.samples = max(self.samples, reply.sample_index + 1)
         self.evidence = max(self.evidence, reply.evidence, key=STRENGTH.index)
         row = JournalRow(
@@ -231,6 +236,13 @@ def spool_log(
             except ValueError as error:
                 raise LogError(f"{error}; is the log made of several?", path=path) from error
     found = [spool for spool in spools.values() if spool.count]
+    for spool in found:
+        if spool.samples * spool.count > MOST_MISSING * spool.rows:
+            raise LogError(
+                f"{spool.samples:,} replies to each of {spool.count:,} questions are wanted and "
+                f"{spool.rows:,} are there; is the log whole?",
+                path=path,
+            )
     if not found:
         left_out = sum(spool.left_out for spool in spools.values())
         raise LogError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -24,6 +25,7 @@ from evalkit.importers.logged import (
     make_question,
     make_response,
 )
+from evalkit.importers.scored import reading_of_score
 from evalkit.prompts import Prompt, PromptFormat, build_labels
 from evalkit.questions import MAX_CHOICES, MIN_CHOICES, Order, Question
 from evalkit.requests import Way
@@ -189,32 +191,12 @@ def read_sample(sample: Entry, log: LogRun, options: LogOptions) -> LoggedReply:
     if not isinstance(result, Response):
         return reply
     if question.choices == SCORED:
-        return with_score(reply, sample)
+        reading = reading_of_score(note.score, sample, "scores")
+        return replace(reply, reading=reading, evidence="scores")
     order = find_order(sample, question.choices, attachments)
     if order is None or order == tuple(range(len(question.choices))):
         return reply
-    reading = read_shuffled(question, order, result, log.way)
-    return LoggedReply(
-        question=question, result=result, source=note, sample_index=index, reading=reading
-    )
-
-
-def with_score(reply: LoggedReply, sample: Entry) -> LoggedReply:
-    """A reply of which only the tool's score tells whether it is right.
-
-    Raises:
-        LogError: there is none, or one between right and wrong.
-    """
-    from evalkit.importers.scored import reading_of_score
-
-    return LoggedReply(
-        question=reply.question,
-        result=reply.result,
-        source=reply.source,
-        sample_index=reply.sample_index,
-        reading=reading_of_score(reply.source.score, sample, "scores"),
-        evidence="scores",
-    )
+    return replace(reply, reading=read_shuffled(question, order, result, log.way))
 
 
 def read_question(sample: Entry, attachments: Mapping[str, Any], options: LogOptions) -> Question:
