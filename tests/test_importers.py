@@ -190,6 +190,7 @@ def reply(text: str, stop: str = "stop") -> dict[str, Any]:
         ({"output": None}, "failed"),
         ({"choices": None, "scores": {"choice": {"value": "C"}}}, "right"),
         ({"choices": None, "scores": {"choice": {"value": 0}}}, "wrong"),
+        ({"choices": None, "scores": {}}, "failed"),
     ],
 )
 def test_a_sample_of_inspect_has_one_of_six_outcomes(
@@ -488,6 +489,7 @@ def test_choices_that_helm_asked_about_one_by_one_have_only_its_score(tmp_path: 
         (({"output": "(B) Jupiter"}, {"output": "Mercury"}, {"output": "A"}), "right right wrong"),
         (({"pred": "B"}, {"pred": ""}, {"pred": None}), "right failed failed"),
         (({"correct": 1}, {"correct": 0}, {"correct": True}), "right wrong right"),
+        (({"correct": 1}, {"correct": None}, {"correct": 0}), "right failed wrong"),
         (({"pred": "B"}, {"pred": "B", "error": "timeout"}, {"pred": "A"}), "right failed wrong"),
     ],
 )
@@ -519,6 +521,7 @@ def test_a_table_is_read_by_the_columns_that_are_named(tmp_path: Path) -> None:
         ("m1", "right wrong"),
         ("m2", "right"),
     ]
+    assert all(run.manifest.identity.knows_choices for run in runs)
 
 
 def test_predictions_without_choices_are_held_against_the_answers(tmp_path: Path) -> None:

@@ -216,6 +216,66 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(
     assert reason in str(caught.value)
 
 
+UNUSABLE: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
+    "answers that may be read in two ways": (
+        rows_of(*[{"pred": "1", "answer": "1"}] * 3),
+        {},
+        "answer = '1' could be read as index0 or as index1; name --answer-is",
+    ),
+    "no right answers": (
+        [{"question": "Up?", "choices": ["a", "b"], "pred": "A"}],
+        {},
+        "no column of right answers among 'question', 'choices', 'pred'; name it by --answer",
+    ),
+    "neither id nor text": ([{"pred": "A", "answer": "B"}], {}, "no column tells the question"),
+    "half right": (
+        [{"id": 1, "score": 0.5}],
+        {"score": "score"},
+        ":1: score = 0.5: score 0.5: expected 0 or 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_a_table_that_can_t_be_used_says_why(case: str, tmp_path: Path) -> None:
+    rows, columns, reason = UNUSABLE[case]
+    path = write_lines(tmp_path / "x.jsonl", rows)
+    with pytest.raises(LogError) as caught:
+        import_log(path, tmp_path / "results", LogOptions(columns=LogColumns(**columns)))
+    assert reason in str(caught.value)
+
+
+def test_one_column_of_choices_may_be_named(tmp_path: Path) -> None:
+    rows = [{"question": "Up?", "picks": ["a", "b"], "answer": "B", "pred": "B"}]
+    path = write_lines(tmp_path / "x.jsonl", rows)
+    options = LogOptions(columns=LogColumns(choices=("picks",)))
+    [run] = import_log(path, tmp_path / "results", options)
+    assert run.questions[0].choices == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "reason"),
+    [
+        (GENERATED, {"filter": "x"}, "no filter 'x' (--filter); there are strict, letter"),
+        (GENERATED, {"columns": LogColumns(score="x")}, "no such score; there are exact_match"),
+        (HELM, {"columns": LogColumns(score="x")}, "no score 'x'; there are exact_match, quasi"),
+    ],
+)
+def test_what_a_log_does_not_have_is_named_with_what_it_has(
+    source: Path, options: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(LogError) as caught:
+        import_log(source, tmp_path, LogOptions(**options))
+    assert reason in str(caught.value)
+
+
+def test_a_column_of_something_else_than_models_is_refused(tmp_path: Path) -> None:
+    rows = [{"id": n, "model": f"m{n}", "score": 1} for n in range(1001)]
+    path = write_lines(tmp_path / "x.jsonl", rows)
+    with pytest.raises(LogError, match=r"more than 1000 runs; is 'm1000' a model"):
+        import_log(path, tmp_path / "results")
+
+
 def test_a_row_names_the_value_that_can_t_be_right(tmp_path: Path) -> None:
     rows = rows_of(*[{"pred": "B"}] * 3)
     rows[2]["answer"] = "Q"

@@ -12,12 +12,13 @@ from typing import IO
 from evalkit.errors import LogError
 from evalkit.importers.endings import is_log
 from evalkit.importers.files import digest_file, named_errors
-from evalkit.importers.logged import LoggedReply, LogOptions, LogRun, as_utf8
+from evalkit.importers.logged import SCORED, LoggedReply, LogOptions, LogRun, as_utf8
 from evalkit.importers.recognizing import read_log
 from evalkit.prompts import PromptFormat
 from evalkit.question_lines import decode_question, encode_question
 from evalkit.questions import Question, QuestionSet, digest_of
 from evalkit.requests import ID_LENGTH
+from evalkit.responses import RequestFailure, Response
 from evalkit.results import Run, load_run
 from evalkit.runs.folder import create_run_folder, write_whole
 from evalkit.runs.journal import JournalRow, encode_line
@@ -33,6 +34,10 @@ fill the memory."""
 
 STRENGTH: tuple[Evidence, ...] = ("replies", "picks", "scores")
 """From what can be checked to what can't; a run is as strong as its weakest reply."""
+
+
+UNSCORED = RequestFailure(kind="unscored", message="the log has neither choices nor a score")
+"""Stands for a reply of which nobody can say whether it is right."""
 
 
 class Spool:
@@ -80,7 +85,7 @@ class Spool:
             request_id=digest_of(digest, name, str(reply.sample_index))[:ID_LENGTH],
             question_id=name,
             way=self.log.way,
-            result=reply.result,
+            result=UNSCORED if is_unscored(reply) else reply.result,
             sample_index=reply.sample_index,
             reading=reply.reading,
             source=reply.source,
@@ -165,6 +170,12 @@ class Spool:
             log=as_utf8(path.name),
             notes=tuple(map(as_utf8, notes)),
         )
+
+
+def is_unscored(reply: LoggedReply) -> bool:
+    """Whether only a score could tell if a reply is right, and there is none: missing data."""
+    told = reply.reading is not None or not isinstance(reply.result, Response)
+    return not told and (reply.question.choices == SCORED or reply.evidence == "scores")
 
 
 def import_log(

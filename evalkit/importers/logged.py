@@ -151,7 +151,7 @@ def make_response(
 
 
 def as_utf8(text: str) -> str:
-    """A text in characters that UTF-8 can write: half of a surrogate pair becomes a `?`.
+    r"""A text in characters that UTF-8 can write: half of a surrogate pair becomes a `?`.
 
     Example:
         >>> as_utf8("a\ud800")

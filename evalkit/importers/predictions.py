@@ -166,6 +166,7 @@ class RowReader:
         score = None if self.places.score is None else as_score(entry.values.get(self.places.score))
         predicted = self._predicted_of(entry)
         result = self._result_of(entry, predicted, score)
+        is_scored_only = self.places.predicted is None
         reading: Answer | None = None
         if isinstance(result, Response):
             reading = self._reading_of(entry, question, predicted, score)
@@ -175,7 +176,7 @@ class RowReader:
             source=SourceNote(id=name or " ".join(question.stem.split())[:60], score=score),
             sample_index=self._sample_of(entry, model, name or question.id),
             reading=reading,
-            evidence="replies" if reading is None else "scores",
+            evidence="scores" if question.choices == SCORED or is_scored_only else "replies",
         )
         return self._run_of(model), reply
 

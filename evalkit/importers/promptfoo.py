@@ -172,7 +172,7 @@ def read_result(
         source=note,
         sample_index=index,
         reading=reading,
-        evidence="replies" if reading is None else "scores",
+        evidence="replies" if question.choices != SCORED else "scores",
     )
 
 
