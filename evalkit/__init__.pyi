@@ -9,6 +9,9 @@ from .api.endpoint import (
 from .api.retries import RetryPolicy as RetryPolicy
 from .audit import Audit as Audit
 from .audit import audit_runs as audit_runs
+from .baselines import Baseline as Baseline
+from .baselines import baseline_of as baseline_of
+from .baselines import read_baseline as read_baseline
 from .benchmarks import (
     Benchmark as Benchmark,
 )
@@ -19,6 +22,10 @@ from .benchmarks import (
     load_benchmark as load_benchmark,
 )
 from .candidates import settings_of as settings_of
+from .check_files import load_project as load_project
+from .check_results import CheckResult as CheckResult
+from .checking import check as check
+from .checks import Project as Project
 from .comparisons import Comparison as Comparison
 from .comparisons import ComparisonOptions as ComparisonOptions
 from .comparisons import compare as compare
@@ -142,9 +149,11 @@ __all__ = [
     "ApiError",
     "Audit",
     "AuthenticationError",
+    "Baseline",
     "Benchmark",
     "BenchmarkError",
     "BillingError",
+    "CheckResult",
     "Comparison",
     "ComparisonOptions",
     "ConnectionFailedError",
@@ -172,6 +181,7 @@ __all__ = [
     "OverloadedError",
     "Plan",
     "PlanOptions",
+    "Project",
     "PromptError",
     "PromptFormat",
     "Question",
@@ -197,7 +207,9 @@ __all__ = [
     "Verification",
     "__version__",
     "audit_runs",
+    "baseline_of",
     "build_report",
+    "check",
     "compare",
     "endpoint_from_environment",
     "gate",
@@ -205,9 +217,11 @@ __all__ = [
     "import_log",
     "lint",
     "load_benchmark",
+    "load_project",
     "load_run",
     "mean_interval",
     "plan",
+    "read_baseline",
     "read_choice",
     "run",
     "run_async",

@@ -193,7 +193,7 @@ def readable_shares(run: Run) -> Scores:
     """The share of replies to each question that name a choice; NaN where none came."""
     import numpy as np
 
-    codes = np.frombuffer(run.tally.codes, np.uint8)
+    codes = np.asarray(memoryview(run.tally.codes))
     starts = np.asarray(run.tally.list_starts(), np.int64)
     replies, named = (
         np.add.reduceat((codes >= least).astype(np.int64), starts)

@@ -52,6 +52,12 @@ class AskedWay:
         return self.run.summary.accuracy
 
     @property
+    def partial(self) -> float | None:
+        """The mean partial credit of sets of choices; None if one choice was asked for."""
+        found = self.run.summary.partial
+        return None if found is None else found.mean
+
+    @property
     def unparsed(self) -> float | None:
         """The share that names no choice; None if there is no reply."""
         return self._share(self.run.summary.unparsed)
@@ -339,6 +345,7 @@ def way_to_dict(asked: AskedWay) -> dict[str, Any]:
         "folder": str(asked.run.path),
         "n": asked.n,
         "accuracy": None if accuracy is None else interval_to_dict(accuracy),
+        "partial_credit": asked.partial,
         "unparsed": asked.unparsed,
         "refused": asked.refused,
         "truncated": asked.truncated,

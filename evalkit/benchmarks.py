@@ -38,7 +38,7 @@ from evalkit.loaders.locating import (
 from evalkit.loaders.parquet import count_rows
 from evalkit.loaders.source import FORMATS, Source, bare_path, has_known_ending, read_rows
 from evalkit.prompts import PromptFormat, parse_prompt_format
-from evalkit.questions import MIN_CHOICES, QuestionSet
+from evalkit.questions import MIN_CHOICES, QuestionSet, count_several
 
 TEXT_KEYS = ("name", "title", "version", "licence", "homepage", "citation", "note")
 ENTRY_POINTS = "evalkit.benchmarks"
@@ -178,11 +178,18 @@ class Benchmark:
 
     definition: Definition
     question_set: QuestionSet
+    is_part_of_several: bool = False
+    """Whether these are a part of a set that has questions with several right choices."""
 
     @property
     def name(self) -> str:
         """The benchmark's name."""
         return self.definition.name
+
+    @property
+    def has_several(self) -> bool:
+        """Whether the set has questions with several right choices."""
+        return self.is_part_of_several or count_several(self.question_set.questions) > 0
 
 
 def load_benchmark(
@@ -274,7 +281,9 @@ def read_questions(definition: Definition, found: FoundFiles) -> QuestionSet:
         raise QuestionSetError(tuple(problems), hint="; ".join(filter(None, hints)))
     asked, shown = sets
     return QuestionSet(
-        questions=asked.questions, examples=(*asked.examples, *shown.questions, *shown.examples)
+        questions=asked.questions,
+        examples=(*asked.examples, *shown.questions, *shown.examples),
+        filtered=asked.filtered,
     )
 
 

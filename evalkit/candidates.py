@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Literal
 
-from evalkit.benchmarks import Benchmark, Definition
-from evalkit.errors import UsageError
+from evalkit.baselines import Baseline
+from evalkit.benchmarks import Benchmark, Definition, load_benchmark
+from evalkit.errors import BenchmarkError, UsageError
 from evalkit.loaders.choices import ListColumn
 from evalkit.loaders.fields import FieldMap
 from evalkit.loaders.source import Source
@@ -15,15 +16,16 @@ from evalkit.requests import Way
 from evalkit.results import Run
 from evalkit.runs.folder import MANIFEST, open_run_folder
 from evalkit.settings import RunSettings
+from evalkit.stored_questions import collect_questions
 
 
 def settings_of(
-    run: Run, *, model: str | None = None, way: Way | Literal["auto"] | None = None
+    run: Run | Baseline, *, model: str | None = None, way: Way | Literal["auto"] | None = None
 ) -> RunSettings:
     """The settings by which a run can be made again, to be changed with `dataclasses.replace`.
 
     Args:
-        run: any.
+        run: any, or what is known of it.
         model: another that is to be asked, which decides on effort and room for a reply itself.
         way: another way of asking, which has its own room for a reply.
 
@@ -35,7 +37,9 @@ def settings_of(
         'prefill'
     """
     check_repeatable(run)
-    identity, sent = run.manifest.identity, run.manifest.identity.parameters
+    identity = run.identity if isinstance(run, Baseline) else run.manifest.identity
+    prompt = run.prompt if isinstance(run, Baseline) else run.manifest.prompt
+    sent = identity.parameters
     own: dict[str, Any] = {"temperature": sent.get("temperature", "default")}
     is_same_model = model in (None, identity.model)
     if is_same_model:
@@ -55,7 +59,7 @@ def settings_of(
         shots=identity.shots,
         thought="text" if thinks_in_words else "api",
         stop_sequences=tuple(sent.get("stop_sequences", ())),
-        prompt=run.manifest.prompt,
+        prompt=prompt,
         resize=bool(sent.get("resize", False)),
         keep_text=identity.keep_text,
         **own,
@@ -67,15 +71,16 @@ def thinks(thinking: Any) -> bool:
     return isinstance(thinking, dict) and thinking.get("type") in ("adaptive", "enabled")
 
 
-def benchmark_of(run: Run, *, shots: int) -> Benchmark:
-    """The questions of a run as a benchmark, with the worked examples if its folder has them.
+def benchmark_of(baseline: Baseline, *, shots: int) -> Benchmark:
+    """The questions of a baseline as a benchmark, with the worked examples if they are at hand.
 
     Raises:
-        UsageError: the folder holds no texts, or no worked examples where some are wanted.
+        UsageError: there are no texts, or no worked examples where some are wanted.
     """
-    manifest = run.manifest
-    identity = manifest.identity
+    identity, run = baseline.identity, baseline.run
     advice = f"; name it by --benchmark {identity.benchmark}, or its definition or question file"
+    if run is None:
+        return find_benchmark(baseline, advice)
     if not identity.keep_text:
         raise UsageError(f"{run.path} holds no texts of its questions{advice}")
     examples = open_run_folder(run.path, questions=run.questions).read_examples()
@@ -88,42 +93,73 @@ def benchmark_of(run: Run, *, shots: int) -> Benchmark:
             path=run.path / MANIFEST,
             source=Source(files=()),
             fields=FieldMap(stem=(), choices=ListColumn(column="")),
-            prompt=manifest.prompt,
+            prompt=run.manifest.prompt,
         ),
         question_set=QuestionSet(questions=run.questions, examples=examples or ()),
+        is_part_of_several=identity.several,
     )
 
 
-def check_benchmark(run: Run, benchmark: Benchmark) -> None:
-    """Refuse a benchmark that is not the one of a run whose folder holds no texts to compare.
+def find_benchmark(baseline: Baseline, advice: str) -> Benchmark:
+    """The benchmark of a baseline that holds no texts, by its name.
+
+    Raises:
+        UsageError: none is known by that name, or its questions are others.
+    """
+    try:
+        benchmark = load_benchmark(baseline.identity.benchmark)
+    except BenchmarkError as error:
+        raise UsageError(f"{baseline.path} holds no texts of its questions{advice}") from error
+    return take_part(baseline, benchmark)
+
+
+def take_part(baseline: Baseline, benchmark: Benchmark) -> Benchmark:
+    """The part of a benchmark that a baseline without texts covers, unchanged.
+
+    Args:
+        baseline: read from a file, or of a run that kept no texts.
+        benchmark: the whole.
 
     Raises:
         UsageError: the questions, or the worked examples shown, are others.
     """
-    identity = run.manifest.identity
-    if identity.keep_text:
-        return  # `evalkit.gates` compares question by question
+    identity, everything = baseline.identity, benchmark.question_set
+    ids = set(baseline.ids)
+    questions = collect_questions(q for q in everything.questions if q.id in ids)
+    remedy = "make the baseline anew"
+    if changed := baseline.find_changed(questions):
+        raise UsageError(
+            f"invalid: {len(changed)} questions of {benchmark.name} are not those of the baseline "
+            f"{baseline.path}, {changed[0]} for one: their text, choices or right answer have "
+            f"changed; {remedy}"
+        )
+    if gone := ids - {question.id for question in questions}:
+        raise UsageError(
+            f"invalid: {len(gone)} questions of the baseline {baseline.path} are no longer in "
+            f"{benchmark.name}, {min(gone)} for one; {remedy}"
+        )
     # By their ids, whatever selected them.
-    ids = {question.id for question in run.questions}
-    everything = benchmark.question_set
-    asked = QuestionSet(
-        questions=tuple(q for q in everything.questions if q.id in ids),
-        examples=everything.examples if identity.shots else (),
-    )
+    asked = QuestionSet(questions=questions, examples=everything.examples if identity.shots else ())
     if asked.digest != identity.question_digest:
         raise UsageError(
-            f"invalid: {benchmark.name} no longer has the questions of the baseline {run.path}: "
-            f"their digest is {asked.digest[:12]}, not {identity.question_digest[:12]}"
+            f"invalid: {benchmark.name} no longer has the questions of the baseline "
+            f"{baseline.path}: their digest is {asked.digest[:12]}, not "
+            f"{identity.question_digest[:12]}; {remedy}"
         )
+    return replace(
+        benchmark,
+        question_set=replace(everything, questions=questions),
+        is_part_of_several=identity.several,
+    )
 
 
-def check_repeatable(run: Run) -> None:
+def check_repeatable(run: Run | Baseline) -> None:
     """Refuse a run that evalkit can't make again, since another tool asked.
 
     Raises:
         UsageError: naming it and the remedy.
     """
-    origin = run.manifest.identity.origin
+    origin = (run.identity if isinstance(run, Baseline) else run.manifest.identity).origin
     if origin is not None:
         raise UsageError(
             f"{run.path} was asked by {origin.words}, whose prompt evalkit does not know: no "
@@ -132,17 +168,15 @@ def check_repeatable(run: Run) -> None:
         )
 
 
-def find_baseline(name: Path | str, results: Path) -> Path:
-    """The folder of a run that is named by its path, its folder's name or its id.
+def check_prompt(baseline: Baseline, benchmark: Benchmark) -> None:
+    """Refuse to guess a prompt of which no more than a digest is known.
 
     Raises:
-        UsageError: there is none, or there are several.
+        UsageError: it is not the benchmark's own.
     """
-    for path in (Path(name), results / name):
-        if (path / MANIFEST).is_file():
-            return path
-    found = sorted(path.parent for path in results.glob(f"*--{name}/{MANIFEST}"))
-    if len(found) == 1:
-        return found[0]
-    problem = f"{len(found)} runs have this id in" if found else "no run's folder, nor a run in"
-    raise UsageError(f"baseline {name}: {problem} {results}")
+    known = baseline.prompt is not None
+    if not known and benchmark.definition.prompt.digest != baseline.identity.prompt_digest:
+        raise UsageError(
+            f"{baseline.path} holds no texts, and its prompt is not that of {benchmark.name}: name "
+            "the candidate's by --prompt FILE (in Python prompt=)"
+        )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from evalkit.prompts import PromptFormat
 from evalkit.results import Run
-from evalkit.runs.manifest import Identity, Manifest, Origin
+from evalkit.runs.manifest import Identity, Origin
 
 UNSET = "the endpoint's own"
 NONE = "none"
@@ -69,7 +68,23 @@ class Difference:
         return f"{self.name}: {self.first} and {self.second}"
 
 
-def list_differences(first: Manifest, second: Manifest) -> tuple[Difference, ...]:
+class Asked(Protocol):
+    """What tells how a run was asked, such as its manifest."""
+
+    @property
+    def identity(self) -> Identity:
+        """Its settings."""
+
+    @property
+    def prompt_parts(self) -> Mapping[str, str]:
+        """A digest of each text of its prompt, by name."""
+
+    @property
+    def questions(self) -> int:
+        """How many there are."""
+
+
+def list_differences(first: Asked, second: Asked) -> tuple[Difference, ...]:
     """Everything but the model that was different when two runs were asked.
 
     What goes with the way of asking is no difference of its own: how much room it leaves for a
@@ -104,8 +119,8 @@ def list_differences(first: Manifest, second: Manifest) -> tuple[Difference, ...
         values = ours.get(name, NONE), theirs.get(name, NONE)
         if values[0] != values[1] and name not in skipped and UNKNOWN not in values:
             found.append(Difference(name=name, first=values[0], second=values[1]))
-    if first.prompt != second.prompt and not imported:
-        found.append(compare_prompts(first.prompt, second.prompt))
+    if first.prompt_parts != second.prompt_parts and not imported:
+        found.append(compare_prompts(first, second))
     return tuple(found)
 
 
@@ -124,18 +139,19 @@ def list_run_differences(first: Run, second: Run) -> tuple[Difference, ...]:
     return (*found, answered)
 
 
-def describe(manifest: Manifest) -> dict[str, str]:
+def describe(asked: Asked) -> dict[str, str]:
     """How a run was asked, in words by name."""
-    identity = manifest.identity
+    identity = asked.identity
     if identity.origin is not None:
-        return describe_imported(manifest, identity.origin)
+        return describe_imported(asked, identity.origin)
     return {
         "benchmark": identity.benchmark,
         "version of the benchmark": identity.benchmark_version,
-        "questions": f"{manifest.questions} (digest {identity.question_digest[:12]})",
+        "questions": f"{asked.questions} (digest {identity.question_digest[:12]})",
         "way": identity.way,
         "worked examples": str(identity.shots),
         "seed of the worked examples": str(identity.seed),
+        "choices that may be picked": "several" if identity.several else "one",
         "responses to a question": str(identity.samples),
         "orders of the choices": str(identity.orders or "the set's own"),
         "seed of the orders": str(identity.seed) if isinstance(identity.orders, int) else NONE,
@@ -146,15 +162,15 @@ def describe(manifest: Manifest) -> dict[str, str]:
     }
 
 
-def describe_imported(manifest: Manifest, origin: Origin) -> dict[str, str]:
+def describe_imported(asked: Asked, origin: Origin) -> dict[str, str]:
     """How another tool asked, as far as its log tells."""
-    identity, sent = manifest.identity, manifest.identity.parameters
+    identity, sent = asked.identity, asked.identity.parameters
     room = f"{sent['max_tokens']} tokens" if "max_tokens" in sent else UNKNOWN
     part = {"part of the log": origin.part} if origin.part else {}
     return {
         "benchmark": identity.benchmark,
         "version of the benchmark": identity.benchmark_version or UNKNOWN,
-        "questions": f"{manifest.questions} (digest {identity.question_digest[:12]})",
+        "questions": f"{asked.questions} (digest {identity.question_digest[:12]})",
         "way": f"by {origin.words}",
         **part,
         "worked examples": str(identity.shots) if identity.shots else UNKNOWN,
@@ -185,11 +201,14 @@ def as_table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def compare_prompts(first: PromptFormat, second: PromptFormat) -> Difference:
-    """The difference of two prompt formats, with the names of the texts that are not the same."""
-    names = [f.name for f in fields(first) if getattr(first, f.name) != getattr(second, f.name)]
+def compare_prompts(first: Asked, second: Asked) -> Difference:
+    """The difference of two prompts, with the names of the texts that are not the same."""
+    ours, theirs = first.prompt_parts, second.prompt_parts
+    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
     return Difference(
-        name=f"prompt ({', '.join(names)})", first=first.digest[:12], second=second.digest[:12]
+        name=f"prompt ({', '.join(names)})",
+        first=first.identity.prompt_digest[:12],
+        second=second.identity.prompt_digest[:12],
     )
 
 

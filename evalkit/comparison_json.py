@@ -49,6 +49,7 @@ def compared_to_dict(compared: ComparedRun) -> dict[str, Any]:
         "evalkit_version": compared.run.manifest.evalkit_version,
         "mean": compared.mean,
         "score": None if compared.score is None else interval_to_dict(compared.score),
+        "partial_credit": compared.partial,
         "questions_left_out": compared.left_out,
         "missing": compared.missing,
     }

@@ -138,8 +138,8 @@ def compare(
         their intervals, and the questions that flipped.
 
     Raises:
-        UsageError: there is nothing to compare, a question is not the same in two runs, or a run
-            lacks more than 0.5 % of its replies.
+        UsageError: there is nothing to compare, a question is not the same in two runs, a run
+            lacks more than 0.5 % of its replies, or a gate stopped it early.
         RunFormatError: a folder can't be read as a run.
 
     Source:
@@ -162,6 +162,7 @@ def compare(
             "these runs are of a different benchmark each: "
             f"{', '.join(groups)}; a comparison takes two runs of the same questions"
         )
+    check_not_stopped([chosen[place] for group in compared for place in group])
     if not options.incomplete:
         check_complete([chosen[place] for group in compared for place in group])
     verdicts = sum(len(group) - 1 for group in compared)
@@ -211,6 +212,21 @@ def load_each(named: Iterable[Run | Path | str]) -> list[Run]:
         if (key := path.resolve()) not in found:
             found[key] = each if isinstance(each, Run) else load_run(each)
     return list(found.values())
+
+
+def check_not_stopped(runs: Sequence[Run]) -> None:
+    """Refuse runs that a gate stopped early: which questions they hold is no matter of chance.
+
+    Raises:
+        UsageError: naming them.
+    """
+    stopped = [str(run.path) for run in runs if run.summary.is_stopped_early]
+    if stopped:
+        raise UsageError(
+            f"stopped early by a gate: {', '.join(stopped)}; the intervals and tests of a "
+            "comparison would be void. `evalkit gate --replay` shows the gate's own, and "
+            "`evalkit gate --full` asks the rest"
+        )
 
 
 def check_complete(runs: Sequence[Run]) -> None:

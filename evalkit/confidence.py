@@ -102,7 +102,7 @@ def measure_calibration(
 
     Raises:
         UsageError: there is one answer a question, they were given to several orders of its
-            choices, or no question got all of its answers.
+            choices, they are sets of choices, or no question got all of its answers.
 
     Source:
         Brier (1950), Mon. Weather Rev. 78, 1-3; Ferro (2014), Q. J. R. Meteorol. Soc. 140,
@@ -166,6 +166,11 @@ def check_design(design: Design) -> None:
     Raises:
         UsageError: saying what is missing.
     """
+    if design.several:
+        raise UsageError(
+            "no confidence can be told from answers that are sets of choices: they are no votes "
+            "for one choice"
+        )
     if design.orders not in (None, 1):
         raise UsageError(
             "no confidence can be told from answers to several orders of the choices: they are no "

@@ -6,18 +6,28 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from math import comb
 
 from evalkit.answers import Outcome
 from evalkit.id_table import IdTable
 from evalkit.orders import AS_SET
-from evalkit.questions import MAX_CHOICES, Order, Question
-from evalkit.scores import CODES, FIRST_ANSWER, FIRST_REPLY, Score, encode_answer
+from evalkit.questions import Order, Question
+from evalkit.scores import (
+    CODES,
+    FIRST_ANSWER,
+    FIRST_REPLY,
+    Score,
+    as_bits,
+    code_of_right,
+    credit,
+    encode_answer,
+)
 from evalkit.stats.estimates import Estimate, estimate_mean
 from evalkit.stats.groups import GroupedMeans
 from evalkit.stats.means import gain_of_another
 from evalkit.summaries import OrderSummary, Repetition, Summary
 
-UNREAD = -1
+UNREAD = 0
 """Stands for all replies that name no choice, where it matters whether two are alike."""
 
 
@@ -55,15 +65,21 @@ class Count:
 
     What is counted by a number of responses, orders or choices is a whole number until the end, so
     that the order in which questions are added changes no digit.
+
+    Args:
+        several: whether answers are sets of choices.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, several: bool = False) -> None:
+        self.several = several
         self.questions = self.responses = self.correct = 0
         self.samples = 1
-        self.codes = [0] * (FIRST_ANSWER + MAX_CHOICES)
-        """Responses by code."""
+        self.codes = [0] * (FIRST_ANSWER + 1)
+        """Responses by code, all that name a choice by one."""
         self.shares = Marks()
         """The share of correct responses to each question that got any."""
+        self.credits = Marks()
+        """The mean partial credit of the responses to each of them, where answers are sets."""
         self.best: Counter[int] = Counter()
         """Responses that are correct or unreadable, by the replies to their question."""
         self.right: Counter[int] = Counter()
@@ -71,9 +87,10 @@ class Count:
         self.absent: Counter[int] = Counter()
         """Responses that did not come, by the same."""
         self.sizes: Counter[int] = Counter()
-        """Questions by number of choices."""
+        """Questions by the number of answers that have as many choices as are right."""
         self.places: Counter[tuple[int, int]] = Counter()
-        """Orders by position of a right choice, and by the orders of their question."""
+        """Orders by position of the right choice, or by the bits of all right positions, and by the
+        orders of their question."""
         self.repeated: Counter[int] = Counter()
         """Questions with several responses, all of which came, by their orders."""
         self.scatter: Counter[int] = Counter()
@@ -101,11 +118,12 @@ class Count:
                 anything.
         """
         replied = correct = read = 0
+        right = code_of_right(question, several=self.several)
         for code in codes:
-            self.codes[code] += 1
+            self.codes[code if code < FIRST_ANSWER else FIRST_ANSWER] += 1
             replied += code >= FIRST_REPLY
             read += code >= FIRST_ANSWER
-            correct += code - FIRST_ANSWER in question.right
+            correct += code == right
         wanted = len(codes)
         self.samples = wanted // len(orders)
         self.questions += 1
@@ -113,25 +131,38 @@ class Count:
         self.correct += correct
         self.right[wanted] += correct
         self.absent[wanted] += wanted - replied
-        self.sizes[len(question.choices)] += 1
+        self.sizes[comb(len(question.choices), len(question.right))] += 1
         for order in orders:
-            for choice in question.right:
-                place = choice if order is None else order.index(choice)
-                self.places[place, len(orders)] += 1
+            place = right - FIRST_ANSWER if order is None else self._find_place(question, order)
+            self.places[place, len(orders)] += 1
         if replied:
             self.best[replied] += correct + replied - read
             self.shares.add(correct / replied, cluster)
+        if replied and self.several:
+            gained = math.fsum(credit(code, right) for code in codes)
+            self.credits.add(gained / replied, cluster)
         if self.samples > 1 and replied == wanted:
-            self._add_repeated(question, codes, len(orders))
+            self._add_repeated(right, codes, len(orders))
         if len(orders) > 1:
             self._add_orders(question, codes, orders, cluster, is_whole=replied == wanted)
 
-    def _add_repeated(self, question: Question, codes: Sequence[int], orders: int) -> None:
-        """Count how responses in the same order differ."""
+    def _find_place(self, question: Question, order: Order) -> int:
+        """Where the right choice stands in an order; of sets, the bits of all right ones."""
+        shown = [order.index(choice) for choice in question.right]
+        return as_bits(shown) if self.several else shown[0]
+
+    def _add_repeated(self, correct: int, codes: Sequence[int], orders: int) -> None:
+        """Count how responses in the same order differ.
+
+        Args:
+            correct: the code of the correct one.
+            codes: of all of them.
+            orders: how many there are.
+        """
         self.repeated[orders] += 1
         for start in range(0, len(codes), self.samples):
             cell = codes[start : start + self.samples]
-            right = sum(code - FIRST_ANSWER in question.right for code in cell)
+            right = sum(code == correct for code in cell)
             picked = Counter(code for code in cell if code >= FIRST_ANSWER)
             self.scatter[orders] += right * (self.samples - right)
             self.agreeing[orders] += sum(n * (n - 1) for n in picked.values())
@@ -146,27 +177,24 @@ class Count:
         is_whole: bool,
     ) -> None:
         """Count what the order changes."""
-        samples = self.samples
+        samples, right = self.samples, code_of_right(question, several=self.several)
         for number, order in enumerate(orders):
             cell = codes[number * samples : (number + 1) * samples]
             replies = [code for code in cell if code >= FIRST_REPLY]
-            if replies:
-                # A question with several right choices has no one place.
+            # A question with several right choices has no one place.
+            if replies and question.has_one_answer:
                 place = question.right[0] if order is None else order.index(question.right[0])
-                correct = sum(code - FIRST_ANSWER in question.right for code in replies)
+                correct = sum(code == right for code in replies)
                 marks = self.by_place.setdefault(place, Marks())
                 marks.add(correct / len(replies), cluster)
         if is_whole:
             series = [
-                [
-                    code - FIRST_ANSWER if code >= FIRST_ANSWER else UNREAD
-                    for code in codes[k::samples]
-                ]
+                [code if code >= FIRST_ANSWER else UNREAD for code in codes[k::samples]]
                 for k in range(samples)
             ]
-            right = sum(all(pick in question.right for pick in picks) for picks in series)
+            steady = sum(all(pick == right for pick in picks) for picks in series)
             flipped = sum(len(set(picks)) > 1 for picks in series)
-            self.all_right.add(right / samples, cluster)
+            self.all_right.add(steady / samples, cluster)
             self.flips.add(flipped / samples, cluster)
 
     def merge(self, other: Count, cluster: int | None = None) -> None:
@@ -185,14 +213,15 @@ class Count:
             getattr(self, name).update(getattr(other, name))
         for name in ("repeated", "scatter", "agreeing"):
             getattr(self, name).update(getattr(other, name))
-        for name in ("shares", "all_right", "flips"):
+        for name in ("shares", "credits", "all_right", "flips"):
             getattr(self, name).merge(getattr(other, name), cluster)
         for place, marks in other.by_place.items():
             self.by_place.setdefault(place, Marks()).merge(marks, cluster)
 
     def forget_clusters(self) -> None:
         """Have each question stand for itself."""
-        for marks in (self.shares, self.all_right, self.flips, *self.by_place.values()):
+        whole = (self.shares, self.credits, self.all_right, self.flips)
+        for marks in (*whole, *self.by_place.values()):
             marks.clusters = array("q")
 
     def summarize(self, name: str) -> Summary:
@@ -209,13 +238,14 @@ class Count:
             samples=self.samples,
             wanted=self.responses,
             correct=self.correct,
-            wrong=sum(self.codes[FIRST_ANSWER:]) - self.correct,
+            wrong=self.codes[FIRST_ANSWER] - self.correct,
             unparsed=counts[Outcome.UNPARSED],
             refused=counts[Outcome.REFUSED],
             truncated=counts[Outcome.TRUNCATED],
             failed=counts[Outcome.FAILED],
             not_asked=counts[Outcome.NOT_ASKED],
             estimate=estimate,
+            partial=self.credits.estimate(),
             sensitivity=None
             if estimate is None
             else (estimate.mean, max(estimate.mean, add_shares(self.best) / estimate.n)),
@@ -256,7 +286,7 @@ class Count:
         )
 
     def _sum_up_orders(self) -> OrderSummary | None:
-        if not self.by_place:
+        if not (self.by_place or self.flips.values):
             return None
         places = ((place, self.by_place[place].estimate()) for place in sorted(self.by_place))
         return OrderSummary(
@@ -341,7 +371,7 @@ def summarize(scores: Sequence[Score], name: str = "all") -> Summary:
         by_question.setdefault(score.question.id, []).append(score)
     questions = [found[0].question for found in by_question.values()]
     clusters = cluster_questions(questions)
-    count = Count()
+    count = Count(several=scores[0].several)
     for number, found in enumerate(by_question.values()):
         count.add(
             found[0].question,

@@ -97,8 +97,9 @@ def list_choices(form: ChoiceForm) -> dict[str, Any]:
         case LetteredText():
             return {"choices": {"lettered": form.column}}
         case RightAndWrong():
-            separator = {} if form.separator is None else {"separator": form.separator}
-            return {"choices": {"right": form.right, "wrong": list(form.wrong), **separator}}
+            more = {} if form.separator is None else {"separator": form.separator}
+            several = {"several": True} if form.several else {}
+            return {"choices": {"right": form.right, "wrong": list(form.wrong), **more, **several}}
         case PictureChoices():
             return {"choice_images": list(form.columns)}
 

@@ -15,7 +15,6 @@ from evalkit.elicitation.choose import CONSTRAINED, keeps_to_constraint, refused
 from evalkit.errors import ApiError
 from evalkit.jobs import Job
 from evalkit.progress import Say
-from evalkit.prompts import build_prompt
 from evalkit.questions import Question
 from evalkit.requests import Request
 from evalkit.responses import RequestFailure, Response
@@ -26,7 +25,7 @@ from evalkit.runs.journal import JournalRow, RowWriter
 from evalkit.runs.limiter import Limiter, Ticket
 from evalkit.runs.runner import Leave, Result, RunnerSettings, run_requests
 from evalkit.runs.standing import Standing
-from evalkit.scores import Score, score_question
+from evalkit.scores import Score, outline_prompt, score_question
 from evalkit.sending import Courier
 from evalkit.settings import RunSettings
 
@@ -148,8 +147,8 @@ class Desk:
 
     def score(self, question: Question, row: JournalRow) -> Score:
         """Read a row and judge it."""
-        form = self.job.manifest.prompt
-        return score_question(question, row, form, row.sample_index, row.order)
+        form, several = self.job.manifest.prompt, self.job.manifest.identity.several
+        return score_question(question, row, form, row.sample_index, row.order, several=several)
 
     def take_scores(self, rows: Iterable[JournalRow]) -> list[Score]:
         """The scores of rows that are on disk now, but of those that are asked again."""
@@ -161,8 +160,7 @@ class Desk:
         way = self.job.manifest.identity.way
         if self._warned or way not in CONSTRAINED:
             return
-        prompt = build_prompt(question, self.job.manifest.prompt)
-        if not keeps_to_constraint(way, response, prompt):
+        if not self._is_bound(question, response):
             self._warned = True
             what = "the forced tool" if way == "tool" else "the schema"
             self.say(
@@ -184,8 +182,10 @@ class Desk:
 
     def _is_bound(self, question: Question, response: Response) -> bool:
         """Whether a reply keeps to the schema or tool that should bind it."""
-        prompt = build_prompt(question, self.job.manifest.prompt)
-        return keeps_to_constraint(self.job.manifest.identity.way, response, prompt)
+        manifest = self.job.manifest
+        several = manifest.identity.several
+        prompt = outline_prompt(manifest.prompt, len(question.choices), several)
+        return keeps_to_constraint(manifest.identity.way, response, prompt)
 
     # How it is asked
 

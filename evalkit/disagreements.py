@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from evalkit.answers import Outcome
-from evalkit.prompts import build_labels
+from evalkit.prompts import build_labels, name_places
 from evalkit.questions import Question
 from evalkit.results import Run
-from evalkit.scores import CODES, FIRST_ANSWER, Score, encode_answer, share_correct
+from evalkit.scores import CODES, FIRST_ANSWER, Score, encode_answer, list_bits, share_correct
 
 OUTCOMES = {code: outcome for outcome, code in CODES.items()}
 
@@ -21,7 +21,7 @@ class Disagreement:
 
     question: Question
     right: str
-    """The label of the right choice."""
+    """The label of the right choice; of several one behind the other, AC."""
     picked: tuple[str, ...]
     """For each run the label picked, else the outcome, such as "refused"; with several responses
     each of them with its count."""
@@ -47,7 +47,7 @@ def find_disagreements(runs: Sequence[Run]) -> tuple[Disagreement, ...]:
             found.append(
                 Disagreement(
                     question=question,
-                    right=labels[question.right[0]],
+                    right=name_places(question.right, labels),
                     picked=tuple(describe_picked(one, labels) for one in each),
                 )
             )
@@ -56,15 +56,17 @@ def find_disagreements(runs: Sequence[Run]) -> tuple[Disagreement, ...]:
 
 def describe_picked(scores: Sequence[Score], labels: Sequence[str]) -> str:
     """What a run made of a question: the label, else the outcome; of several, with counts."""
-    return describe_codes([encode_answer(score.answer) for score in scores], labels)
+    codes = [encode_answer(score.answer) for score in scores]
+    return describe_codes(codes, labels, several=scores[0].several)
 
 
-def describe_codes(codes: Iterable[int], labels: Sequence[str]) -> str:
+def describe_codes(codes: Iterable[int], labels: Sequence[str], *, several: bool = False) -> str:
     """What a run made of a question: the label picked, else the outcome; of several, with counts.
 
     Args:
         codes: of its responses, at least one, as `evalkit.scores.encode_answer` says them.
         labels: of the choices.
+        several: whether answers are sets of choices.
 
     Example:
         >>> from evalkit.scores import FIRST_ANSWER, FIRST_REPLY
@@ -72,9 +74,15 @@ def describe_codes(codes: Iterable[int], labels: Sequence[str]) -> str:
         'B'
         >>> describe_codes([FIRST_ANSWER, FIRST_REPLY, FIRST_ANSWER], "AB")
         '2 A, 1 unparsed'
+        >>> describe_codes([FIRST_ANSWER + 0b101], "ABC", several=True)
+        'AC'
     """
     counts = Counter(
-        labels[code - FIRST_ANSWER] if code >= FIRST_ANSWER else name_outcome(OUTCOMES[code])
+        name_outcome(OUTCOMES[code])
+        if code < FIRST_ANSWER
+        else name_places(list_bits(code - FIRST_ANSWER), labels)
+        if several
+        else labels[code - FIRST_ANSWER]
         for code in codes
     )
     if counts.total() == 1:

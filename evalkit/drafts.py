@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evalkit.benchmarks import Definition, bring_here
@@ -33,6 +33,9 @@ class Draft:
     """Rows of all files, usable or not."""
     columns: Mapping[str, int]
     """The columns of all files, each with the number of rows that have something in it."""
+    filtered: Mapping[str, int] = field(default_factory=dict)
+    """Rows that the definition does not take for questions of the set, by the column that says
+    so."""
 
 
 class Tap:
@@ -67,17 +70,19 @@ def load_draft(definition: Definition, *, data_folder: Path | None = None) -> Dr
         BenchmarkError: files are missing, or one can't be read at all.
     """
     definition, found = bring_here(definition, data_folder)
-    tap = Tap()
+    tap, fields = Tap(), definition.fields
     examples: list[Question] = []
     problems: list[RowProblem] = []
+    filtered: Counter[str] = Counter()
     rows = tap.watch(read_rows(found.paths, definition.source, groups=found.groups))
-    asked = collect_questions(build_questions(rows, definition.fields, examples, problems))
+    asked = collect_questions(build_questions(rows, fields, examples, problems, filtered))
     rows = tap.watch(read_rows(found.examples, definition.source, groups=found.groups))
-    shown = list(build_questions(rows, definition.fields, examples, problems))
+    shown = list(build_questions(rows, fields, examples, problems, filtered))
     return Draft(
         definition=definition,
         question_set=QuestionSet(questions=asked, examples=(*examples, *shown)),
         problems=tuple(problems),
         rows=tap.rows,
         columns=dict(tap.columns),
+        filtered=dict(filtered),
     )

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.baselines import Baseline
 from evalkit.errors import RunError
-from evalkit.questions import list_facts
 from evalkit.results import Run, load_run
 from evalkit.runs.folder import MANIFEST, SUMMARY, read_manifest
 from evalkit.runs.manifest import Identity, Manifest
@@ -15,7 +15,7 @@ from evalkit.stats.draws import LATEST
 
 
 def find_earlier(
-    results: Path, baseline: Run, candidate: Identity, ids: Collection[str]
+    results: Path, baseline: Baseline, candidate: Identity, ids: Collection[str]
 ) -> tuple[Run, ...]:
     """The latest complete runs that can weigh a gate's questions.
 
@@ -31,22 +31,21 @@ def find_earlier(
     Returns:
         At most eight, the latest last.
     """
-    if not baseline.manifest.identity.keep_text:
+    if not baseline.keeps_content:
         return ()  # whether questions are the same can't be seen
-    facts = {q.id: list_facts(q) for q in baseline.questions if q.id in ids}
     found: list[Run] = []
     for path, manifest in list_complete(results):
         identity = manifest.identity
         if len(found) == LATEST:
             break
-        if not is_of_use(identity, baseline.manifest.identity, candidate):
+        if not is_of_use(identity, baseline.identity, candidate):
             continue
         try:
             run = load_run(path)
         except RunError:
             continue  # what can't be read tells nothing
-        own = {q.id: list_facts(q) for q in run.questions if q.id in facts}
-        if run.is_complete and own == facts:
+        shared = [question for question in run.questions if question.id in ids]
+        if run.is_complete and len(shared) == len(ids) and not baseline.find_changed(shared):
             found.append(run)
     return tuple(reversed(found))
 

@@ -91,9 +91,13 @@ class RowProblem:
     """What stands there, cut to a readable length."""
     remedy: str
     """What would be right in its place."""
+    number: int | None = None
+    """Which record of its line it is, counted from 1, where a line holds all of them."""
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.field} = {self.value}: {self.remedy}"
+        place = f"{self.path}:{self.line}"
+        place += "" if self.number is None else f", record {self.number}"
+        return f"{place}: {self.field} = {self.value}: {self.remedy}"
 
 
 class QuestionSetError(BenchmarkError):
@@ -238,3 +242,22 @@ class RunLockedError(RunError):
 
 class RunFormatError(RunError):
     """A file of the run folder can't be read, or was written by another version of the format."""
+
+
+USERS_MISTAKES = (
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    RunFormatError,
+    RunMismatchError,
+)
+
+
+def may_pass(error: EvalkitError) -> bool:
+    """Whether the same call may work later; else another one is needed.
+
+    Example:
+        >>> may_pass(OverloadedError("busy")), may_pass(UsageError("limit 0: expected at least 1"))
+        (True, False)
+    """
+    return isinstance(error, ApiError | RunError) and not isinstance(error, USERS_MISTAKES)

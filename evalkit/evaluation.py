@@ -12,16 +12,23 @@ from typing import Any, TypeVar
 from evalkit.api.endpoint import API_VERSION, Endpoint
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.elicitation.asking import LEAST_THINKING, Asking
-from evalkit.elicitation.choose import IN_WORDS, NEEDED, Feature, refused_feature, without
+from evalkit.elicitation.choose import (
+    CONSTRAINED,
+    IN_WORDS,
+    NEEDED,
+    Feature,
+    refused_feature,
+    without,
+)
 from evalkit.errors import ApiError, UsageError
 from evalkit.execution import Referee, ask_job
-from evalkit.jobs import plan_job
+from evalkit.jobs import check_way, plan_job
 from evalkit.models.findings import Findings, default_findings
 from evalkit.models.model import PRICE_ADVICE
 from evalkit.probing import Settled, cannot_be_asked, settle_way, telling
 from evalkit.progress import Say, ignore, print_to_stderr
+from evalkit.questions import count_several
 from evalkit.results import Run
-from evalkit.runs.manifest import Manifest
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target, open_target
@@ -159,6 +166,9 @@ async def run_at_target(
         referee: decides in which order questions are asked, and when it is enough; None: all are.
     """
     check_choices(target, settings)
+    several = await asyncio.to_thread(count_several, benchmark.question_set.questions)
+    if several:
+        await asyncio.to_thread(check_way, benchmark, settings)
     if (end := target.facts.describe_end(datetime.now(UTC).date())) is not None:
         say(f"Warning: {end}")
     if not settings.keep_text and target.facts.id.startswith(LARGEST):
@@ -177,6 +187,7 @@ async def run_at_target(
                 send=telling(client.send, say),
                 policy=settings.retries,
                 findings=findings,
+                several=several,
             )
         if settled.was_probed:
             limiter.note_answer()
@@ -184,11 +195,10 @@ async def run_at_target(
             say(f"Warning: {settled.warning}")
         job = await asyncio.to_thread(plan_job, benchmark, target, settings, settled, learned)
         if settings.way == "auto" and settled.way != "prefill":
-            say(f"{target.model} is asked by system prompt: {settled.reason}")
+            means = settled.way if settled.way in CONSTRAINED else "system prompt"
+            say(f"{target.model} is asked by {means}: {settled.reason}")
         if settled.way == "reasoned" and settings.shots and "thinking" not in job.first_body:
             say("Worked examples show no thoughts, which a model may imitate; --shots 0 has none")
-        if job.manifest.left_out:
-            say(describe_left_out(job.manifest))
         try:
             run = await ask_job(
                 job,
@@ -287,12 +297,3 @@ def check_room(target: Target, max_tokens: int) -> None:
             f"max_tokens {max_tokens} for {target.model}: it thinks in at least {LEAST_THINKING} "
             "of them; give it more, or have it think in words by --thought text"
         )
-
-
-def describe_left_out(manifest: Manifest) -> str:
-    """What to tell a user about questions that a single letter can't answer."""
-    total = manifest.questions + manifest.left_out
-    return (
-        f"{manifest.identity.benchmark}: {manifest.left_out} of {total} questions have several "
-        "right choices and are left out: one letter can't answer them"
-    )

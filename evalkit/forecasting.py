@@ -459,8 +459,6 @@ class Forecaster:
             notes.append(end)
         if way in NEEDED and getattr(self.settled.asking.capabilities, NEEDED[way]) is False:
             notes.append(f"{self.target.model} takes no {IN_WORDS[NEEDED[way]]}: it can't be run")
-        if manifest.left_out:
-            notes.append(f"{manifest.left_out} questions with several right choices are left out")
         price, budget = self.pick(prices), self.settings.budget
         spent = cost_of_rows(rows, facts.price) or 0.0
         if budget is not None and price is not None and spent + price > budget:

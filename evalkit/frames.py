@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.prompts import PromptFormat, build_labels
+from evalkit.prompts import PromptFormat, build_labels, name_places
 from evalkit.questions import Question
 from evalkit.responses import RequestFailure
 from evalkit.runs.manifest import Manifest
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("question_id", "order", "sample", "group", "benchmark", "model", "way", "outcome"),
-    *("choice", "right", "shown_right", "correct", "text"),
+    *("choice", "right", "shown_right", "correct", "partial", "text"),
     *("stop_reason", "refusal_category", "model_served", *USAGE_FIELDS),
     *("failure", "attempts", "seconds", "request_id", "message_id"),
 )
@@ -34,7 +34,7 @@ def tabulate_rows(rows: Iterable[dict[str, Any]]) -> pandas.DataFrame:
 
     types = dict.fromkeys(COLUMNS, "string")
     types |= dict.fromkeys((*USAGE_FIELDS, "attempts", "sample"), "Int64")
-    types |= {"correct": "boolean", "seconds": "float64"}
+    types |= {"correct": "boolean", "partial": "Float64", "seconds": "float64"}
     return pandas.DataFrame(rows, columns=list(types), dtype=object).astype(types)
 
 
@@ -48,7 +48,9 @@ def build_row(score: Score, manifest: Manifest) -> dict[str, Any]:
     row, question, identity = score.row, score.question, manifest.identity
     assert row is not None
     labels = build_labels(len(question.choices), manifest.prompt.labels)
-    choice, right, order = score.answer.choice, question.right[0], score.order
+    choice, order = score.answer.choice, score.order
+    picked = (choice,) if isinstance(choice, int) else choice
+    shown = [right if order is None else order.index(right) for right in question.right]
     facts: dict[str, Any] = {
         "question_id": question.id,
         "order": None if order is None else "".join(labels[place] for place in order),
@@ -58,10 +60,11 @@ def build_row(score: Score, manifest: Manifest) -> dict[str, Any]:
         "model": identity.model,
         "way": row.way,
         "outcome": score.answer.outcome.value,
-        "choice": None if choice is None else labels[choice],
-        "right": labels[right],
-        "shown_right": labels[right if order is None else order.index(right)],
+        "choice": None if picked is None else name_places(picked, labels),
+        "right": name_places(question.right, labels),
+        "shown_right": name_places(sorted(shown), labels),
         "correct": score.correct,
+        "partial": score.partial,
         "attempts": row.attempts,
         "seconds": row.seconds,
         "request_id": row.result.request_id,

@@ -274,7 +274,9 @@ def complete_shares(run: Run) -> dict[str, float]:
     for number, question in enumerate(run.questions):
         codes = run.tally.codes_of(number)
         is_complete = all(code >= FIRST_REPLY for code in codes)
-        shares[question.id] = share_of(codes, question.right) if is_complete else math.nan
+        shares[question.id] = (
+            share_of(codes, run.tally.code_of_right(question)) if is_complete else math.nan
+        )
     return shares
 
 

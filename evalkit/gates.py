@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from evalkit.answers import Outcome
+from evalkit.baselines import Baseline
 from evalkit.errors import UsageError
 from evalkit.orders import design_of
-from evalkit.questions import Question, digest_of, list_facts
+from evalkit.questions import Question, digest_of
 from evalkit.responses import RequestFailure
 from evalkit.results import Run
 from evalkit.runs.gate_files import Lot
@@ -19,7 +20,6 @@ from evalkit.runs.manifest import Identity, Manifest
 from evalkit.scores import Score
 from evalkit.stats.costs import expected_questions, noise_floor
 from evalkit.stats.draws import draw_order, gate_seed, history_weights
-from evalkit.stats.means import split_variance
 from evalkit.stats.sequential import Gate, GateTerms
 from evalkit.stats.verdicts import Verdict
 
@@ -46,7 +46,9 @@ class Pairing:
     """Questions of the candidate that the baseline has no score of."""
 
 
-def pair_questions(baseline: Run, questions: Sequence[Question], candidate: Identity) -> Pairing:
+def pair_questions(
+    baseline: Baseline, questions: Sequence[Question], candidate: Identity
+) -> Pairing:
     """Join the candidate's questions with the baseline's scores.
 
     Args:
@@ -57,9 +59,8 @@ def pair_questions(baseline: Run, questions: Sequence[Question], candidate: Iden
     Raises:
         UsageError: a question is not the same in both, or none is in both.
     """
-    known = dict(zip((q.id for q in baseline.questions), baseline.shares, strict=True))
     check_versions(baseline, questions)
-    scores = {q.id: known.get(q.id, math.nan) for q in questions}
+    scores = {q.id: baseline.by_id.get(q.id, math.nan) for q in questions}
     left_out = [name for name, score in scores.items() if math.isnan(score)]
     if len(left_out) == len(scores):
         raise UsageError(
@@ -76,31 +77,21 @@ def pair_questions(baseline: Run, questions: Sequence[Question], candidate: Iden
     )
 
 
-def check_versions(baseline: Run, questions: Sequence[Question]) -> None:
+def check_versions(baseline: Baseline, questions: Sequence[Question]) -> None:
     """Refuse questions that have changed since the baseline was made.
 
     Raises:
         UsageError: naming the first.
     """
-    identity = baseline.manifest.identity
-    if not identity.keep_text:
-        return  # `evalkit.candidates` compares their digest as a whole
-    before = {question.id: question for question in baseline.questions}
-    changed = [
-        q.id
-        for q in questions
-        if (other := before.get(q.id)) is not None
-        and other is not q
-        and list_facts(other) != list_facts(q)
-    ]
-    if changed:
+    # Where texts are not kept, `evalkit.candidates` compares their digest as a whole.
+    if changed := baseline.find_changed(questions):
         raise UsageError(
             f"invalid: {len(changed)} questions are not those of the baseline {baseline.path}, "
             f"{changed[0]} for one: their text, choices or right answer have changed"
         )
 
 
-def draw_up(pairing: Pairing, baseline: Run, earlier: Sequence[Run]) -> Lot:
+def draw_up(pairing: Pairing, baseline: Baseline, earlier: Sequence[Run]) -> Lot:
     """Weigh the questions by earlier runs, and see what they say of flips.
 
     Args:
@@ -129,7 +120,7 @@ def shares_of(run: Run, ids: Sequence[str]) -> list[float]:
 
 
 def estimate_flips(
-    scores: Sequence[float], histories: Sequence[Sequence[float]], baseline: Run
+    scores: Sequence[float], histories: Sequence[Sequence[float]], baseline: Baseline
 ) -> tuple[float, str]:
     """The share of questions on which the candidate may differ by chance, with its source."""
     if histories:
@@ -139,25 +130,9 @@ def estimate_flips(
             for ours, theirs in zip(scores, history, strict=True)
         ]
         return max(FEWEST_FLIPS, math.fsum(squares) / len(squares)), "earlier runs"
-    own = own_flips(baseline)
-    if own is not None:
-        return max(FEWEST_FLIPS, own), "the baseline's own answers"
+    if baseline.own_flips is not None:
+        return max(FEWEST_FLIPS, baseline.own_flips), "the baseline's own answers"
     return ASSUMED_FLIPS, "assumed"
-
-
-def own_flips(run: Run) -> float | None:
-    """The share of questions on which two answers of one run are expected to differ.
-
-    None where each question has one answer, which shows no scatter, or answers are missing; where
-    its choices were shown in several orders, which are no accident, too.
-    """
-    design = run.tally.design
-    samples = design.samples if design.orders is None else 1
-    counts = [round(share * samples) for share in run.shares if not math.isnan(share)]
-    if samples < 2 or len(counts) < 2 or not run.is_complete:
-        return None
-    variances = split_variance(counts, samples)
-    return None if variances is None else variances.flips
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,7 +225,7 @@ class GatePlan:
 
 
 def plan_gate(
-    pairing: Pairing, baseline: Run, candidate: Manifest, terms: GateTerms, lot: Lot
+    pairing: Pairing, baseline: Baseline, candidate: Manifest, terms: GateTerms, lot: Lot
 ) -> GatePlan:
     """Put together what a gate compares.
 
@@ -264,15 +239,15 @@ def plan_gate(
     return GatePlan(
         suite=pairing.suite,
         suite_digest=pairing.suite_digest,
-        baseline=baseline.manifest.identity.run_id,
+        baseline=baseline.identity.run_id,
         baseline_folder=str(baseline.path),
-        baseline_samples=baseline.tally.design.count_most(baseline.questions),
+        baseline_samples=design_of(baseline.identity).count_of(baseline.most_choices),
         candidate=candidate.identity.run_id,
-        candidate_samples=design_of(candidate.identity).count_most(baseline.questions),
+        candidate_samples=design_of(candidate.identity).count_of(baseline.most_choices),
         terms=terms,
         lot=lot,
         left_out=pairing.left_out,
-        own_flips=own_flips(baseline),
+        own_flips=baseline.own_flips,
     )
 
 

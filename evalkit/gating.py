@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.api.endpoint import Endpoint
+from evalkit.baselines import Baseline, load_baseline
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.candidates import (
     benchmark_of,
-    check_benchmark,
+    check_prompt,
     check_repeatable,
-    find_baseline,
     settings_of,
+    take_part,
 )
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.evaluation import run_at_target, run_to_end
@@ -26,7 +27,7 @@ from evalkit.models.local import is_local
 from evalkit.progress import Say, ignore, print_to_stderr
 from evalkit.prompts import PromptFormat
 from evalkit.refereeing import GateReferee
-from evalkit.results import Run, load_run
+from evalkit.results import Run
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.stats.costs import expected_questions
@@ -45,7 +46,7 @@ IN_FLIGHT = 0.1
 class Contest:
     """A baseline, and the candidate that is to be compared with it."""
 
-    baseline: Run
+    baseline: Baseline
     benchmark: Benchmark
     """The questions that the candidate is asked."""
     model: str
@@ -83,7 +84,7 @@ class GateResult:
 
 
 def gate(
-    baseline: Run | Path | str | Sequence[Run | Path | str],
+    baseline: Run | Baseline | Path | str | Sequence[Run | Baseline | Path | str],
     *,
     model: str | None = None,
     prompt: PromptFormat | None = None,
@@ -101,14 +102,16 @@ def gate(
     twice. The candidate is a run like any other: `run` with its settings would ask the rest.
 
     Args:
-        baseline: a run, its folder or its id; several, one a benchmark, are judged together.
+        baseline: a run, its folder or its id, or a file that `evalkit baseline set` wrote;
+            several, one a benchmark, are judged together.
         model: of the candidate; None: the baseline's.
         prompt: of the candidate; None: that of the settings, or the baseline's.
         settings: of the candidate; None: the baseline's, see `settings_of`. A budget in dollars is
             one for each baseline.
         terms: margin, error, and budget in questions.
         full: ask all questions, for the verdict of a complete run on questions like these.
-        benchmark: where the questions come from; None: from the baseline's folder.
+        benchmark: where the questions come from; None: from the baseline's folder, or for a file
+            the benchmark of its name.
         endpoint: None: what ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY name.
         results: the folder in which the candidate's own folder lies, with earlier runs beside it.
         progress: whether to show how it goes on standard error.
@@ -139,7 +142,7 @@ def gate(
 
 
 async def gate_async(
-    baseline: Run | Path | str | Sequence[Run | Path | str],
+    baseline: Run | Baseline | Path | str | Sequence[Run | Baseline | Path | str],
     *,
     model: str | None = None,
     prompt: PromptFormat | None = None,
@@ -154,15 +157,15 @@ async def gate_async(
     """The same as `gate`, to be awaited."""
 
     def prepare() -> list[Contest]:
-        named = [baseline] if isinstance(baseline, Run | Path | str) else list(baseline)
+        named = [baseline] if isinstance(baseline, Run | Baseline | Path | str) else list(baseline)
         source = load_benchmark(benchmark) if isinstance(benchmark, Path | str) else benchmark
         contests = []
         for each in named:
-            run = each if isinstance(each, Run) else load_run(find_baseline(each, Path(results)))
-            chosen = settings or settings_of(run, model=model)
+            known = load_baseline(each, Path(results))
+            chosen = settings or settings_of(known, model=model)
             if prompt is not None:
                 chosen = replace(chosen, prompt=prompt)
-            contests.append(set_up(run, source, model, chosen))
+            contests.append(set_up(known, source, model, chosen))
         return contests
 
     result = await run_gates(
@@ -180,7 +183,7 @@ async def gate_async(
 
 
 def set_up(
-    baseline: Run, benchmark: Benchmark | None, model: str | None, settings: RunSettings
+    baseline: Baseline, benchmark: Benchmark | None, model: str | None, settings: RunSettings
 ) -> Contest:
     """See to it that a candidate can be asked what its baseline was asked.
 
@@ -196,12 +199,15 @@ def set_up(
         )
     if benchmark is None:
         benchmark = benchmark_of(baseline, shots=settings.shots)
-    else:
-        check_benchmark(baseline, benchmark)
+    elif baseline.run is None or not baseline.keeps_content:
+        benchmark = take_part(baseline, benchmark)
+    # Else `evalkit.gates` compares question by question.
+    if settings.prompt is None:
+        check_prompt(baseline, benchmark)
     return Contest(
         baseline=baseline,
         benchmark=benchmark,
-        model=model or baseline.manifest.identity.model,
+        model=model or baseline.identity.model,
         settings=settings,
     )
 
@@ -226,6 +232,7 @@ async def run_gates(
     terms: GateTerms,
     *,
     asks_all: bool = False,
+    suites: int | None = None,
     endpoint: Endpoint | None,
     results: Path,
     progress: bool,
@@ -238,6 +245,7 @@ async def run_gates(
         contests: at least one, each of another benchmark.
         terms: of each of them; the number of suites is filled in.
         asks_all: whether all questions are asked, for the verdict of complete runs.
+        suites: how many are judged together, those of other calls included; None: these.
         endpoint: None: what the environment names.
         results: the folder of all runs.
         progress: whether to show how it goes.
@@ -252,7 +260,7 @@ async def run_gates(
         raise UsageError(f"one baseline a benchmark: these are of {', '.join(names)}")
     if asks_all and terms.budget is not None:
         raise UsageError(f"a budget of {terms.budget} questions, or all of them: not both")
-    terms = replace(terms, suites=len(contests))
+    terms = replace(terms, suites=suites or len(contests))
     if not asks_all:
         contests = cap_concurrency(contests, terms)
     models = dict.fromkeys(contest.model for contest in contests)
@@ -280,7 +288,7 @@ def cap_concurrency(contests: Sequence[Contest], terms: GateTerms) -> list[Conte
     """Keep what is in flight well below the questions expected, where the user sets no number."""
     expected = sum(
         expected_questions(
-            len(contest.baseline.questions),
+            contest.baseline.questions,
             delta=terms.delta,
             drop=0.0,
             flips=0.05,

@@ -11,23 +11,29 @@ from typing import Any
 from evalkit.answers import Answer, Outcome
 from evalkit.benchmarks import Benchmark
 from evalkit.elicitation.asking import Asking
-from evalkit.elicitation.choose import Feature, build_body, enlarge, list_features
-from evalkit.errors import BenchmarkError
+from evalkit.elicitation.choose import CONSTRAINED, Feature, build_body, enlarge, list_features
+from evalkit.errors import UsageError
 from evalkit.id_table import IdTable
 from evalkit.images import ImageLimits, check_images
 from evalkit.models.model import Model
 from evalkit.orders import Design, design_of
 from evalkit.probing import Settled
 from evalkit.prompts import build_prompt, choose_examples, rank_examples
-from evalkit.questions import Order, Question, QuestionSet, number_questions, reorder
-from evalkit.requests import Request, build_request
+from evalkit.questions import (
+    Order,
+    Question,
+    QuestionSet,
+    count_several,
+    number_questions,
+    reorder,
+)
+from evalkit.requests import Request, Way, build_request
 from evalkit.responses import Response
 from evalkit.runs.journal import JournalRow
 from evalkit.runs.manifest import Identity, Manifest, find_git_commit
 from evalkit.runs.standing import Standing
 from evalkit.scores import read_reply
 from evalkit.settings import RunSettings
-from evalkit.stored_questions import collect_questions
 from evalkit.targets import Target
 
 
@@ -94,7 +100,12 @@ class Job:
         """The request for one response to one question, with its choices in some order."""
         identity = self.manifest.identity
         shown = question if order is None else reorder(question, order)
-        prompt = build_prompt(shown, self.manifest.prompt, self.choose_shown(question))
+        prompt = build_prompt(
+            shown,
+            self.manifest.prompt,
+            self.choose_shown(question),
+            several=identity.several,
+        )
         body = build_body(identity.way, prompt, self.asking)
         return build_request(question.id, identity.way, body, sample_index, order)
 
@@ -165,9 +176,8 @@ class Job:
 
     def read(self, question: Question, response: Response, order: Order | None = None) -> Answer:
         """What a reply amounts to, with the choice by its position in the set's own order."""
-        return read_reply(
-            question, order, self.manifest.identity.way, response, self.manifest.prompt
-        )
+        identity, form = self.manifest.identity, self.manifest.prompt
+        return read_reply(question, order, identity.way, response, form, several=identity.several)
 
     def build_retake(
         self, request: Request, question: Question, response: Response
@@ -199,6 +209,48 @@ class Job:
                 check_images(images, limits, resize=settings.resize)
 
 
+def check_way(benchmark: Benchmark, settings: RunSettings) -> None:
+    """Refuse a way of asking whose one letter can't answer all of the questions.
+
+    Raises:
+        UsageError: with the number of questions that have several right choices.
+    """
+    whole = benchmark.question_set
+    if settings.way in ("auto", *CONSTRAINED) or not count_several(whole.questions):
+        return
+    sample = settings.selection.apply(whole, settings.limit, settings.seed)
+    refuse_several(benchmark.name, sample.questions, settings.way)
+
+
+def refuse_several(name: str, questions: Sequence[Question], way: str) -> None:
+    """Refuse questions that one letter can't answer.
+
+    Args:
+        name: of their benchmark.
+        questions: that are to be asked.
+        way: in which they are; one letter answers it.
+
+    Raises:
+        UsageError: with the number of questions that have several right choices.
+    """
+    several = count_several(questions)
+    if several:
+        ways = " or ".join(f"--way {each}" for each in CONSTRAINED)
+        raise UsageError(
+            f"{name}: {several} of {len(questions)} questions have several right choices, which "
+            f"one letter can't answer, as in way {way}; ask with {ways}"
+        )
+
+
+def asks_for_several(benchmark: Benchmark, way: Way) -> bool:
+    """Whether every answer is to be a set of choices.
+
+    So it is for all questions of a set if it is for one, whichever of them are asked: how many
+    choices are right is not to be told, and a part of the set is asked as the whole is.
+    """
+    return way in CONSTRAINED and benchmark.has_several
+
+
 def plan_job(
     benchmark: Benchmark,
     target: Target,
@@ -217,17 +269,12 @@ def plan_job(
 
     Raises:
         UsageError: what is selected is not in the set.
-        BenchmarkError: no question can be answered by one letter.
         PromptError: the prompt can't be built.
         ImageError: a picture is larger than the endpoint takes.
     """
     sample = settings.selection.apply(benchmark.question_set, settings.limit, settings.seed)
     questions = sample.questions
-    left_out = sum(not question.has_one_answer for question in questions)
-    if left_out:
-        questions = collect_questions(each for each in questions if each.has_one_answer)
-    if not questions:
-        raise BenchmarkError(f"{benchmark.name}: every question has several right choices")
+    several = asks_for_several(benchmark, settled.way)
     examples = benchmark.question_set.examples if settings.shots else ()
     form = settings.prompt or benchmark.definition.prompt
     job = Job(
@@ -249,10 +296,11 @@ def plan_job(
                 samples=settings.samples,
                 orders=settings.orders,
                 keep_text=settings.keep_text,
+                several=several,
             ),
             prompt=form,
             questions=len(questions),
-            left_out=left_out,
+            filtered=benchmark.question_set.filtered,
             selection=settings.selection.describe(benchmark.definition.split),
             way_reason=settled.reason,
             learned=tuple(learned),
@@ -261,7 +309,7 @@ def plan_job(
             git_commit=find_git_commit(),
         ),
         questions=questions,
-        examples=rank_examples(examples, settings.seed),
+        examples=rank_examples(examples, settings.seed, several=several),
         example_set=examples,
         asking=settled.asking,
         facts=target.facts,

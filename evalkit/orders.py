@@ -43,6 +43,8 @@ class Design:
     orders: Orders | None = None
     """So many rotations of the choices, or all of them; None: the set's own order."""
     seed: int = 0
+    several: bool = False
+    """Whether each answer is a set of choices, of which several may be right."""
 
     @property
     def is_repeated(self) -> bool:
@@ -110,7 +112,12 @@ class Design:
 
 def design_of(identity: Identity) -> Design:
     """The design of a run."""
-    return Design(samples=identity.samples, orders=identity.orders, seed=identity.seed)
+    return Design(
+        samples=identity.samples,
+        orders=identity.orders,
+        seed=identity.seed,
+        several=identity.several,
+    )
 
 
 rotate = lru_cache(maxsize=32)(rotations)
@@ -140,13 +147,17 @@ def count_placed(questions: Iterable[Question]) -> int:
 
 
 def restore(answer: Answer, order: Order | None) -> Answer:
-    """An answer to a question in some order, with the choice by its position in the set's own.
+    """An answer to a question in some order, with what was picked by its position in the set's own.
 
     Example:
         >>> from evalkit.answers import Outcome
         >>> restore(share_answer(Outcome.ANSWERED, 0), (2, 0, 1)).choice
         2
+        >>> restore(share_answer(Outcome.ANSWERED, (0, 1)), (2, 0, 1)).choice
+        (0, 2)
     """
     if order is None or answer.choice is None:
         return answer
+    if isinstance(answer.choice, tuple):
+        return share_answer(answer.outcome, tuple(sorted(order[i] for i in answer.choice)))
     return share_answer(answer.outcome, order[answer.choice])

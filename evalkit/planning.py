@@ -12,11 +12,12 @@ from evalkit.elicitation.choose import IN_WORDS, choose_way, refused_feature
 from evalkit.errors import ApiError
 from evalkit.evaluation import MOST_LESSONS, build_asking, check_choices, learn, run_to_end
 from evalkit.forecasting import Forecaster
-from evalkit.jobs import plan_job
+from evalkit.jobs import check_way, plan_job
 from evalkit.models.findings import Findings, default_findings
 from evalkit.plans import Plan, PlanOptions
-from evalkit.probing import Settled
+from evalkit.probing import Settled, choose_bound
 from evalkit.progress import Say, ignore, print_to_stderr
+from evalkit.questions import count_several
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target, outline_target
@@ -111,6 +112,8 @@ async def plan_at_target(
 ) -> Plan:
     """Plan for a model that is known by name; see `plan`."""
     check_choices(target, settings)
+    several = count_several(benchmark.question_set.questions)
+    check_way(benchmark, settings)
     findings = findings or default_findings()
     client = None
     if not (options.offline or target.is_embedded or target.endpoint.lacks_key):
@@ -118,7 +121,7 @@ async def plan_at_target(
     lessons = 0
     while True:
         plans: list[Plan] = []
-        for settled in settle_unasked(target, settings, findings):
+        for settled in settle_unasked(target, settings, findings, several=several):
             job = plan_job(benchmark, target, settings, settled)
             forecaster = Forecaster(
                 job=job,
@@ -145,14 +148,14 @@ async def plan_at_target(
 
 
 def settle_unasked(
-    target: Target, settings: RunSettings, findings: Findings
+    target: Target, settings: RunSettings, findings: Findings, *, several: int = 0
 ) -> tuple[Settled, ...]:
     """How the model will be asked: in one of several ways if only a paid probe would tell."""
     known = findings.add_to(target.capabilities, target.model, target.host)
     asking = replace(build_asking(target, settings), capabilities=known)
     if settings.way != "auto":
         return (Settled(way=settings.way, asking=asking, reason="asked for"),)
-    way = choose_way(known)
+    way = choose_bound(target.model, known, several) if several else choose_way(known)
     if way is not None:
         return (Settled(way=way, asking=asking, reason="auto"),)
     return tuple(

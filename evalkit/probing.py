@@ -12,12 +12,13 @@ from evalkit.elicitation.choose import (
     IN_WORDS,
     Feature,
     build_probe,
+    choose_way_of_several,
     continues_prefill,
     list_features,
     refused_feature,
     without,
 )
-from evalkit.errors import ApiError, InvalidRequestError
+from evalkit.errors import ApiError, InvalidRequestError, UsageError
 from evalkit.models.findings import Findings
 from evalkit.models.model import Capabilities
 from evalkit.requests import Way
@@ -54,6 +55,7 @@ async def settle_way(
     send: Send,
     policy: RetryPolicy,
     findings: Findings,
+    several: int = 0,
 ) -> Settled:
     """Decide how to ask, with a probe where neither catalogue nor memory knows the model.
 
@@ -64,14 +66,18 @@ async def settle_way(
         send: makes one attempt.
         policy: when to try again.
         findings: what earlier probes have shown; new findings are added.
+        several: how many questions have several right choices; "auto" binds the reply then.
 
     Raises:
+        UsageError: there are such questions, and the model takes no way that could answer them.
         ApiError: the probe was refused for another reason than a feature.
     """
     known = findings.add_to(target.capabilities, target.model, target.host)
     reason = "known" if known == target.capabilities else "found out before"
     asking = replace(asking, capabilities=known)
-    was_probed = False
+    was_probed, is_auto = False, way == "auto"
+    if way == "auto" and several:
+        way = choose_bound(target.model, known, several)
     unsure_of_temperature = asking.temperature is not None and known.temperature is None
     if (way in NEED_PREFILL and known.prefill is None) or unsure_of_temperature:
         known = await probe(asking, way, send, policy)
@@ -82,6 +88,9 @@ async def settle_way(
     warning = None
     if asking.effort is not None and known.efforts == ():
         warning = f"{target.model} takes no effort ({reason}); it is asked without {asking.effort}"
+    if is_auto and way != "auto":
+        why = f"auto: several choices may be right ({several} questions)"
+        return Settled(way=way, asking=asking, reason=why, warning=warning, was_probed=was_probed)
     if way == "auto":
         words = "takes a prefill" if known.prefill else "takes no prefill"
         settled: Way = "prefill" if known.prefill else "instructed"
@@ -95,6 +104,21 @@ async def settle_way(
     return Settled(
         way=way, asking=asking, reason="asked for", warning=warning, was_probed=was_probed
     )
+
+
+def choose_bound(model: str, known: Capabilities, several: int) -> Way:
+    """The way for questions of which some have several right choices.
+
+    Raises:
+        UsageError: the model takes none.
+    """
+    way = choose_way_of_several(known)
+    if way is None:
+        raise UsageError(
+            f"{several} questions have several right choices, but {model} takes neither a "
+            "schema nor a forced tool, by which they are answered"
+        )
+    return way
 
 
 def telling(send: Send, say: Callable[[str], None]) -> Send:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from string import ascii_uppercase
@@ -15,6 +15,11 @@ from evalkit.questions import Question, Role, digest_of, rank_by_seed
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 MAX_DIGIT_CHOICES = 9
+
+PICK_ALL = (
+    "Pick all right choices of every multiple-choice question by their {label}s: one or more "
+    "choices are right."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,8 @@ class PromptFormat:
     """The system text of the instructed way of asking, with {label} for "letter" or "number"."""
     constrained: str = "Pick the right choice of every multiple-choice question by its {label}."
     """The system text where a schema or a tool binds the reply."""
+    several: str = PICK_ALL
+    """The same for sets in which several choices of a question may be right."""
     reasoning: str = (
         "First think about the question in two or three sentences: say what is asked and which "
         "choices can be ruled out. Only then, on a line of its own, give the {label} of the right "
@@ -61,7 +68,7 @@ class PromptFormat:
         check_prefill(self.prefill)
         check_placeholders("template", self.template, need={"stem", "choices"}, may={"group"})
         check_placeholders("choice", self.choice, need={"label", "text"})
-        for name in ("instruction", "constrained", "reasoning"):
+        for name in ("instruction", "constrained", "several", "reasoning"):
             check_placeholders(name, getattr(self, name), need=set(), may={"label"})
         for name in ("prefill", "prefill_end"):
             check_literal(name, getattr(self, name))
@@ -73,17 +80,32 @@ class PromptFormat:
     @property
     def digest(self) -> str:
         """SHA-256 of all texts, as 64 hexadecimal digits."""
-        return digest_of(*(str(getattr(self, f.name)) for f in fields(self)))
+        # Digests from before there was a text for several right choices stay.
+        is_plain = self.several == PICK_ALL
+        names = (f.name for f in fields(self) if not (is_plain and f.name == "several"))
+        return digest_of(*(str(getattr(self, name)) for name in names))
+
+    @property
+    def part_digests(self) -> dict[str, str]:
+        """The first digits of the digest of each text, by name: what changed can be told."""
+        return {f.name: digest_of(str(getattr(self, f.name)))[:12] for f in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One worked example: what the user asks, and the label of the right choice."""
+    """One worked example: what the user asks, and the labels of the right choices."""
 
     question: str
-    label: str
+    labels: tuple[str, ...]
+    """One, unless several choices may be picked."""
     images: tuple[Image, ...] = ()
     history: tuple[tuple[Role, str], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The label of the one right choice."""
+        [label] = self.labels
+        return label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +121,20 @@ class Prompt:
     """The pictures of the question, shown before it."""
     history: tuple[tuple[Role, str], ...] = ()
     """Earlier turns of the conversation that the question continues."""
+    several: bool = False
+    """Whether several choices may be picked."""
 
     @property
     def kind_of_label(self) -> str:
         """What to call a label."""
         return "number" if self.format.labels == "digits" else "letter"
+
+    @property
+    def constraint(self) -> str:
+        """The system text where a schema or a tool binds the reply."""
+        form = self.format
+        text = form.several if self.several else form.constrained
+        return fill(text, label=self.kind_of_label)
 
 
 def check_prefill(prefill: str) -> None:
@@ -187,21 +218,27 @@ def build_labels(count: int, style: Literal["letters", "digits"] = "letters") ->
 
 
 def build_prompt(
-    question: Question, form: PromptFormat, examples: Sequence[Question] = ()
+    question: Question,
+    form: PromptFormat,
+    examples: Sequence[Question] = (),
+    *,
+    several: bool = False,
 ) -> Prompt:
     """Write a question out.
 
     Args:
         question: the question to ask.
         form: how to write it.
-        examples: worked examples, each with one right choice, shown in this order.
+        examples: worked examples, shown in this order; each with one right choice unless several
+            may be picked.
+        several: whether several choices may be picked.
     """
     return Prompt(
         format=form,
         examples=tuple(
             Turn(
                 question=render_question(example, form),
-                label=build_labels(len(example.choices), form.labels)[example.right[0]],
+                labels=pick_labels(example, form),
                 images=example.images,
                 history=example.history,
             )
@@ -211,7 +248,24 @@ def build_prompt(
         labels=build_labels(len(question.choices), form.labels),
         images=question.images,
         history=question.history,
+        several=several,
     )
+
+
+def pick_labels(question: Question, form: PromptFormat) -> tuple[str, ...]:
+    """The labels of the right choices."""
+    labels = build_labels(len(question.choices), form.labels)
+    return tuple(labels[place] for place in question.right)
+
+
+def name_places(places: Iterable[int], labels: Sequence[str]) -> str:
+    """The labels of some choices, one behind the other.
+
+    Example:
+        >>> name_places((0, 2), "ABC")
+        'AC'
+    """
+    return "".join(labels[place] for place in places)
 
 
 def render_question(question: Question, form: PromptFormat) -> str:
@@ -230,9 +284,18 @@ def render_question(question: Question, form: PromptFormat) -> str:
     )
 
 
-def rank_examples(pool: Sequence[Question], seed: int) -> tuple[Question, ...]:
-    """Put a set's worked examples into the order in which they are drawn."""
-    return tuple(rank_by_seed((example for example in pool if example.has_one_answer), seed))
+def rank_examples(
+    pool: Sequence[Question], seed: int, *, several: bool = False
+) -> tuple[Question, ...]:
+    """Put a set's worked examples into the order in which they are drawn.
+
+    Args:
+        pool: the set's.
+        seed: any integer.
+        several: whether several choices may be picked; else examples with several right ones are
+            left out, as one label can't answer them.
+    """
+    return tuple(rank_by_seed((each for each in pool if several or each.has_one_answer), seed))
 
 
 def choose_examples(

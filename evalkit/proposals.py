@@ -5,14 +5,16 @@ from __future__ import annotations
 import glob
 import itertools
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evalkit.benchmarks import Definition
+from evalkit.benchmarks import Definition, the_one_file
 from evalkit.errors import BenchmarkError, UsageError
 from evalkit.loaders.choices import (
     ChoiceForm,
+    FixedChoices,
     LetteredText,
     ListColumn,
     ParallelLists,
@@ -46,6 +48,7 @@ from evalkit.loaders.json import find_record_keys
 from evalkit.loaders.records import Record
 from evalkit.loaders.source import Source, find_format
 from evalkit.prompts import PromptFormat
+from evalkit.questions import MIN_CHOICES
 
 MORE_STEMS = ("ctx", "goal", "sentence", "statement", "front", "item", "questiontitle")
 MORE_ANSWERS = ("correctanswers", "correctanswerindex", "back")
@@ -54,6 +57,10 @@ WRONG = re.compile(
     r"(?:incorrect|wrong|distractor|false)(?:answers?|choices?|options?)?\d{0,2}\Z", re.ASCII
 )
 """Columns of wrong answers, `Incorrect Answer 1` or `distractor2`."""
+
+
+LISTED = re.compile(r"^- (.+?)\s*$", re.MULTILINE)
+"""A choice in a line of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +85,7 @@ def propose_definition(path: Path, given: Given | None = None) -> Definition:
     """Propose how to read a file.
 
     Args:
-        path: a file of questions.
+        path: a file of questions, or an archive that holds one.
         given: what is known already.
 
     Raises:
@@ -87,6 +94,8 @@ def propose_definition(path: Path, given: Given | None = None) -> Definition:
         MissingExtraError: an Excel file, and the library for those is not installed.
     """
     given = given or Given()
+    if path.suffix.lower() == ".zip" and path.is_file():
+        path = the_one_file(path)
     source = propose_source(path, given)
     records = read_records(path, source)
     return Definition(
@@ -226,7 +235,9 @@ def propose_choices(
     if wrong and right is not None:
         return right_and_wrong(right, wrong, records)
     lettered = [name for name in names.values() if is_lettered(records, name)]
-    return (LetteredText(column=lettered[0]) if lettered else None), answer
+    if lettered:
+        return LetteredText(column=lettered[0]), answer
+    return find_listed(names, records, answer), answer
 
 
 def right_and_wrong(
@@ -272,6 +283,24 @@ def find_flagged(records: list[Record]) -> str | None:
         values = [record.get(column) for record in records]
         if is_most(isinstance(v, dict) and {"choices", "labels"} <= set(v) for v in values):
             return column
+    return None
+
+
+def find_listed(
+    names: Mapping[str, str], records: list[Record], answer: str | None
+) -> FixedChoices | None:
+    """Choices that most texts of a column list, the same ones, as `- Yes` and `- No` below.
+
+    They stay in the text: it may speak of them.
+    """
+    for name in names.values():
+        texts = [text for record in records if isinstance(text := record.get(name), str)]
+        lists = Counter(tuple(LISTED.findall(text)) for text in texts)
+        [(listed, count)] = lists.most_common(1) or [((), 0)]
+        if len(listed) < MIN_CHOICES or 2 * count <= len(records):
+            continue
+        if answer is None or is_most(record.get(answer) in listed for record in records):
+            return FixedChoices(texts=listed)
     return None
 
 

@@ -122,6 +122,8 @@ class QuestionSet:
 
     questions: Sequence[Question]
     examples: tuple[Question, ...] = ()
+    filtered: int = 0
+    """Rows of the questions' files that the definition does not take for questions of the set."""
 
     def __post_init__(self) -> None:
         # Questions in a file may know it of themselves: reading a million takes a while.
@@ -188,6 +190,15 @@ class QuestionSet:
                 sha.update(text.encode("utf-8", "surrogatepass"))
             sha.update(b"]")
         return sha.hexdigest()
+
+
+def count_several(questions: Sequence[Question]) -> int:
+    """How many questions have several right choices."""
+    # Questions in a file know it of themselves: reading a million takes a while.
+    known: int | None = getattr(questions, "several", None)
+    if known is not None:
+        return known
+    return sum(not question.has_one_answer for question in questions)
 
 
 def number_questions(questions: Iterable[Question]) -> IdTable:

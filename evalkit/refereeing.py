@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evalkit.answers import Outcome
+from evalkit.baselines import Baseline
 from evalkit.comparability import Difference, list_differences
 from evalkit.desk import Desk
 from evalkit.earlier import find_earlier
@@ -40,7 +41,7 @@ EXPECTED_OF_A_GATE = ("benchmark", "questions")
 class GateReferee:
     """Holds one gate over one run."""
 
-    baseline: Run
+    baseline: Baseline
     terms: GateTerms
     asks_all: bool
     results: Path
@@ -76,7 +77,7 @@ class GateReferee:
         begun = GateRecord(
             plan=plan,
             folder=str(folder.path),
-            changed=tuple(map(str, list_changes(self.baseline.manifest, job.manifest))),
+            changed=tuple(map(str, list_changes(self.baseline, job.manifest))),
             asks_all=self.asks_all,
         )
         self._begun = take_down(begun, self._watch)
@@ -111,7 +112,7 @@ class GateReferee:
                 f"{plan.suite}: {plan.left_out} questions have no score in the baseline; the gate "
                 f"is about the other {plan.size:,}"
             )
-        ways = self.baseline.manifest.identity.way, job.manifest.identity.way
+        ways = self.baseline.identity.way, job.manifest.identity.way
         if ways[0] != ways[1]:
             self.say(
                 f"Warning: the baseline was asked by way {ways[0]}, the candidate by {ways[1]}: "
@@ -157,7 +158,7 @@ class GateReferee:
         self.record.write(self._folder)
 
 
-def list_changes(baseline: Manifest, candidate: Manifest) -> tuple[Difference, ...]:
+def list_changes(baseline: Baseline, candidate: Manifest) -> tuple[Difference, ...]:
     """In what a candidate is asked differently from its baseline, the model first."""
     models = baseline.identity.model, candidate.identity.model
     others = (
@@ -170,12 +171,11 @@ def list_changes(baseline: Manifest, candidate: Manifest) -> tuple[Difference, .
     return (Difference(name="model", first=models[0], second=models[1]), *others)
 
 
-def estimate_price(baseline: Run, price: Price | None, answers: float) -> float | None:
+def estimate_price(baseline: Baseline, price: Price | None, answers: float) -> float | None:
     """Dollars for a question, if it takes as many tokens as in the baseline; None: not known."""
-    replies = baseline.summary.replied
-    if price is None or not replies:
+    usage = baseline.usage
+    if price is None or not usage:
         return None
-    usage = {name: count / replies for name, count in baseline.usage().items()}
     return answers * cost_of_tokens(
         price,
         plain=usage["input_tokens"],

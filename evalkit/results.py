@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -15,6 +15,7 @@ from evalkit.frames import tabulate_confusion, tabulate_scores
 from evalkit.orders import design_of
 from evalkit.questions import Question
 from evalkit.runs.folder import JOURNAL, open_run_folder
+from evalkit.runs.gate_files import holds_gate
 from evalkit.runs.journal import JournalReader, JournalRow, read_journal
 from evalkit.runs.manifest import Manifest
 from evalkit.scores import Score, score_questions
@@ -107,17 +108,27 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """The numbers over all questions."""
-        return summarize_all(self._counts, by_group=self.clustered_by == "group")
+        found = summarize_all(self._counts, by_group=self.clustered_by == "group")
+        # A gate asks the questions that are likely to flip first, and looks at each answer.
+        is_stopped_early = not found.is_complete and holds_gate(self.path)
+        return replace(found, is_stopped_early=is_stopped_early)
 
     @cached_property
     def groups(self) -> tuple[Summary, ...]:
         """The numbers of each subject."""
-        return summarize_each(self._counts)
+        is_stopped_early = self.summary.is_stopped_early
+        return tuple(
+            replace(each, is_stopped_early=is_stopped_early)
+            for each in summarize_each(self._counts)
+        )
 
     @cached_property
     def means(self) -> GroupedMeans | None:
-        """The mean over subjects beside that over questions; None if there is one subject."""
-        return average_groups(self._counts)
+        """The mean over subjects beside that over questions.
+
+        None if there is one subject, or if a gate stopped early.
+        """
+        return None if self.summary.is_stopped_early else average_groups(self._counts)
 
     @cached_property
     def shares(self) -> array[float]:
@@ -162,12 +173,14 @@ class Run:
             "shots": identity.shots,
             "samples": identity.samples,
             "orders": identity.orders,
+            "several": identity.several,
             "clustered_by": self.clustered_by,
             "unbound_replies": self.unbound,
             "retakes": self.retakes,
             "evalkit_version": __version__,
             "complete": self.is_complete,
             "left_out": self.manifest.left_out,
+            "filtered_rows": self.manifest.filtered,
             "selection": self.manifest.selection or None,
             "garbled_lines": list(self.garbled_lines),
             "failures": [asdict(failure) for failure in self.failures()],
@@ -187,11 +200,13 @@ class Run:
             there; missing where the set's own order was kept), `sample`, `group`, `benchmark`,
             `model`, `way`, `outcome`, `choice` (label picked), `right` (label of the right choice),
             both in the set's own order, `shown_right` (label under which the right choice was
-            shown), `correct` (missing where no reply came), `text` (the reply, or the input of its
+            shown), `correct` (missing where no reply came), `partial` (partial credit, 0 to 1,
+            where answers are sets of choices, whose labels then stand one behind the other as in
+            `AC`), `text` (the reply, or the input of its
             tool call), `stop_reason`, `refusal_category`, `model_served`, the token counts of
             `usage`, `failure` (kind), `attempts`, `seconds`, `request_id` and `message_id` (both
-            the endpoint's). Texts are `string`, counts `Int64`, `correct` is `boolean`, `seconds`
-            `float64`; what is missing is NA.
+            the endpoint's). Texts are `string`, counts `Int64`, `correct` is `boolean`, `partial`
+            `Float64`, `seconds` `float64`; what is missing is NA.
         """
         return tabulate_scores(self.scores, self.manifest)
 
@@ -213,6 +228,9 @@ class Run:
         Returns:
             Counts of the replies that name a choice: one row for each right label, one column for
             each label picked, both as they were shown.
+
+        Raises:
+            UsageError: answers are sets of choices.
         """
         return tabulate_confusion(self.questions, self.tally, self.manifest.prompt)
 
@@ -221,6 +239,9 @@ class Run:
 
         Returns:
             None: no question got a reply, or it is not known which choices were picked.
+
+        Raises:
+            UsageError: answers are sets of choices.
         """
         from evalkit.positions import find_position_bias
 
@@ -233,7 +254,7 @@ class Run:
 
         Raises:
             UsageError: there is one answer a question, they were given to several orders of its
-                choices, or no question got all of its answers.
+                choices, they are sets of choices, or no question got all of its answers.
         """
         from evalkit.confidence import measure_calibration
 
@@ -299,7 +320,8 @@ def summary_to_dict(summary: Summary) -> dict[str, Any]:
         "n": summary.asked,
         "mean": summary.mean,
         "accuracy": None if accuracy is None else interval_to_dict(accuracy),
-        "standard_error": None if estimate is None else estimate.error,
+        "standard_error": None if accuracy is None or estimate is None else estimate.error,
+        "partial_credit": estimate_to_dict(summary.partial),
         "clusters": None
         if estimate is None or estimate.clusters is None
         else {
@@ -331,6 +353,7 @@ def summary_to_dict(summary: Summary) -> dict[str, Any]:
         },
         "sensitivity": None if summary.sensitivity is None else list(summary.sensitivity),
         "format_decides": summary.format_decides,
+        "stopped_early": summary.is_stopped_early,
         "if_missing_wrong_or_right": list(summary.missing),
     }
 

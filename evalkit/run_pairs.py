@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from evalkit.alignment import ScoreSheet
@@ -13,7 +14,7 @@ from evalkit.judgements import Judgement, judge
 from evalkit.orders import design_of
 from evalkit.pairing import squeeze
 from evalkit.pairs import Differences, Methods, PairedDifference, compare_scores
-from evalkit.prompts import build_labels
+from evalkit.prompts import build_labels, name_places
 from evalkit.questions import Question
 from evalkit.results import Run
 from evalkit.scores import FIRST_ANSWER
@@ -49,6 +50,8 @@ class ComparedRun:
     """The standard error of that score; None if there is one question, or one cluster."""
     left_out: int
     """Its questions that not all the others have."""
+    partial: float | None = None
+    """The mean partial credit on the questions compared; None: one choice was asked for."""
 
     @property
     def missing(self) -> float:
@@ -82,7 +85,7 @@ class Flip:
     question: Question
     kind: Literal["loss", "gain"]
     right: str
-    """The label of the right choice."""
+    """The label of the right choice; of several one behind the other, AC."""
     baseline: str
     """The label picked, else the outcome, such as "refused"; of several responses with counts."""
     candidate: str
@@ -140,11 +143,25 @@ def score_runs(
             score=estimate_mean(scores.tolist(), clusters).interval,
             error=standard_error(scores, sheet.clusters),
             left_out=left_out,
+            partial=mean_credit(run, places, sheet.questions),
         )
-        for run, scores, left_out, number, name in zip(
-            runs, sheet.correct, sheet.left_out, numbers, names, strict=True
+        for run, scores, left_out, places, number, name in zip(
+            runs, sheet.correct, sheet.left_out, sheet.places, numbers, names, strict=True
         )
     ]
+
+
+def mean_credit(run: Run, places: Sequence[int], questions: Sequence[Question]) -> float | None:
+    """The mean partial credit of a run on some questions; None: one choice was asked for.
+
+    Args:
+        run: with a reply to each.
+        places: of the questions among its own.
+        questions: in the same order.
+    """
+    if not run.tally.design.several:
+        return None
+    return fmean(map(run.tally.credit_of, places, questions))
 
 
 def standard_error(values: Scores, clusters: NDArray[np.int64] | None) -> float | None:
@@ -298,14 +315,17 @@ def list_flips(
             labels = build_labels(len(question.choices), form.labels)
             before, after = (
                 describe_codes(
-                    list_codes(scored[place].run, sheet.places[place][number], question), labels
+                    list_codes(scored[place].run, sheet.places[place][number], question),
+                    labels,
+                    several=tally.design.several,
                 )
                 for place in places
+                for tally in (scored[place].run.tally,)
             )
             yield Flip(
                 question=question,
                 kind=kind,
-                right=labels[question.right[0]],
+                right=name_places(question.right, labels),
                 baseline=before,
                 candidate=after,
             )

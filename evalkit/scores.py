@@ -30,10 +30,13 @@ CODES: Mapping[Outcome, int] = {
     Outcome.TRUNCATED: 4,
     Outcome.ANSWERED: 5,
 }
-"""The outcomes as small numbers; to the last, which has to be the highest, the position of the
-choice is added."""
+"""The outcomes as small numbers; to the last, which has to be the highest, what was picked is
+added: the position of the choice, or, of a set of choices, the number that has a bit for each."""
 
 FIRST_REPLY, FIRST_ANSWER = CODES[Outcome.UNPARSED], CODES[Outcome.ANSWERED]
+
+NO_CODE = -1
+"""The code of the correct answer where there can be none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +54,29 @@ class Score:
     """The order in which the choices were shown; None: the set's own."""
     is_bound: bool = True
     """False: the reply does not keep to the schema or tool that should have bound it."""
+    several: bool = False
+    """Whether the answer is a set of choices."""
 
     @property
     def correct(self) -> bool | None:
-        """Whether the right choice was named; None if no reply came back."""
+        """Whether exactly what is right was picked; None if no reply came.
+
+        One choice is never all of several right ones.
+        """
         if self.answer.outcome in NO_ANSWER:
             return None
-        return self.answer.choice in self.question.right
+        picked = self.answer.choice
+        return (picked if isinstance(picked, tuple) else (picked,)) == self.question.right
+
+    @property
+    def partial(self) -> float | None:
+        """The partial credit of a set of choices, 0 to 1.
+
+        None if no reply came, or one choice is asked for.
+        """
+        if self.answer.outcome in NO_ANSWER or not self.several:
+            return None
+        return credit(encode_answer(self.answer), code_of_right(self.question, several=True))
 
 
 def score_questions(
@@ -83,7 +102,14 @@ def score_questions(
         (row.question_id, row.order, row.sample_index): row for row in rows if not row.is_futile
     }
     return tuple(
-        score_question(question, latest.get((question.id, order, index)), form, index, order)
+        score_question(
+            question,
+            latest.get((question.id, order, index)),
+            form,
+            index,
+            order,
+            several=design.several,
+        )
         for question in questions
         for order in design.list_orders(question)
         for index in range(design.samples)
@@ -96,9 +122,11 @@ def score_question(
     form: PromptFormat,
     sample_index: int = 0,
     order: Order | None = None,
+    *,
+    several: bool = False,
 ) -> Score:
     """Read one reply and judge it."""
-    answer, is_bound = read_row(question, row, form)
+    answer, is_bound = read_row(question, row, form, several=several)
     return Score(
         question=question,
         answer=answer,
@@ -106,10 +134,13 @@ def score_question(
         sample_index=sample_index,
         order=order,
         is_bound=is_bound,
+        several=several,
     )
 
 
-def read_row(question: Question, row: JournalRow | None, form: PromptFormat) -> tuple[Answer, bool]:
+def read_row(
+    question: Question, row: JournalRow | None, form: PromptFormat, *, several: bool = False
+) -> tuple[Answer, bool]:
     """What a row amounts to, and whether its reply keeps to the schema or tool that binds it."""
     if row is None:
         return share_answer(Outcome.NOT_ASKED), True
@@ -117,13 +148,19 @@ def read_row(question: Question, row: JournalRow | None, form: PromptFormat) -> 
         return share_answer(Outcome.FAILED), True
     if row.reading is not None:
         return row.reading, row.is_bound
-    prompt = outline_prompt(form, len(question.choices))
-    answer = read_reply(question, row.order, row.way, row.result, form)
+    prompt = outline_prompt(form, len(question.choices), several)
+    answer = read_reply(question, row.order, row.way, row.result, form, several=several)
     return answer, keeps_to_constraint(row.way, row.result, prompt)
 
 
 def read_reply(
-    question: Question, order: Order | None, way: Way, response: Response, form: PromptFormat
+    question: Question,
+    order: Order | None,
+    way: Way,
+    response: Response,
+    form: PromptFormat,
+    *,
+    several: bool = False,
 ) -> Answer:
     """What a reply amounts to.
 
@@ -133,31 +170,95 @@ def read_reply(
         way: of asking.
         response: what came.
         form: how the question was written out.
+        several: whether several choices could be picked.
 
     Returns:
-        The answer, with the choice by its position in the set's own order.
+        The answer, with what was picked by its position in the set's own order.
     """
     choices = question.choices
     if order is not None:
         choices = tuple(choices[place] for place in order)
-    prompt = outline_prompt(form, len(choices))
+    prompt = outline_prompt(form, len(choices), several)
     return restore(read_answer(way, response, prompt, choices), order)
 
 
 @lru_cache(maxsize=64)
-def outline_prompt(form: PromptFormat, choices: int) -> Prompt:
+def outline_prompt(form: PromptFormat, choices: int, several: bool = False) -> Prompt:
     """As much of a prompt as it takes to read a reply: labels and format, no texts.
 
     Args:
         form: how the question was written out.
         choices: how many it has.
+        several: whether several may be picked.
     """
-    return Prompt(format=form, examples=(), question="", labels=build_labels(choices, form.labels))
+    return Prompt(
+        format=form,
+        examples=(),
+        question="",
+        labels=build_labels(choices, form.labels),
+        several=several,
+    )
 
 
 def encode_answer(answer: Answer) -> int:
-    """An answer as a number below 64, by `CODES`."""
-    return CODES[answer.outcome] + (answer.choice or 0)
+    """An answer as a number by `CODES`: below 64, or of sets of choices below 2^27."""
+    picked = answer.choice
+    if isinstance(picked, tuple):
+        return FIRST_ANSWER + as_bits(picked)
+    return CODES[answer.outcome] + (picked or 0)
+
+
+def as_bits(places: Iterable[int]) -> int:
+    """Choices as a number that has a bit for each.
+
+    Example:
+        >>> as_bits((0, 2)), list_bits(5)
+        (5, (0, 2))
+    """
+    return sum(1 << place for place in places)
+
+
+def list_bits(number: int) -> tuple[int, ...]:
+    """The choices whose bits a number has."""
+    return tuple(place for place in range(number.bit_length()) if number >> place & 1)
+
+
+def code_of_right(question: Question, *, several: bool) -> int:
+    """The code of the correct answer, for which all right choices have to be picked and no other.
+
+    Args:
+        question: with its right choices.
+        several: whether answers are sets of choices; if not, none is correct where several
+            choices are right.
+    """
+    if several:
+        return FIRST_ANSWER + as_bits(question.right)
+    return FIRST_ANSWER + question.right[0] if len(question.right) == 1 else NO_CODE
+
+
+def credit(code: int, right: int) -> float:
+    """The partial credit of a reply: the Jaccard index of the choices picked and those right.
+
+    Args:
+        code: of a reply to which the answer is a set of choices.
+        right: the code of the correct one.
+
+    Returns:
+        How many choices are in both sets, of those that are in either: 1 if all right ones were
+        picked and no other, 0 if none was, or if nothing can be read.
+
+    Source:
+        Godbole and Sarawagi (2004), PAKDD, LNCS 3056, 22-30, as the accuracy of classification by
+        several labels; `sklearn.metrics.jaccard_score(average="samples")`.
+
+    Example:
+        >>> credit(FIRST_ANSWER + 0b0111, FIRST_ANSWER + 0b0101)
+        0.6666666666666666
+    """
+    if code < FIRST_ANSWER:
+        return 0.0
+    ours, theirs = code - FIRST_ANSWER, right - FIRST_ANSWER
+    return (ours & theirs).bit_count() / (ours | theirs).bit_count()
 
 
 def share_correct(scores: Sequence[Score]) -> float | None:

@@ -32,7 +32,8 @@ class RunSettings:
     """
 
     way: Way | Literal["auto"] = "auto"
-    """How to ask; "auto": prefill where the model takes it, else instructed."""
+    """How to ask; "auto": prefill where the model takes it, else instructed; but structured or tool
+    where questions of the set have several right choices."""
     samples: int = 1
     """Responses drawn for each question, in each order of its choices."""
     orders: Orders | None = None

@@ -58,6 +58,8 @@ class StoredQuestions(Sequence[Question]):
 
     def __init__(self, *parts: Iterable[Question], have_different_ids: bool = False) -> None:
         self.have_different_ids = have_different_ids
+        self.several = 0
+        """How many of them have several right choices."""
         self._ends = array("Q", [0])
         """Where each line ends; the first begins at 0."""
         self._lock = Lock()
@@ -76,6 +78,7 @@ class StoredQuestions(Sequence[Question]):
         for question in questions:
             end += self._file.write(encode_question(question, with_metadata=True))
             self._ends.append(end)
+            self.several += not question.has_one_answer
         self._file.flush()
 
     def _read(self, first: int, last: int) -> bytes:

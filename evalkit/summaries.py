@@ -39,7 +39,8 @@ class OrderSummary:
     flips: Estimate | None
     """The share of questions whose chosen content changes with the order."""
     by_place: tuple[tuple[int, Estimate], ...]
-    """The accuracy by the position, from 0, at which the right choice was shown."""
+    """The accuracy by the position, from 0, at which the right choice was shown; of questions with
+    one right choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +73,20 @@ class Summary:
     missing: tuple[float, float]
     """Accuracy over all questions if every missing reply were wrong, and if right."""
     chance: float
-    """Accuracy of blind guessing: the mean of 1 / choices."""
+    """Accuracy of blind guessing: the mean of 1 / choices. Where several choices may be right, of
+    picking as many of them as are right."""
     most_frequent: float
-    """Accuracy of always picking the position that is right most often."""
+    """Accuracy of always picking the position, or the set of them, that is right most often."""
     repetition: Repetition | None = None
     """None: with one response there is no telling how much another run would differ."""
+    partial: Estimate | None = None
+    """The mean over questions of the partial credit of their responses, see
+    `evalkit.scores.credit`; None: one choice is asked for, or no reply came."""
     orders: OrderSummary | None = None
     """None: no question was asked in more than one order."""
+    is_stopped_early: bool = False
+    """Whether a gate chose which questions to ask, and ended before all were asked: what holds for
+    a sample of a fixed size does not hold then."""
 
     @property
     def asked(self) -> int:
@@ -89,9 +97,10 @@ class Summary:
     def accuracy(self) -> Interval | None:
         """The accuracy with its interval.
 
-        None if no question got a reply, or if all share one cluster, which leaves only `mean`.
+        None if no question got a reply, if all share one cluster, or if a gate stopped early; the
+        last two leave only `mean`.
         """
-        return None if self.estimate is None else self.estimate.interval
+        return None if self.estimate is None or self.is_stopped_early else self.estimate.interval
 
     @property
     def mean(self) -> float | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from evalkit.answers import Outcome
 from evalkit.counts import ClusterNumbers, Count
+from evalkit.errors import UsageError
 from evalkit.models.model import Price
 from evalkit.orders import Design, design_of
 from evalkit.questions import Question, number_questions
@@ -19,7 +21,15 @@ from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.costs import cost_of_usage, savings_of_usage
 from evalkit.runs.journal import JournalRow, keep_latest
 from evalkit.runs.manifest import Manifest
-from evalkit.scores import CODES, FIRST_ANSWER, FIRST_REPLY, encode_answer, read_row
+from evalkit.scores import (
+    CODES,
+    FIRST_ANSWER,
+    FIRST_REPLY,
+    code_of_right,
+    credit,
+    encode_answer,
+    read_row,
+)
 from evalkit.summaries import Summary
 
 USAGE_FIELDS = (
@@ -32,10 +42,11 @@ USAGE_FIELDS = (
 
 NOT_ASKED, FAILED = CODES[Outcome.NOT_ASKED], CODES[Outcome.FAILED]
 
-UNBOUND = 0x80
-"""Marks the code of a reply that does not keep to what should have bound it."""
+UNBOUND, UNBOUND_SET = 0x80, 1 << 31
+"""Marks the code of a reply that does not keep to what should have bound it; and where answers are
+sets of choices, whose codes take four bytes."""
 
-FUTILE = 0x7F
+FUTILE, FUTILE_SET = 0x7F, 1 << 30
 """The code of a request for more room than the endpoint gives: the reply that was cut counts."""
 
 
@@ -53,9 +64,9 @@ class Failure:
 class Tally:
     """What came of a run's questions, in their order."""
 
-    codes: bytes
+    codes: bytes | array[int]
     """What each response amounts to, sample after sample, order after order, question after
-    question: see `evalkit.scores.encode_answer`."""
+    question: see `evalkit.scores.encode_answer`. An array where answers are sets of choices."""
     design: Design
     """What is wanted of each question."""
     starts: array[int] | None = None
@@ -76,9 +87,24 @@ class Tally:
     failures: tuple[Failure, ...]
     """Why requests failed, most frequent first."""
 
-    def codes_of(self, number: int) -> bytes:
+    def codes_of(self, number: int) -> Sequence[int]:
         """The codes of the responses to one question, order after order of its choices."""
         return self.codes[slice(*find_slots(self.starts, self.design.samples, number))]
+
+    def code_of_right(self, question: Question) -> int:
+        """The code of a correct response to a question."""
+        return code_of_right(question, several=self.design.several)
+
+    def credit_of(self, number: int, question: Question) -> float:
+        """The mean partial credit of the responses, at least one, to one question.
+
+        Args:
+            number: of the question among those of the run.
+            question: itself; answers are sets of choices.
+        """
+        right = self.code_of_right(question)
+        codes = self.codes_of(number)
+        return statistics.fmean(credit(code, right) for code in codes if code >= FIRST_REPLY)
 
     def list_starts(self) -> Sequence[int]:
         """Where the codes of each question begin."""
@@ -91,8 +117,15 @@ class Tally:
 
         Returns:
             For each response wanted, both positions, the second None if the reply names no choice;
-            None if no reply came. Of several right choices, the first counts.
+            None if no reply came.
+
+        Raises:
+            UsageError: answers are sets of choices.
         """
+        if self.design.several:
+            raise UsageError(
+                "each answer is a set of choices, which tells nothing of a liking for one letter"
+            )
         orders, found = self.design.list_orders(question), []
         for slot, code in enumerate(self.codes_of(number)):
             order = orders[slot // self.design.samples]
@@ -111,7 +144,7 @@ class Tally:
         return array(
             "d",
             (
-                share_of(self.codes_of(number), question.right)
+                share_of(self.codes_of(number), self.code_of_right(question))
                 for number, question in enumerate(questions)
             ),
         )
@@ -131,7 +164,7 @@ class Tally:
         for number, question in enumerate(questions):
             count = counts.get(question.group)
             if count is None:
-                count = counts[question.group] = Count()
+                count = counts[question.group] = Count(several=self.design.several)
             count.add(
                 question,
                 self.codes_of(number),
@@ -144,15 +177,15 @@ class Tally:
         return counts
 
 
-def share_of(codes: Iterable[int], right: Collection[int]) -> float:
-    """The share of replies that name a right choice; NaN if none came.
+def share_of(codes: Iterable[int], right: int) -> float:
+    """The share of replies that are correct; NaN if none came.
 
     Args:
         codes: of the responses to one question.
-        right: the positions of its right choices.
+        right: the code of a correct one.
     """
     replies = [code for code in codes if code >= FIRST_REPLY]
-    correct = sum(code - FIRST_ANSWER in right for code in replies)
+    correct = sum(code == right for code in replies)
     return correct / len(replies) if replies else math.nan
 
 
@@ -170,7 +203,7 @@ def summarize_all(counts: Mapping[str | None, Count], *, by_group: bool = False)
         counts: by group.
         by_group: whether each group is a cluster: for a claim about groups like these.
     """
-    whole = Count()
+    whole = Count(several=any(count.several for count in counts.values()))
     for number, count in enumerate(counts.values()):
         whole.merge(count, number if by_group else None)
     return whole.summarize("all")
@@ -236,7 +269,9 @@ class Ledger:
         self.starts = self._find_starts()
         self.numbers = number_questions(questions)
         places = 2 * self._find_slots(len(questions) - 1)[1]
-        self.codes = bytearray(places)
+        several = self.design.several
+        self.unbound, self.futile = (UNBOUND_SET, FUTILE_SET) if several else (UNBOUND, FUTILE)
+        self.codes = make_codes(places, several=several)
         self.models = array("I", bytes(array("I").itemsize * places))
         self.model_numbers: dict[str | None, int] = {None: 0}
         self.failed: dict[int, tuple[str, tuple[str, str]]] = {}
@@ -273,13 +308,14 @@ class Ledger:
         """What all rows come to."""
         for row in self.aside.values():
             self._count(row)
-        codes, unbound = bytearray(len(self.codes) // 2), 0
+        several, unbound = self.design.several, 0
+        codes = make_codes(len(self.codes) // 2, several=several)
         served: Counter[int] = Counter()
         reasons: Counter[tuple[str, str]] = Counter()
         for slot, place in enumerate(self._final_places()):
             code = self.codes[place]
-            unbound += code >= UNBOUND
-            code &= ~UNBOUND
+            unbound += code >= self.unbound
+            code &= ~self.unbound
             codes[slot] = code
             if code == FAILED:
                 reasons[self.failed[place][1]] += 1
@@ -287,7 +323,7 @@ class Ledger:
                 served[self.models[place]] += 1
         names = list(self.model_numbers)
         return Tally(
-            codes=bytes(codes),
+            codes=bytes(codes) if isinstance(codes, bytearray) else codes,
             design=self.design,
             starts=self.starts,
             unbound=unbound,
@@ -331,20 +367,22 @@ class Ledger:
     def _final_places(self) -> Iterator[int]:
         """The place that counts for each response wanted."""
         for place in range(0, len(self.codes), 2):
-            is_retaken = self.codes[place + 1] not in (NOT_ASKED, FUTILE)
+            is_retaken = self.codes[place + 1] not in (NOT_ASKED, self.futile)
             yield place + 1 if is_retaken else place
 
     def _fill(self, place: int, row: JournalRow) -> None:
         """Note what a row amounts to."""
         self.failed.pop(place, None)
         if isinstance(row.result, RequestFailure):
-            self.codes[place] = FUTILE if row.is_futile else FAILED
+            self.codes[place] = self.futile if row.is_futile else FAILED
             self.failed[place] = row.request_id, (row.result.kind, row.result.message)
             return
         number = self.numbers.get(row.question_id)
         assert number is not None, "it has a place"
-        answer, is_bound = read_row(self.questions[number], row, self.form)
-        self.codes[place] = encode_answer(answer) | (0 if is_bound else UNBOUND)
+        answer, is_bound = read_row(
+            self.questions[number], row, self.form, several=self.design.several
+        )
+        self.codes[place] = encode_answer(answer) | (0 if is_bound else self.unbound)
         self.models[place] = self.model_numbers.setdefault(
             row.result.model, len(self.model_numbers)
         )
@@ -359,6 +397,11 @@ class Ledger:
         if self.has_price:
             self.costs.append(cost)
             self.savings.append(saved)
+
+
+def make_codes(count: int, *, several: bool) -> bytearray | array[int]:
+    """Room for so many codes: a byte each, four where answers are sets of choices."""
+    return array("I", bytes(4 * count)) if several else bytearray(count)
 
 
 def make_pricing(

@@ -431,7 +431,7 @@ class RequestBuilder:
 
     def __init__(self, manifest: Manifest, examples: Sequence[Question]) -> None:
         self.manifest, self.identity = manifest, manifest.identity
-        self.ranked = rank_examples(examples, self.identity.seed)
+        self.ranked = rank_examples(examples, self.identity.seed, several=self.identity.several)
         # What depends on the model stands in the parameters.
         self.asking = Asking(model=self.identity.model, capabilities=Capabilities())
         self.most = {manifest.max_output_tokens, find_model(self.identity.model).max_output_tokens}
@@ -455,15 +455,28 @@ class RequestBuilder:
 
     def _list_bodies(self, question: Question, *, is_retake: bool) -> list[Mapping[str, Any]]:
         """The bodies that may have been sent."""
-        body = self._build_body(question)
+        body = self.build_body(question)
         if not is_retake:
             return [body]
         larger = [enlarge(body, most) for most in self.most | {None}]
         return [each for each in larger if each is not None]
 
-    def _build_body(self, question: Question) -> Mapping[str, Any]:
-        shown = choose_examples(question, self.ranked, self.identity.shots)
-        prompt = build_prompt(question, self.manifest.prompt, shown)
+    def choose_examples(self, question: Question) -> tuple[Question, ...]:
+        """The worked examples that are shown before a question.
+
+        Raises:
+            PromptError: there are fewer than the run shows.
+        """
+        return choose_examples(question, self.ranked, self.identity.shots)
+
+    def build_body(self, question: Question) -> Mapping[str, Any]:
+        """The body of the first request for a question, in the order in which it is given.
+
+        Raises:
+            PromptError: there are fewer worked examples than the run shows.
+        """
+        shown = self.choose_examples(question)
+        prompt = build_prompt(question, self.manifest.prompt, shown, several=self.identity.several)
         built = build_body(self.identity.way, prompt, self.asking)
         own = ("model", "system", "messages", "tools")
         shared = {k: v for k, v in self.identity.parameters.items() if k != "resize"}

@@ -11,6 +11,7 @@ from evalkit.benchmarks import Benchmark
 from evalkit.elicitation.choose import IN_WORDS, NEEDED, Feature
 from evalkit.errors import ApiError, InvalidRequestError, UsageError
 from evalkit.evaluation import run_at_target
+from evalkit.jobs import check_way
 from evalkit.models.findings import Findings, default_findings
 from evalkit.models.model import Capabilities
 from evalkit.progress import Say
@@ -84,6 +85,12 @@ async def ask_every_way(
         if ways is None and (feature := lacking_feature(way, known)) is not None:
             leave_out(way, describe_lack(feature))
             continue
+        if ways is None:
+            try:
+                check_way(benchmark, replace(settings, way=way))
+            except UsageError as error:
+                leave_out(way, str(error))
+                continue
         # Only `auto` finds out that a server drops the prefill in silence, and does without.
         is_probing = ways is None and way == "prefill" and known.prefill is None
         try:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from evalkit.baselines import baseline_of
 from evalkit.gate_records import GateRecord, take_down
 from evalkit.gates import GateWatch, draw_up, pair_questions, plan_gate
 from evalkit.results import Run
@@ -47,9 +48,10 @@ def measure(baseline: Run, scores: list[Score], folder: Path) -> tuple[dict[str,
     """Hold one gate; the seconds of its parts, and the questions it used."""
     watch, questions = Watch(), baseline.questions
     with watch.on("pairing and drawing"):
-        pairing = pair_questions(baseline, questions, IDENTITY)
-        lot = draw_up(pairing, baseline, [])
-        plan = plan_gate(pairing, baseline, MANIFEST, GateTerms(delta=0.00002), lot)
+        known = baseline_of(baseline)
+        pairing = pair_questions(known, questions, IDENTITY)
+        lot = draw_up(pairing, known, [])
+        plan = plan_gate(pairing, known, MANIFEST, GateTerms(delta=0.00002), lot)
     with watch.on("writing the order down"):
         write_lot(folder, plan.seed, lot)
         referee = GateWatch(plan)

@@ -1,9 +1,10 @@
 """What loading costs: questions from JSON lines and from Parquet, at two sizes.
 
-    python -m tests.bench_loading [--most 1000000]
+    python -m tests.bench_loading [--most 1000000] [--lint]
 
 Each file is loaded by a process of its own; CPU seconds and peak memory are that process's, the
-start of Python and evalkit included. Ten times the questions should cost ten times the CPU.
+start of Python and evalkit included. Ten times the questions should cost ten times the CPU. With
+`--lint`, each file is loaded and checked as `evalkit lint` does it.
 """
 
 from __future__ import annotations
@@ -18,23 +19,25 @@ from itertools import islice
 from pathlib import Path
 
 from evalkit.benchmarks import load_benchmark
+from evalkit.linting.check import LintReport, lint
 from tests.bench_questions import write_questions
 
 ROWS_AT_ONCE = 10_000
 FORMATS = ("jsonl", "parquet")
 
 
-def measure_load(path: Path) -> dict[str, float]:
+def measure_load(path: Path, *options: str) -> dict[str, float]:
     """Load one file in a process of its own."""
-    command = [sys.executable, "-m", "tests.bench_loading", "--load", str(path)]
+    command = [sys.executable, "-m", "tests.bench_loading", "--load", str(path), *options]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found: dict[str, float] = json.loads(told)
     return found
 
 
-def load_here(path: Path) -> dict[str, float]:
+def load_here(path: Path, *, with_lint: bool) -> dict[str, float]:
     """Load one file; say how many questions it held and what that cost this process."""
-    count = len(load_benchmark(path).question_set.questions)
+    read = lint(path) if with_lint else load_benchmark(path)
+    count = read.questions if isinstance(read, LintReport) else len(read.question_set.questions)
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = used.ru_utime + used.ru_stime
     return {"questions": count, "cpu_seconds": seconds, "peak_mb": used.ru_maxrss / 1024}
@@ -67,15 +70,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--most", type=int, default=1_000_000, help="questions of the larger files")
     parser.add_argument("--load", type=Path, help="only load this file, and print its cost as JSON")
+    parser.add_argument("--lint", action="store_true", help="check the files too")
     args = parser.parse_args()
     if args.load is not None:
-        print(json.dumps(load_here(args.load)))
+        print(json.dumps(load_here(args.load, with_lint=args.lint)))
         return
     with tempfile.TemporaryDirectory() as folder:
         costs: dict[str, list[dict[str, float]]] = {form: [] for form in FORMATS}
         for count in (args.most // 10, args.most):
             for form, path in write_files(Path(folder), count).items():
-                cost = measure_load(path)
+                cost = measure_load(path, *(["--lint"] if args.lint else []))
                 costs[form].append(cost)
                 print(
                     f"{form:8} {cost['questions']:>9,.0f} questions  {cost['cpu_seconds']:6.1f} s "

@@ -24,8 +24,8 @@ from hashlib import blake2b
 from http import HTTPStatus
 from typing import Final, Literal, cast
 
+from evalkit.testing.messages_limits import RequestBucket, limit_headers
 from tests.bench_questions import LETTERS, letter_of
-from tests.messages_limits import RequestBucket, limit_headers
 
 Kind = Literal["ok", "s429", "s529", "s500", "resets", "truncated", "pages", "slow"]
 """What becomes of a request: an answer, an error, a reset connection, a body cut in half, a web

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.cli.main import main
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_server import MessagesServer
 
 HAIKU, OPUS = "claude-haiku-4-5", "claude-opus-4-6"
 """A model that takes a prefill, and one that does not."""

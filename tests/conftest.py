@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -16,8 +16,8 @@ from evalkit.api.endpoint import Endpoint
 from evalkit.api.retries import RetryPolicy
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.models.weights import weights_folder
-from tests.messages_replies import Answer, key_answers
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_replies import Answer, key_answers
+from evalkit.testing.messages_server import MessagesServer
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +37,16 @@ hypothesis.settings.register_profile(
     "evalkit", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("evalkit")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let what a test printed go from process to process, which half characters can't."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="replace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(autouse=True)

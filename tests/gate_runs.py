@@ -18,10 +18,10 @@ from evalkit.runs.gate_files import read_lot
 from evalkit.settings import RunSettings
 from evalkit.stats.draws import draw_order, gate_seed
 from evalkit.stats.sequential import Gate, GateTerms
+from evalkit.testing.messages_body import Body, last_user_text
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, endpoint_of, write_sums
-from tests.messages_body import Body, last_user_text
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 
 HAIKU = "claude-haiku-4-5"
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import PIL.Image
 
-from tests.messages_body import Body, blocks_of, images_of, last_user_text, messages_of
-from tests.messages_replies import Answer, Reply, same_letter_each_time
+from evalkit.testing.messages_body import Body, blocks_of, images_of, last_user_text, messages_of
+from evalkit.testing.messages_replies import Answer, Reply, same_letter_each_time
 
 CHOICES = ("a cat", "a dog", "a hat", "a bat")
 

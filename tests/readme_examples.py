@@ -36,6 +36,8 @@ class Example:
     @property
     def needs_weights(self) -> bool:
         """Whether it asks an embedded model, or looks at the runs of one."""
+        if self.code.startswith("evalkit check"):
+            return True
         return self.is_python or ("local" in self.code and "broken" not in self.code)
 
     @property

@@ -37,12 +37,18 @@ from evalkit.stats.clustered import (
 from evalkit.stats.intervals import wilson_interval
 from evalkit.stats.multiplicity import holm
 from evalkit.stats.paired import mcnemar_midp, mean_difference_interval, tango_interval
+from evalkit.testing.messages_body import (
+    Body,
+    answer_schema,
+    forced_tool,
+    last_user_text,
+    prefill_of,
+)
+from evalkit.testing.messages_replies import Answer as Model
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU
 from tests.conftest import QUICK, SUMS, endpoint_of
-from tests.messages_body import Body, answer_schema, forced_tool, last_user_text, prefill_of
-from tests.messages_replies import Answer as Model
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 from tests.runs_in_memory import judged_run, run_of_scores
 from tests.test_text import build_run
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from evalkit.runs.batch_log import read_batch_log
-from tests.messages_faults import Fault, FaultPlan, cut_in_half
-from tests.messages_models import Json
-from tests.messages_record import BATCHES_PATH, RequestRecord
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_faults import Fault, FaultPlan, cut_in_half
+from evalkit.testing.messages_models import Json
+from evalkit.testing.messages_record import BATCHES_PATH, RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.test_crash import Command, facts_key, same_as
 
 COUNT = 240

@@ -31,11 +31,9 @@ from evalkit.results import Run
 from evalkit.runs.batch_log import BatchLog, read_batch_log
 from evalkit.runs.costs import cost_of_rows
 from evalkit.settings import RunSettings
-from tests.command_line import call, point_at
-from tests.conftest import QUICK, SUMS, endpoint_of, stem_of, sums_answers, write_sums
-from tests.messages_batches import BatchFault, BatchFaultPlan
-from tests.messages_body import Body, last_user_text
-from tests.messages_faults import (
+from evalkit.testing.messages_batches import BatchFault, BatchFaultPlan
+from evalkit.testing.messages_body import Body, last_user_text
+from evalkit.testing.messages_faults import (
     Fault,
     FaultPlan,
     cut_in_half,
@@ -44,9 +42,11 @@ from tests.messages_faults import (
     spend_limit_reached,
     unauthorized,
 )
-from tests.messages_record import BATCHES_PATH, FILES_PATH, RequestRecord
-from tests.messages_replies import Answer, Reply
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_record import BATCHES_PATH, FILES_PATH, RequestRecord
+from evalkit.testing.messages_replies import Answer, Reply
+from evalkit.testing.messages_server import MessagesServer
+from tests.command_line import call, point_at
+from tests.conftest import QUICK, SUMS, endpoint_of, stem_of, sums_answers, write_sums
 
 OLD, NEW = "claude-haiku-4-5", "claude-opus-4-8"
 """Models that take a prefill, and that do not."""

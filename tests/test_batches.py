@@ -51,9 +51,8 @@ from evalkit.errors import (
     UsageError,
 )
 from evalkit.responses import Response
-from tests.conftest import QUICK, endpoint_of
-from tests.messages_batches import BatchFault
-from tests.messages_faults import (
+from evalkit.testing.messages_batches import BatchFault
+from evalkit.testing.messages_faults import (
     Fault,
     FaultPlan,
     bad_gateway,
@@ -67,9 +66,10 @@ from tests.messages_faults import (
     timed_out,
     web_page,
 )
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
+from tests.conftest import QUICK, endpoint_of
 from tests.test_client import BODY, SECRET, http_response, raw_server, using
 
 BATCHES = "/v1/messages/batches"

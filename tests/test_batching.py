@@ -37,10 +37,10 @@ from evalkit.runs.batching import (
     was_refused,
 )
 from evalkit.runs.journal import JournalRow
+from evalkit.testing.messages_faults import Fault, FaultPlan, hang, server_error
+from evalkit.testing.messages_record import BATCHES_PATH, RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, endpoint_of
-from tests.messages_faults import Fault, FaultPlan, hang, server_error
-from tests.messages_record import BATCHES_PATH, RequestRecord
-from tests.messages_server import MessagesServer
 from tests.test_client import using
 
 

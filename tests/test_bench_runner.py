@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from evalkit.testing.messages_server import MessagesServer
 from tests.bench_cases import AIOHTTP, EVALKIT, Bench, Case
 from tests.bench_loops import build_body
 from tests.bench_measure import ROOT, Counter, own_upstream, spend
 from tests.bench_questions import letter_of, write_questions
 from tests.bench_runner import summarize_limited
 from tests.bench_upstream import FAULTS, MANY_FAULTS, Shares, Upstream
-from tests.messages_server import MessagesServer
 
 QUESTIONS, LARGER = 40, 80
 

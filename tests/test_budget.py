@@ -27,10 +27,8 @@ from evalkit.runs.budget import HIDDEN_TOKENS, Budget, worst_price
 from evalkit.runs.costs import cost_of_usage
 from evalkit.runs.journal import read_journal
 from evalkit.settings import RunSettings
-from tests.command_line import call, point_at
-from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers, write_sums
-from tests.messages_body import Body
-from tests.messages_faults import (
+from evalkit.testing.messages_body import Body
+from evalkit.testing.messages_faults import (
     Fault,
     at_random,
     bad_gateway,
@@ -43,10 +41,12 @@ from tests.messages_faults import (
     server_error,
     timed_out,
 )
-from tests.messages_models import Json
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_models import Json
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
+from tests.command_line import call, point_at
+from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers, write_sums
 from tests.pictures import write_pictures
 
 PLAIN, THINKS = "claude-sonnet-4-6", "claude-opus-5-5"

@@ -35,15 +35,15 @@ from evalkit.runs.costs import savings_of_rows, savings_of_usage
 from evalkit.runs.journal import JournalRow
 from evalkit.sending import Courier
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_body import Body, last_user_text
+from evalkit.testing.messages_caching import least_cacheable_tokens
+from evalkit.testing.messages_faults import Fault, overloaded, server_error
+from evalkit.testing.messages_models import MODELS
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
 from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers
-from tests.messages_body import Body, last_user_text
-from tests.messages_caching import least_cacheable_tokens
-from tests.messages_faults import Fault, overloaded, server_error
-from tests.messages_models import MODELS
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 from tests.pictures import paint, write_rows
 
 HAIKU, SONNET, OPUS = "claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-5-5"

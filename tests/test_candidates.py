@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from evalkit.baselines import baseline_of
 from evalkit.benchmarks import Benchmark, load_benchmark
-from evalkit.candidates import benchmark_of, check_benchmark, find_baseline, settings_of
+from evalkit.candidates import benchmark_of, settings_of, take_part
 from evalkit.errors import UsageError
 from evalkit.prompts import PromptFormat
 from evalkit.results import Run
+from evalkit.testing.messages_replies import same_letter_each_time
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import ROOT
 from tests.gate_runs import BRIEF, load_sums, make_run
-from tests.messages_replies import same_letter_each_time
-from tests.messages_server import MessagesServer
 
 N = 8
 
@@ -64,7 +65,7 @@ def test_the_settings_of_a_run_make_the_same_run(
     settings = settings_of(run)
     again = make_run(
         server,
-        benchmark_of(run, shots=settings.shots),
+        benchmark_of(baseline_of(run), shots=settings.shots),
         tmp_path / "two",
         model=model,
         **{name: getattr(settings, name) for name in NAMES},
@@ -105,40 +106,22 @@ def test_another_model_decides_on_room_and_effort_itself(run: Run) -> None:
 
 
 def test_worked_examples_that_are_not_there_are_asked_for(run: Run) -> None:
-    assert benchmark_of(run, shots=0).question_set.questions == run.questions
+    assert benchmark_of(baseline_of(run), shots=0).question_set.questions == run.questions
     with pytest.raises(UsageError, match=r"holds no worked examples of its benchmark; name it by"):
-        benchmark_of(run, shots=3)
+        benchmark_of(baseline_of(run), shots=3)
 
 
 def test_a_run_without_texts_is_known_by_its_digest(server: MessagesServer, tmp_path: Path) -> None:
     bench = load_sums(tmp_path, N)
     silent = make_run(server, bench, tmp_path / "results", keep_text=False, limit=5)
     with pytest.raises(UsageError, match="holds no texts of its questions"):
-        benchmark_of(silent, shots=0)
-    check_benchmark(silent, bench)
+        benchmark_of(baseline_of(silent), shots=0)
+    assert len(take_part(baseline_of(silent), bench).question_set.questions) == 5
     questions = bench.question_set.questions
     changed = tuple(replace(q, right=((q.right[0] + 1) % 4,)) for q in questions)
     other = replace(bench, question_set=replace(bench.question_set, questions=changed))
     with pytest.raises(UsageError, match="invalid: sums no longer has the questions"):
-        check_benchmark(silent, other)
-
-
-def test_a_baseline_is_found_by_path_by_name_and_by_id(run: Run) -> None:
-    results = run.path.parent
-    for name in (run.path, str(run.path), run.path.name, run.manifest.identity.run_id):
-        assert find_baseline(name, results) == run.path
-    with pytest.raises(UsageError, match="no run's folder, nor a run in"):
-        find_baseline("nowhere", results)
-
-
-def test_an_id_that_two_folders_end_with_is_ambiguous(run: Run) -> None:
-    twin = run.path.with_name(f"copy--{run.manifest.identity.run_id}")
-    run.path.rename(twin)
-    again = run.path.with_name(f"other--{run.manifest.identity.run_id}")
-    again.mkdir()
-    (again / "manifest.json").write_bytes((twin / "manifest.json").read_bytes())
-    with pytest.raises(UsageError, match="2 runs have this id in"):
-        find_baseline(run.manifest.identity.run_id, run.path.parent)
+        take_part(baseline_of(silent), other)
 
 
 def test_the_new_prompt_is_in_no_baseline(run: Run) -> None:

@@ -22,7 +22,7 @@ from evalkit.models.catalogue import (
 )
 from evalkit.models.model import Capabilities, Price, Thinking, ThinkingSwitch
 from evalkit.targets import known_capabilities
-from tests.messages_models import MODELS, ServedModel
+from evalkit.testing.messages_models import MODELS, ServedModel
 
 ELSEWHERE = Endpoint(base_url="http://127.0.0.1:8080")
 OFFICIAL = Endpoint(api_key="a-secret-key")

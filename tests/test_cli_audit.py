@@ -14,13 +14,13 @@ from evalkit.audit import audit_runs
 from evalkit.reports.tables import percent
 from evalkit.requests import WAYS
 from evalkit.results import load_run
+from evalkit.testing.messages_body import Body
+from evalkit.testing.messages_faults import Fault, FaultPlan, rate_limited
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, Outcome, call, point_at
 from tests.conftest import SUMS, sums_answers, write_sums
-from tests.messages_body import Body
-from tests.messages_faults import Fault, FaultPlan, rate_limited
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 from tests.test_audit import PLAN, by_way, way_of
 from tests.test_tables import moves_something
 

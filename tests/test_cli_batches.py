@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from evalkit.runs.batch_log import read_batch_log
+from evalkit.testing.messages_faults import Fault, unauthorized
+from evalkit.testing.messages_record import BATCHES_PATH, RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, Outcome, call, point_at
 from tests.conftest import SUMS, sums_answers, write_sums
-from tests.messages_faults import Fault, unauthorized
-from tests.messages_record import BATCHES_PATH, RequestRecord
-from tests.messages_server import MessagesServer
 
 LIMIT = 12
 

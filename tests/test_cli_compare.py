@@ -19,13 +19,13 @@ from evalkit.reports.comparisons import render_comparison
 from evalkit.requests import Way
 from evalkit.results import Run
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_body import Body, last_user_text
+from evalkit.testing.messages_faults import Fault, server_error
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, Outcome, call, point_at
 from tests.conftest import QUICK, endpoint_of, write_sums
-from tests.messages_body import Body, last_user_text
-from tests.messages_faults import Fault, server_error
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 from tests.runs_in_memory import judged_run
 from tests.test_tables import moves_something
 from tests.test_text import HOSTILE

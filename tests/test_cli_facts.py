@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 
 import pytest
 
 from tests.command_line import call
-from tests.parquet_files import write_arc
+from tests.parquet_files import write_arc, write_parquet
 
 OWN = """
 title = "[red]Own[/red]"
@@ -102,3 +103,87 @@ def test_parquet_that_cannot_be_counted_is_named(
 
     assert ended.code == 2
     assert "q.parquet: no readable Parquet file: " in ended.err
+
+
+def test_the_rows_that_are_taken_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = call(capsys, "show", "bbh", "--facts").out
+    facts = json.loads(call(capsys, "show", "bbh", "--facts", "--json").out)
+
+    assert (
+        "Taken       rows where target is not 'Monsters, Inc' or 'dearth, wind, & fire' or 'rita, "
+        "sue and bob poo' and input is not 'Which statement is sarcastic?"
+    ) in shown
+    assert len(facts["taken"]) == 2
+    assert json.loads(call(capsys, "show", "mmlu", "--facts", "--json").out)["taken"] == []
+
+
+BIG = 20_000_000
+"""Bytes of the question files below, at least; `list` and `--facts` may read a twentieth."""
+
+counts_reads = pytest.mark.skipif(
+    not Path("/proc/self/io").is_file(), reason="the system does not count what a process reads"
+)
+
+
+def bytes_read() -> int:
+    """What this process has read so far."""
+    [line] = [x for x in Path("/proc/self/io").read_text().splitlines() if x.startswith("rchar")]
+    return int(line.split()[1])
+
+
+@pytest.fixture
+def big(folder: Path) -> Path:
+    """Sets of 20 MB as JSON lines, CSV and Parquet, each with a definition, the first bare too."""
+    words = "which of these is it, " * 40
+    rows = [
+        {"question": f"{n}: {words}", "A": "red", "B": "blue", "answer": "A"} for n in range(25_000)
+    ]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (folder / "lines.jsonl").write_text(lines)
+    table = "".join(f'{n},"{words}",red,blue,A\n' for n in range(25_000))
+    (folder / "table.csv").write_text(f"id,question,A,B,answer\n{table}")
+    # Packed it would be small: each text is another.
+    hard = [{**row, "question": secrets.token_hex(500)} for row in rows]
+    (folder / "rows.parquet").write_bytes(write_parquet(hard, rows_a_group=5000))
+    (folder / "benchmarks").mkdir()
+    for name in ("lines.jsonl", "table.csv", "rows.parquet"):
+        (folder / "benchmarks" / f"big-{Path(name).stem}.toml").write_text(
+            f'version = "1"\n[source]\nfiles = ["../{name}"]\n[columns]\nstem = "question"\n'
+            'choices = ["A", "B"]\nanswer = "answer"\n'
+        )
+        assert (folder / name).stat().st_size >= BIG * (1 if name != "rows.parquet" else 0.6)
+    return folder
+
+
+@counts_reads
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("list",),
+        ("list", "--json"),
+        *(("show", name, "--facts") for name in ("big-lines", "big-table", "big-rows")),
+        ("show", "lines.jsonl", "--facts"),
+        ("show", "table.csv", "--facts"),
+        ("show", "rows.parquet", "--facts"),
+    ],
+    ids=" ".join,
+)
+def test_facts_are_told_without_reading_a_set(
+    capsys: pytest.CaptureFixture[str], big: Path, command: tuple[str, ...]
+) -> None:
+    """Of a file without a definition as many rows are read as it takes to know its columns."""
+    call(capsys, *command)  # modules are read the first time
+    before = bytes_read()
+    done = call(capsys, *command)
+    read = bytes_read() - before
+
+    assert done.code == 0
+    assert read < BIG / (5 if command[1:2] and "." in command[1] else 20)
+
+
+@counts_reads
+def test_a_set_that_is_shown_is_read(capsys: pytest.CaptureFixture[str], big: Path) -> None:
+    """What the test above counts would show."""
+    before = bytes_read()
+    assert call(capsys, "show", "big-lines").code == 0
+    assert bytes_read() - before > BIG

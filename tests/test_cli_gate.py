@@ -10,11 +10,11 @@ import pytest
 
 from evalkit.results import Run, load_run
 from evalkit.runs.gate_files import list_records, read_record
+from evalkit.testing.messages_faults import Fault, server_error
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import Outcome, call, point_at
 from tests.gate_runs import Answers, candidates_in, load_sums, make_run, number_of, write_prompt
-from tests.messages_faults import Fault, server_error
-from tests.messages_record import RequestRecord
-from tests.messages_server import MessagesServer
 
 N = 200
 
@@ -226,6 +226,24 @@ def test_an_error_of_one_gate_leaves_the_others_their_verdict(
     assert "takes no prefill" in done.err
     assert "sums\nNo regression beyond" in done.out
     assert "All 2 benchmarks together: No verdict yet." in done.out
+
+
+def test_a_baseline_may_be_a_file(
+    capsys: pytest.CaptureFixture[str], baseline: Run, server: MessagesServer
+) -> None:
+    by_run = gate(capsys, baseline, "--quiet")
+    assert call(capsys, "baseline", "set", baseline.path, "--to", "b.jsonl").code == 0
+    asked = len(server.requests)
+    words = ("gate", "--baseline", "b.jsonl", "--prompt", "new.toml", "--quiet")
+    by_file = call(capsys, *words, "--benchmark", "sums.jsonl")
+    assert (by_file.code, by_file.out) == (by_run.code, by_run.out)
+    assert len(server.requests) == asked
+    unnamed = call(capsys, *words)
+    assert unnamed.code == 2
+    assert unnamed.error.endswith(
+        "holds no texts of its questions; name it by --benchmark sums, or its definition or "
+        "question file"
+    )
 
 
 def test_a_baseline_is_found_by_its_id(capsys: pytest.CaptureFixture[str], baseline: Run) -> None:

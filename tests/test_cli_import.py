@@ -12,10 +12,10 @@ import pytest
 from evalkit.benchmarks import load_benchmark
 from evalkit.evaluation import run
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_server import MessagesServer, key_answers
 from tests import command_line
 from tests.command_line import Outcome
 from tests.conftest import QUICK, endpoint_of
-from tests.messages_server import MessagesServer, key_answers
 from tests.test_importers import GENERATED, INSPECT, PICKED, PROMPTFOO, rows_of, write_lines
 
 Call = Callable[..., Outcome]

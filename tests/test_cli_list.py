@@ -12,8 +12,8 @@ from evalkit.cli.list import PLACES
 from evalkit.models.catalogue import load_catalogue
 from evalkit.models.weights import load_weights_table, weights_folder
 from evalkit.reports.tables import percent
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
-from tests.messages_server import MessagesServer
 
 OWN = """
 version = "1"
@@ -54,9 +54,12 @@ def test_the_table_and_json_list_the_same_benchmarks(capsys: pytest.CaptureFixtu
     for row, cells in zip(facts, rows, strict=True):
         doubts = {key: "?" if key in row["unverified"] else "" for key in ("questions", "licence")}
         questions = "-" if row["questions"] is None else f"{row['questions']}{doubts['questions']}"
-        expected = [row["benchmark"], questions, percent(row["chance"]), PLACES[row["place"]]]
+        place = PLACES.get(row["place"], "-")
+        expected = [row["benchmark"], questions, percent(row["chance"]), place]
         assert cells == [*expected, f"{row['licence']}{doubts['licence']}", row["title"]]
-        assert row["on_disk"] is (row["place"] in ("beside", "data", "cache"))
+        is_suite = row["place"] is None
+        is_here = None if is_suite else row["place"] in ("beside", "data", "cache")
+        assert row["on_disk"] is is_here
     assert [note.partition(":")[0] for note in notes] == ["to fetch", "?"]
     everyday = next(row for row in facts if row["benchmark"] == "everyday")
     assert everyday["on_disk"] is True

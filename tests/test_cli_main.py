@@ -17,9 +17,9 @@ import pytest
 
 import evalkit
 from evalkit.cli.main import build_parser, main
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, Outcome, call, call_process, command, point_at
 from tests.conftest import write_sums
-from tests.messages_server import MessagesServer
 
 COMMANDS = (["run"], ["show"], ["score"], ["list"], ["models"], ["models", "pull"])
 

@@ -15,9 +15,9 @@ from evalkit.experience import Experience
 from evalkit.plans import Basis, GateNeed, Need, Plan, Prices
 from evalkit.precedents import Precedent
 from evalkit.reports.plans import render_plans
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, call, point_at
 from tests.conftest import SUMS, sums_answers, write_sums
-from tests.messages_server import MessagesServer
 
 
 @pytest.fixture(autouse=True)

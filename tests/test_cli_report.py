@@ -10,9 +10,9 @@ import pytest
 from evalkit.benchmarks import load_benchmark
 from evalkit.evaluation import run
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, call
 from tests.conftest import QUICK, endpoint_of, sums_answers, write_sums
-from tests.messages_server import MessagesServer
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_rows_may_be_responses(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("{made}", "--to", "a.foo"), "a.foo: a report is written as .md, "),
+        (("{made}", "--to", "a.foo"), "a.foo: a report is written as .html, "),
         (("{made}", "--to", "nowhere/a.md"), "nowhere/a.md can't be written: No such file"),
         (("{run}", "--to", "{run}/summary.json"), "a run's folder holds the run alone"),
         (("{run}", "--to", "a.md", "--margin", "2"), "a margin is one between two runs"),

@@ -17,11 +17,16 @@ import pytest
 from evalkit.reports.tables import percent
 from evalkit.reports.text import render_error
 from evalkit.results import load_run
+from evalkit.testing.messages_faults import (
+    first_attempts,
+    from_message_on,
+    rate_limited,
+    spend_limit_reached,
+)
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, Outcome, call, call_process, command, point_at
 from tests.conftest import SUMS, stem_of, sums_answers, write_sums
-from tests.messages_faults import first_attempts, from_message_on, rate_limited, spend_limit_reached
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 
 CAPITALS = """\
 question,A,B,C,D,answer,subject

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from evalkit.testing.messages_faults import first_attempts, rate_limited
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, call, point_at
 from tests.conftest import sums_answers, write_sums
-from tests.messages_faults import first_attempts, rate_limited
-from tests.messages_server import MessagesServer
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, call, point_at
 from tests.conftest import SUMS, sums_answers, write_sums
-from tests.messages_server import MessagesServer
 
 
 @pytest.fixture(autouse=True)

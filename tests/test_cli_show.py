@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.testing.messages_models import MODELS
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, call, point_at
 from tests.conftest import write_sums
-from tests.messages_models import MODELS
-from tests.messages_server import MessagesServer
 
 EXAMPLES = """\
 id,question,A,B,C,D,answer,subject,example

@@ -12,10 +12,10 @@ import pytest
 
 from evalkit.runs.folder import open_run_folder
 from evalkit.runs.journal import JournalReader
+from evalkit.testing.messages_body import last_user_text
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, Outcome, call, point_at
 from tests.conftest import SUMS, sums_answers, write_sums
-from tests.messages_body import last_user_text
-from tests.messages_server import MessagesServer
 from tests.test_journal import disk_of
 
 

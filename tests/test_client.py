@@ -35,10 +35,7 @@ from evalkit.errors import (
     UsageError,
 )
 from evalkit.responses import Response
-from evalkit.version import __version__
-from tests.certificates import make_certificate, needs_openssl
-from tests.conftest import endpoint_of
-from tests.messages_faults import (
+from evalkit.testing.messages_faults import (
     Fault,
     bad_gateway,
     connection_reset,
@@ -55,8 +52,11 @@ from tests.messages_faults import (
     unauthorized,
     web_page,
 )
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
+from evalkit.version import __version__
+from tests.certificates import make_certificate, needs_openssl
+from tests.conftest import endpoint_of
 
 SECRET = "sk-ant-api03-" + "very-secret-" * 8
 T = TypeVar("T")

@@ -17,10 +17,10 @@ from evalkit.combinations import Combinations, Done, run_combinations
 from evalkit.progress import ignore
 from evalkit.runs.folder import open_run_folder
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_faults import slow, unauthorized
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers, write_sums
-from tests.messages_faults import slow, unauthorized
-from tests.messages_record import RequestRecord
-from tests.messages_server import MessagesServer
 from tests.worker_processes import wait_until
 
 FAST, SLOW = "claude-haiku-4-5", "claude-sonnet-4-5"

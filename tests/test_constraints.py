@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 
 from evalkit.benchmarks import Benchmark
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import SUMS, sums_answers
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 from tests.test_evaluation import MIDDLE, OLD, ask, outcomes
 
 Bound = Literal["structured", "tool"]

@@ -14,9 +14,9 @@ from evalkit.prompts import PromptFormat
 from evalkit.questions import Question
 from evalkit.requests import WAYS, Way
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_replies import key_answers
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import endpoint_of
-from tests.messages_replies import key_answers
-from tests.messages_server import MessagesServer
 
 HAIKU = "claude-haiku-4-5"
 TURNS = [

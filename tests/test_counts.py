@@ -138,8 +138,8 @@ def test_chance_is_the_mean_of_one_over_the_choices(choices: Sequence[int], chan
     [
         (((0,), (1,), (1,), (3,)), 2 / 4),
         (((2,),), 1),
-        (((0, 1), (1, 2)), 1),
         (((0,), (1,), (2,), (3,)), 1 / 4),
+        (((0, 1), (1, 2), (1,), (0, 1)), 2 / 4),
     ],
 )
 def test_always_picking_the_most_frequent_position(
@@ -149,6 +149,7 @@ def test_always_picking_the_most_frequent_position(
         Score(
             question=build_question(f"q{number}", right=right),
             answer=Answer(outcome=Outcome.NOT_ASKED),
+            several=any(len(right) > 1 for right in rights),
         )
         for number, right in enumerate(rights)
     ]

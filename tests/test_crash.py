@@ -19,10 +19,10 @@ import pytest
 from evalkit.prompts import PromptFormat, render_question
 from evalkit.runs.folder import RunFolder, open_run_folder
 from evalkit.runs.journal import GROUP_ROWS, JournalReader
+from evalkit.testing.messages_body import last_user_text
+from evalkit.testing.messages_replies import key_answers
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import ROOT
-from tests.messages_body import last_user_text
-from tests.messages_replies import key_answers
-from tests.messages_server import MessagesServer
 
 MANY, FEWER = 2000, 240
 CONCURRENCY = 8

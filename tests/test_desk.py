@@ -30,9 +30,9 @@ from evalkit.runs.standing import Standing
 from evalkit.sending import Courier
 from evalkit.settings import RunSettings
 from evalkit.targets import remote_target
+from evalkit.testing.messages_faults import server_error
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers
-from tests.messages_faults import server_error
-from tests.messages_server import MessagesServer
 from tests.test_evaluation import MIDDLE, number_of
 from tests.test_retakes import LONG, long_winded
 from tests.worker_processes import wait_until

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from evalkit.baselines import baseline_of
 from evalkit.benchmarks import Benchmark
 from evalkit.earlier import find_earlier
 from evalkit.prompts import PromptFormat
 from evalkit.results import Run
 from evalkit.runs.manifest import Identity
+from evalkit.testing.messages_server import MessagesServer
 from tests.gate_runs import BRIEF, KIND, Answers, load_sums, make_run
-from tests.messages_server import MessagesServer
 
 N = 12
 
@@ -45,7 +46,7 @@ def candidate(baseline: Run) -> Identity:
 
 def found(baseline: Run, candidate: Identity, ids: set[str] | None = None) -> list[str]:
     names = ids or {question.id for question in baseline.questions}
-    runs = find_earlier(baseline.path.parent, baseline, candidate, names)
+    runs = find_earlier(baseline.path.parent, baseline_of(baseline), candidate, names)
     return [run.manifest.identity.run_id for run in runs]
 
 

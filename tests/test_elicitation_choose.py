@@ -39,11 +39,11 @@ from evalkit.prompts import Prompt, PromptFormat, build_prompt
 from evalkit.questions import Question
 from evalkit.requests import WAYS, Way
 from evalkit.responses import Response, Usage
+from evalkit.testing.messages_model_rules import NO_FORCED_TOOL, NO_PREFILL, TRAILING_WHITESPACE
+from evalkit.testing.messages_models import MODELS
+from evalkit.testing.messages_replies import key_answers
+from evalkit.testing.messages_server import MessagesServer, Reply
 from tests.conftest import endpoint_of
-from tests.messages_model_rules import NO_FORCED_TOOL, NO_PREFILL, TRAILING_WHITESPACE
-from tests.messages_models import MODELS
-from tests.messages_replies import key_answers
-from tests.messages_server import MessagesServer, Reply
 
 ANT = Question(
     id="ant",
@@ -56,7 +56,7 @@ GONE = "claude-mythos-preview"
 """Still in the catalogue, but no longer served."""
 
 SERVED = [model.id for model in MODELS]
-RETIRED = [name for name, model in load_catalogue().items() if model.lifecycle == "retired"]
+RETIRED = sorted(name for name, model in load_catalogue().items() if model.lifecycle == "retired")
 OLD_VERSION, NEW_VERSION = "2023-06-01", "2026-10-21"
 
 
@@ -477,6 +477,7 @@ def test_reading_never_raises_and_names_no_choice_that_was_not_offered(
     response = response_of(text, stop_reason, tool_input)
     answer = read_answer(way, response, prompt, question.choices)
     if answer.choice is not None:
+        assert isinstance(answer.choice, int)
         assert 0 <= answer.choice < len(question.choices)
     assert (answer.outcome is Outcome.REFUSED) is (stop_reason == "refusal")
     assert answer.outcome in (

@@ -20,11 +20,11 @@ from evalkit.engines import MOST_LOSSES, DaskWorkers, LocalWorkers, check_engine
 from evalkit.errors import MissingExtraError, RunError, UsageError
 from evalkit.runs.folder import open_run_folder
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_replies import key_answers
+from evalkit.testing.messages_server import MessagesServer
 from evalkit.workers import Part, Report
 from tests import test_workers
 from tests.conftest import ROOT, SUMS, write_sums
-from tests.messages_replies import key_answers
-from tests.messages_server import MessagesServer
 from tests.worker_processes import (
     are_gone,
     find_asking,

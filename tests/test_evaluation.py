@@ -20,11 +20,10 @@ import pytest
 
 from evalkit.api.endpoint import Endpoint
 from evalkit.api.retries import RetryPolicy
-from evalkit.benchmarks import Benchmark
+from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.errors import (
     ApiError,
     AuthenticationError,
-    BenchmarkError,
     BillingError,
     ConnectionFailedError,
     InvalidRequestError,
@@ -44,7 +43,7 @@ from evalkit.models.catalogue import find_model
 from evalkit.models.findings import Findings, default_findings
 from evalkit.models.model import Capabilities
 from evalkit.prompts import PromptFormat
-from evalkit.questions import Question, QuestionSet
+from evalkit.questions import QuestionSet
 from evalkit.requests import Way
 from evalkit.responses import RequestFailure
 from evalkit.results import Run, load_run
@@ -52,17 +51,8 @@ from evalkit.runs.folder import open_run_folder
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target
-from tests.conftest import (
-    QUICK,
-    ROOT,
-    SUMS,
-    endpoint_of,
-    stem_of,
-    sums_answers,
-    write_sums,
-)
-from tests.messages_body import last_user_text, prefill_of
-from tests.messages_faults import (
+from evalkit.testing.messages_body import last_user_text, prefill_of
+from evalkit.testing.messages_faults import (
     FAULTS,
     Fault,
     at_random,
@@ -74,9 +64,18 @@ from tests.messages_faults import (
     server_error,
     unauthorized,
 )
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
+from tests.conftest import (
+    QUICK,
+    ROOT,
+    SUMS,
+    endpoint_of,
+    stem_of,
+    sums_answers,
+    write_sums,
+)
 from tests.test_folder import held_by_another_process
 from tests.test_journal import disk_of
 
@@ -248,23 +247,6 @@ def test_more_examples_than_there_are_is_an_error(sums: Benchmark, tmp_path: Pat
     assert (server.requests, folders(tmp_path)) == ([], [])
 
 
-def test_questions_with_several_right_choices_are_left_out(
-    sums: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    both = Question(id="both", stem="Even?", choices=("2", "3", "4"), right=(0, 2))
-    questions = (*sums.question_set.questions, both)
-    mixed = replace(sums, question_set=QuestionSet(questions=questions))
-    with MessagesServer(answer=sums_answers()) as server:
-        done = ask(server, mixed, tmp_path, progress=True)
-    assert (done.summary.questions, done.manifest.left_out) == (SUMS, 1)
-    assert "sums: 1 of 31 questions have several right choices and are left out" in (
-        capsys.readouterr().err
-    )
-    nothing = replace(sums, question_set=QuestionSet(questions=(both,)))
-    with pytest.raises(BenchmarkError, match="sums: every question has several right choices"):
-        ask(server, nothing, tmp_path, MIDDLE)
-
-
 def test_a_sample_is_drawn_by_the_seed(sums: Benchmark, tmp_path: Path) -> None:
     with MessagesServer(answer=sums_answers()) as server:
         five, other, seven = (
@@ -275,6 +257,27 @@ def test_a_sample_is_drawn_by_the_seed(sums: Benchmark, tmp_path: Path) -> None:
     assert [len(part) for part in names] == [5, 5, 7]
     assert names[0] < names[2]
     assert names[0] != names[1]
+
+
+def test_a_run_tells_how_many_rows_are_no_questions_of_the_set(tmp_path: Path) -> None:
+    write_sums(tmp_path / "sums.jsonl")
+    (tmp_path / "odd.toml").write_text(
+        """
+        version = "1"
+        [source]
+        files = ["sums.jsonl"]
+        [columns]
+        stem = "question"
+        choices = "choices"
+        answer = "answer"
+        where = { column = "subject", is = "odd" }
+        """,
+        encoding="utf-8",
+    )
+    with MessagesServer(answer=sums_answers()) as server:
+        done = ask(server, load_benchmark(tmp_path / "odd.toml"), tmp_path / "results")
+    assert (done.summary.questions, done.manifest.filtered) == (SUMS // 2, SUMS // 2)
+    assert load_run(done.path).to_dict()["filtered_rows"] == SUMS // 2
 
 
 def test_the_benchmark_may_be_a_file(tmp_path: Path) -> None:

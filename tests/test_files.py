@@ -19,10 +19,17 @@ from evalkit.errors import (
     ServerError,
     UnreadableResponseError,
 )
+from evalkit.testing.messages_faults import (
+    Fault,
+    FaultPlan,
+    connection_reset,
+    hang,
+    server_error,
+    slow,
+)
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, endpoint_of
-from tests.messages_faults import Fault, FaultPlan, connection_reset, hang, server_error, slow
-from tests.messages_record import RequestRecord
-from tests.messages_server import MessagesServer
 from tests.test_client import http_response, raw_server, using
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import jsonschema
@@ -18,10 +21,11 @@ import openpyxl
 import pandas
 import pytest
 
-from evalkit.errors import RunError, UsageError
+from evalkit.errors import MissingExtraError, RunError, UsageError
 from evalkit.reports import json_format
 from evalkit.reports.csv_format import FORMULA, disarm
 from evalkit.reports.formats import FORMATS, FileOptions, check_paths, write_report
+from evalkit.reports.html.templates import load_environment
 from evalkit.reports.report import Report, build_report
 from evalkit.results import Run
 from tests.hostile import HOSTILE
@@ -32,9 +36,11 @@ SCHEMA = json.loads(
 )
 
 
-def files_of(report: Report, folder: Path, **options: object) -> dict[str, Path]:
-    """A report in every format."""
-    paths = {ending: folder / f"report{ending}" for ending in FORMATS}
+def files_of(
+    report: Report, folder: Path, formats: Iterable[str] = FORMATS, **options: object
+) -> dict[str, Path]:
+    """A report in some formats."""
+    paths = {ending: folder / f"report{ending}" for ending in formats}
     for path in paths.values():
         write_report(report, path, FileOptions(**options))  # type: ignore[arg-type]
     return paths
@@ -102,14 +108,64 @@ def read_junit(path: Path) -> Iterable[Numbers]:
         yield numbers_of(case.get("name", ""), found.groups(), 100)
 
 
+class SheetReader(HTMLParser):
+    """Reads the first table of a page that has a caption of this id."""
+
+    def __init__(self, caption: str) -> None:
+        super().__init__()
+        self.caption, self.is_inside, self.is_cell = caption, False, False
+        self.rows: list[list[str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            self.is_inside = dict(attrs).get("aria-describedby") == self.caption
+        elif self.is_inside and tag == "tr":
+            self.rows.append([])
+        elif self.is_inside and tag in ("th", "td"):
+            self.rows[-1].append("")
+            self.is_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("th", "td"):
+            self.is_cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self.is_inside and self.is_cell:
+            self.rows[-1][-1] += data
+
+
+def read_html(path: Path) -> Iterable[Numbers]:
+    reader = SheetReader("caption-summary")
+    reader.feed(path.read_text(encoding="utf-8"))
+    head, *rows = reader.rows
+    places = [head.index(title) for title in ("Name", "Accuracy", "From", "To")]
+    for row in rows:
+        name, *numbers = (row[place] for place in places)
+        yield numbers_of(name, numbers, 100)
+
+
+def read_svg(path: Path) -> Iterable[Numbers]:
+    """The words beside each model's mark, which stand after its name."""
+    texts = [each.text or "" for each in ET.parse(path).iter() if each.tag.endswith("text")]
+    for name, words in itertools.pairwise(texts):
+        found = re.match(r"(\S+) \[(\S+), (\S+)\]  n = ", words)
+        if found is not None:
+            yield numbers_of(name, found.groups(), 100)
+
+
 READERS: dict[str, Reader] = {
+    ".html": read_html,
     ".csv": read_csv,
     ".json": read_json,
     ".xlsx": read_xlsx,
     ".md": read_text,
     ".tex": read_text,
     ".xml": read_junit,
+    ".svg": read_svg,
 }
+
+PICTURES = {".png": b"\x89PNG", ".pdf": b"%PDF"}
+"""How files begin that show the same chart as dots, and as a page."""
 
 
 @pytest.mark.parametrize("ending", READERS)
@@ -127,7 +183,20 @@ def test_every_format_says_the_same_accuracies(
 
 
 def test_no_format_is_left_out_of_that() -> None:
-    assert {*READERS, ".jsonl", ".parquet"} == set(FORMATS)
+    assert {*READERS, *PICTURES, ".jsonl", ".parquet"} == set(FORMATS)
+
+
+@pytest.mark.parametrize("ending", PICTURES)
+def test_a_chart_is_a_picture_too(files: dict[str, Path], ending: str) -> None:
+    assert files[ending].read_bytes().startswith(PICTURES[ending])
+
+
+def test_a_picture_shows_the_chart_that_was_named(tmp_path: Path, runs: list[Run]) -> None:
+    report = build_report(runs)
+    write_report(report, tmp_path / "a.svg", FileOptions(chart="outcomes"))
+    assert "refused" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match="chart 'pie': these runs have accuracies, differences, "):
+        write_report(report, tmp_path / "b.svg", FileOptions(chart="pie"))
 
 
 def test_scores_by_question_and_by_response_come_to_the_same_accuracies(
@@ -269,7 +338,8 @@ def set_latex(folder: Path) -> None:
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_text_breaks_a_format_or_becomes_a_formula(tmp_path: Path, text: str) -> None:
     report = build_report(hostile_runs(text), title=f"report{text}")
-    paths = files_of(report, tmp_path)
+    # A page takes seconds, for its charts; tests of its own open it with all these texts.
+    paths = files_of(report, tmp_path, FORMATS.keys() - {".html"})
     responses = tmp_path / "responses.csv"
     write_report(report, responses, FileOptions(rows="responses"))
     csv.field_size_limit(len(text) + 1000)
@@ -288,11 +358,18 @@ def test_no_text_breaks_a_format_or_becomes_a_formula(tmp_path: Path, text: str)
     assert len([json.loads(line) for line in lines]) == sum(
         len(run.questions) for run in report.runs
     )
+    ET.parse(paths[".svg"])
     markdown = paths[".md"].read_bytes().decode()
     assert "<script" not in markdown.replace("\\<", "")
     assert {line.count("|") - line.count("\\|") for line in table_of(markdown, "Replies")} == {
         line_signs(markdown, "Replies")
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_every_text_can_be_drawn(tmp_path: Path, text: str) -> None:
+    files_of(build_report(hostile_runs(text), title=text), tmp_path, PICTURES)
 
 
 def is_formula(cell: str) -> bool:
@@ -332,7 +409,7 @@ def test_an_apostrophe_disarms_a_formula(text: str) -> None:
 
 
 def test_an_unknown_ending_is_refused_before_anything_is_read() -> None:
-    with pytest.raises(UsageError, match=r"out\.pdx: a report is written as \.md, "):
+    with pytest.raises(UsageError, match=r"out\.pdx: a report is written as \.html, "):
         check_paths([Path("a.md"), Path("out.pdx")])
 
 
@@ -357,6 +434,29 @@ def test_a_report_that_fails_leaves_the_file_as_it_was(
         write_report(replace(report, names=report.names[:2]), path, FileOptions(rows="responses"))
     assert path.read_text() == "before"
     assert [each.name for each in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "libraries"),
+    [
+        (".html", ["jinja2", "markupsafe"]),
+        (".html", ["matplotlib"]),
+        (".xlsx", ["xlsxwriter"]),
+        (".png", ["matplotlib"]),
+    ],
+)
+def test_a_missing_library_is_one_line_that_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, libraries: list[str]
+) -> None:
+    load_environment.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] in libraries]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in libraries:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'evalkit-mcq\[report\]'"):
+        write_report(report_of_three(), tmp_path / f"a{ending}")
+    load_environment.cache_clear()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("name", "value"), [("rows", "words"), ("threshold", 1.5)])

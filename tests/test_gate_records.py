@@ -19,9 +19,9 @@ from evalkit.results import Run, load_run
 from evalkit.runs.gate_files import list_records, read_record
 from evalkit.stats.sequential import GateTerms
 from evalkit.stats.verdicts import Verdict
+from evalkit.testing.messages_faults import server_error
+from evalkit.testing.messages_server import MessagesServer
 from tests.gate_runs import Answers, complete, load_sums, make_run, number_of
-from tests.messages_faults import server_error
-from tests.messages_server import MessagesServer
 from tests.test_gating import TERMS, hold
 
 N = 120

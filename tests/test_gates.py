@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.answers import Answer, Outcome
+from evalkit.baselines import baseline_of, find_own_flips
 from evalkit.errors import UsageError
-from evalkit.gates import GateWatch, draw_up, estimate_flips, own_flips, pair_questions
+from evalkit.gates import GateWatch, draw_up, estimate_flips, pair_questions
 from evalkit.questions import Question
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.results import Run
@@ -71,7 +72,7 @@ def run_with(right: Sequence[Sequence[bool | None]]) -> Run:
 
 def test_questions_without_a_score_in_the_baseline_are_left_out() -> None:
     baseline = run_with([[True], [None], [False]])
-    pairing = pair_questions(baseline, [question_of(n) for n in range(4)], IDENTITY)
+    pairing = pair_questions(baseline_of(baseline), [question_of(n) for n in range(4)], IDENTITY)
     assert (pairing.ids, pairing.scores) == (("q0", "q2"), (1.0, 0.0))
     assert pairing.left_out == 2
 
@@ -80,20 +81,20 @@ def test_a_question_that_has_changed_is_invalid() -> None:
     baseline = run_with([[True], [False]])
     changed = replace(question_of(1), right=(1,))
     with pytest.raises(UsageError, match=r"^invalid: 1 questions are not those of .* q1 for one"):
-        pair_questions(baseline, [question_of(0), changed], IDENTITY)
+        pair_questions(baseline_of(baseline), [question_of(0), changed], IDENTITY)
 
 
 def test_without_a_common_question_there_is_no_gate() -> None:
     with pytest.raises(UsageError, match="has a score of none of everyday's questions"):
-        pair_questions(run_with([[None]]), [question_of(0)], IDENTITY)
+        pair_questions(baseline_of(run_with([[None]])), [question_of(0)], IDENTITY)
 
 
 def test_the_digest_of_a_pairing_tells_questions_apart() -> None:
     questions = [question_of(n) for n in range(3)]
-    whole = pair_questions(run_with([[True], [False], [True]]), questions, IDENTITY)
-    part = pair_questions(run_with([[True], [False], [None]]), questions, IDENTITY)
+    whole = pair_questions(baseline_of(run_with([[True], [False], [True]])), questions, IDENTITY)
+    part = pair_questions(baseline_of(run_with([[True], [False], [None]])), questions, IDENTITY)
     changed = replace(IDENTITY, question_digest="ef" * 32)
-    other = pair_questions(run_with([[True], [False], [True]]), questions, changed)
+    other = pair_questions(baseline_of(run_with([[True], [False], [True]])), questions, changed)
     assert len({each.suite_digest for each in (whole, part, other)}) == 3
 
 
@@ -102,23 +103,24 @@ def test_the_digest_of_a_pairing_tells_questions_apart() -> None:
 
 def test_earlier_runs_weigh_what_they_scored_differently() -> None:
     baseline = run_with([[True]] * 9 + [[False]])
-    pairing = pair_questions(baseline, [question_of(n) for n in range(10)], IDENTITY)
+    pairing = pair_questions(baseline_of(baseline), [question_of(n) for n in range(10)], IDENTITY)
     earlier = run_with([[True]] * 10)
-    lot = draw_up(pairing, baseline, [earlier])
+    lot = draw_up(pairing, baseline_of(baseline), [earlier])
     assert lot.weights == (1.0,) * 9 + (4.0,)
     assert (lot.volatile, lot.flips_from) == (1, "earlier runs")
     assert lot.flips == pytest.approx(0.1)
-    alone = draw_up(pairing, baseline, [])
+    alone = draw_up(pairing, baseline_of(baseline), [])
     assert (alone.volatile, alone.flips, alone.flips_from) == (0, 0.05, "assumed")
 
 
 def test_a_baseline_of_several_answers_tells_its_own_flips() -> None:
     baseline = run_with([[True, False]] * 2 + [[True, True]] * 8)
     # Of a question with one right answer of two, two answers differ for sure.
-    assert own_flips(baseline) == pytest.approx(0.2)
-    assert estimate_flips([0.5] * 2 + [1.0] * 8, [], baseline)[1] == "the baseline's own answers"
-    assert own_flips(run_with([[True]] * 3)) is None
-    assert own_flips(run_with([[True, None], [True, True]])) is None
+    assert find_own_flips(baseline) == pytest.approx(0.2)
+    _, source = estimate_flips([0.5] * 2 + [1.0] * 8, [], baseline_of(baseline))
+    assert source == "the baseline's own answers"
+    assert find_own_flips(run_with([[True]] * 3)) is None
+    assert find_own_flips(run_with([[True, None], [True, True]])) is None
 
 
 # The plan

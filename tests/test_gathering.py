@@ -28,9 +28,7 @@ from evalkit.runs.folder import open_run_folder
 from evalkit.runs.journal import JournalRow, encode_row
 from evalkit.runs.parts import PartStore
 from evalkit.runs.standing import Standing
-from evalkit.workers import Part, build_courier
-from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers, write_sums
-from tests.messages_faults import (
+from evalkit.testing.messages_faults import (
     Fault,
     at_random,
     from_message_on,
@@ -38,8 +36,10 @@ from tests.messages_faults import (
     server_error,
     unauthorized,
 )
-from tests.messages_replies import key_answers
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_replies import key_answers
+from evalkit.testing.messages_server import MessagesServer
+from evalkit.workers import Part, build_courier
+from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers, write_sums
 from tests.pictures import Eyes, write_pictures
 from tests.test_desk import at_desk, build_desk, plan, response_row
 from tests.test_evaluation import MIDDLE, OLD, ask, number_of, outcomes

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from evalkit.api.retries import RetryPolicy
+from evalkit.baselines import baseline_of
 from evalkit.benchmarks import Benchmark
 from evalkit.candidates import settings_of
 from evalkit.errors import RunMismatchError, UsageError
@@ -31,6 +32,16 @@ from evalkit.selection import Selection
 from evalkit.settings import RunSettings
 from evalkit.stats.sequential import GateTerms
 from evalkit.stats.verdicts import Verdict
+from evalkit.testing.messages_faults import (
+    FaultPlan,
+    at_random,
+    either,
+    rate_limited,
+    server_error,
+    slow,
+)
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, ROOT, endpoint_of
 from tests.gate_runs import (
     BRIEF,
@@ -46,16 +57,6 @@ from tests.gate_runs import (
     order_of,
     write_prompt,
 )
-from tests.messages_faults import (
-    FaultPlan,
-    at_random,
-    either,
-    rate_limited,
-    server_error,
-    slow,
-)
-from tests.messages_record import RequestRecord
-from tests.messages_server import MessagesServer
 from tests.worker_processes import wait_until
 
 N = 200
@@ -504,7 +505,7 @@ def test_a_baseline_without_texts_needs_its_benchmark(
     assert record.verdict is Verdict.NO_REGRESSION
     assert not load_run(record.folder).manifest.identity.keep_text
     other = load_sums(tmp_path, N - 1, "other")
-    with pytest.raises(UsageError, match=r"^invalid: other no longer has the questions"):
+    with pytest.raises(UsageError, match=r"questions of the baseline .* no longer in other, q199"):
         hold(server, baseline, benchmark=other)
 
 
@@ -536,7 +537,7 @@ def test_another_way_of_asking_is_said(
 @pytest.mark.parametrize("settings", [{"batch": True}, {"workers": 2}])
 def test_batches_and_workers_are_refused(settings: dict[str, Any], baseline: Run) -> None:
     with pytest.raises(UsageError, match="by neither batches nor workers"):
-        set_up(baseline, None, None, replace(settings_of(baseline), **settings))
+        set_up(baseline_of(baseline), None, None, replace(settings_of(baseline), **settings))
 
 
 def test_two_baselines_of_one_benchmark_are_refused(server: MessagesServer, baseline: Run) -> None:
@@ -546,7 +547,7 @@ def test_two_baselines_of_one_benchmark_are_refused(server: MessagesServer, base
 
 def test_as_many_are_in_flight_as_a_tenth_of_the_questions_expected(baseline: Run) -> None:
     def most(settings: RunSettings, delta: float) -> tuple[int | None, int]:
-        contest = set_up(baseline, None, None, settings)
+        contest = set_up(baseline_of(baseline), None, None, settings)
         [capped] = cap_concurrency([contest], GateTerms(delta=delta))
         return capped.settings.concurrency, capped.settings.max_concurrency
 

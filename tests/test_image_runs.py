@@ -16,11 +16,11 @@ from evalkit.evaluation import run
 from evalkit.requests import Way
 from evalkit.results import Run, load_run
 from evalkit.settings import ImageSource, RunSettings
+from evalkit.testing.messages_faults import Fault, first_attempts, overloaded, slow
+from evalkit.testing.messages_record import FILES_PATH, RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
 from tests.conftest import QUICK, endpoint_of
-from tests.messages_faults import Fault, first_attempts, overloaded, slow
-from tests.messages_record import FILES_PATH, RequestRecord
-from tests.messages_server import MessagesServer
 from tests.pictures import Eyes, noise, outline, paint, write_pictures, write_rows
 from tests.test_real_data import DATA, MMMU_PRO, PUZZLES, PUZZLEVQA, load, read_lines
 

@@ -158,7 +158,7 @@ def test_letters_of_shuffled_choices_are_those_that_were_shown(tmp_path: Path) -
     assert isinstance(score.row.result, Response)
     assert score.row.result.text == "I think that it is (B)."
     assert score.question.choices == ("swarm", "pack", "flock", "shoal")
-    assert score.answer.choice is not None
+    assert isinstance(score.answer.choice, int)
     assert score.question.choices[score.answer.choice] != "pack"
 
 

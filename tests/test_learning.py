@@ -12,10 +12,10 @@ from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.errors import ApiError, InvalidRequestError, UsageError
 from evalkit.evaluation import MOST_LESSONS
 from evalkit.requests import Way
+from evalkit.testing.messages_faults import Fault
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import sums_answers
-from tests.messages_faults import Fault
-from tests.messages_record import RequestRecord
-from tests.messages_server import MessagesServer
 from tests.test_evaluation import ask, folders, outcomes, questions_asked
 
 LIMIT = 6

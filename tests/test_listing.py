@@ -10,9 +10,9 @@ import pytest
 from evalkit.api.endpoint import Endpoint
 from evalkit.api.listing import ServedModel, list_served_models
 from evalkit.errors import AuthenticationError, NotFoundError, UnreadableResponseError
+from evalkit.testing.messages_models import MODELS
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import endpoint_of
-from tests.messages_models import MODELS
-from tests.messages_server import MessagesServer
 from tests.test_client import http_response, raw_server, using
 
 

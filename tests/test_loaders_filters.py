@@ -55,7 +55,10 @@ def test_rows_that_are_passed_over_may_be_of_any_kind() -> None:
     ]
     placed = [PlacedRow(Path("q.jsonl"), Record(line, row)) for line, row in enumerate(rows, 1)]
 
-    assert [q.stem for q in build_question_set(placed, fields).questions] == ["1?"]
+    found = build_question_set(placed, fields)
+
+    assert [q.stem for q in found.questions] == ["1?"]
+    assert found.filtered == 2
     assert {"type", "year"} < fields.columns
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import BenchmarkError, RowProblem
+from evalkit.benchmarks import load_benchmark
+from evalkit.errors import BenchmarkError, QuestionSetError, RowProblem
 from evalkit.loaders.json import read_json
 from evalkit.loaders.records import Record, Row
 
@@ -46,6 +47,33 @@ def test_each_record_has_the_line_on_which_it_starts(
     path: Path, text: str, lines: tuple[int, int]
 ) -> None:
     assert read(path, text) == [Record(lines[0], {"a": 1}), Record(lines[1], {"a": 2})]
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ('[{"a": 1}, {"a": 2}]', [1, 2]),
+        ('{"canary": "x", "rows": [{"a": 1}, {"a": 2}]}\n', [1, 2]),
+        ('[{"a": 1},\n{"a": 2}]', [None, None]),
+        ('{"a": 1}\n{"a": 2}\n', [None, None]),
+    ],
+)
+def test_where_one_line_holds_all_records_they_are_numbered(
+    path: Path, text: str, numbers: list[int | None]
+) -> None:
+    rows = read(path, text, "rows" if "rows" in text else None)
+    assert [row.number for row in rows] == numbers
+
+
+def test_a_record_of_one_long_line_is_named_by_its_number(path: Path) -> None:
+    good = {"question": "Ant?", "choices": ["a", "b"], "answer": "A"}
+    path.write_text(json.dumps([good, {**good, "answer": "C"}, "stray", good]), encoding="utf-8")
+    with pytest.raises(QuestionSetError) as caught:
+        load_benchmark(path)
+    assert str(caught.value).splitlines()[1:] == [
+        f"  {path}:1, record 2: answer = 'C': expected one of A, B",
+        f"  {path}:1, record 3: row = 'stray': expected an object with named fields",
+    ]
 
 
 @given(RECORDS, st.none() | st.integers(0, 4), st.booleans())

@@ -14,10 +14,10 @@ import pytest
 
 from evalkit.errors import UsageError
 from evalkit.logs import LOGGER, JsonLines, Trace, handling, log_event, log_to, trace_to
+from evalkit.testing.messages_faults import connection_reset, either, first_attempts, overloaded
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
 from tests.conftest import SUMS, sums_answers, write_sums
-from tests.messages_faults import connection_reset, either, first_attempts, overloaded
-from tests.messages_server import MessagesServer
 
 SECRET = "sk-ant-api03-very-secret-key"
 

@@ -61,6 +61,7 @@ OTHER: dict[str, Any] = {
     "samples": 3,
     "keep_text": False,
     "orders": "cyclic",
+    "several": True,
     "origin": Origin(tool="inspect_ai", version="0.3.285", digest="23" * 32),
 }
 
@@ -78,10 +79,13 @@ def test_the_run_id_never_changes() -> None:
 
 def test_a_manifest_from_before_there_were_orders_is_that_of_the_same_run() -> None:
     table = stored()
-    assert "orders" not in table["identity"]
+    assert {"orders", "several"}.isdisjoint(table["identity"])
+    del table["prompt"]["several"]
     assert parse_manifest(table).identity == IDENTITY
     drawn = replace(MANIFEST, identity=replace(IDENTITY, orders=3))
     assert parse_manifest(stored(drawn)).identity.orders == 3
+    sets = replace(MANIFEST, identity=replace(IDENTITY, several=True))
+    assert parse_manifest(stored(sets)).identity.several is True
 
 
 def test_what_evalkit_asked_itself_is_written_as_before_there_were_imports() -> None:

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
-from tests.messages_batches import BatchFault
-from tests.messages_model_rules import NO_PREFILL
-from tests.messages_models import Json
-from tests.messages_replies import by_model, key_answers
-from tests.messages_rules import NEW_VERSION, OLD_VERSION
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_batches import BatchFault
+from evalkit.testing.messages_model_rules import NO_PREFILL
+from evalkit.testing.messages_models import Json
+from evalkit.testing.messages_replies import by_model, key_answers
+from evalkit.testing.messages_rules import NEW_VERSION, OLD_VERSION
+from evalkit.testing.messages_server import MessagesServer
 
 PATH = "/v1/messages/batches"
 ANT = "What is latin for Ant? (A) Apoidea, (B) Rhopalocera, (C) Formicidae"

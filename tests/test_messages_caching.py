@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.messages_caching import CacheUse, PromptCache, least_cacheable_tokens
-from tests.messages_models import MODELS, Json, find_model
-from tests.messages_rules import OLD_VERSION
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_caching import CacheUse, PromptCache, least_cacheable_tokens
+from evalkit.testing.messages_models import MODELS, Json, find_model
+from evalkit.testing.messages_rules import OLD_VERSION
+from evalkit.testing.messages_server import MessagesServer
 
 HEADERS = {"x-api-key": "test-key", "anthropic-version": OLD_VERSION}
 SHORT: Json = {"type": "ephemeral"}

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.messages_models import Json
-from tests.messages_rules import NEW_VERSION
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_models import Json
+from evalkit.testing.messages_rules import NEW_VERSION
+from evalkit.testing.messages_server import MessagesServer
 
 PATH = "/v1/files"
 BETA = {"anthropic-beta": "files-api-2025-04-14"}

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.messages_models import MODELS, Json, find_model
-from tests.messages_pictures import picture_of, scaled_sides
-from tests.messages_rules import OLD_VERSION
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_models import MODELS, Json, find_model
+from evalkit.testing.messages_pictures import picture_of, scaled_sides
+from evalkit.testing.messages_rules import OLD_VERSION
+from evalkit.testing.messages_server import MessagesServer
 
 STANDARD = "claude-haiku-4-5"
 HIGH = "claude-opus-5"

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from tests.messages_limits import RequestBucket
-from tests.messages_models import Json
-from tests.messages_replies import Reply, key_answers
-from tests.messages_rules import OLD_VERSION
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_limits import RequestBucket
+from evalkit.testing.messages_models import Json
+from evalkit.testing.messages_replies import Reply, key_answers
+from evalkit.testing.messages_rules import OLD_VERSION
+from evalkit.testing.messages_server import MessagesServer
 
 ASKED: Json = {
     "model": "claude-opus-5",

@@ -23,7 +23,7 @@ import anthropic
 import httpx
 import pytest
 
-from tests.messages_faults import (
+from evalkit.testing.messages_faults import (
     Fault,
     at_random,
     bad_gateway,
@@ -44,11 +44,11 @@ from tests.messages_faults import (
     unauthorized,
     web_page,
 )
-from tests.messages_model_rules import NO_FORCED_TOOL, NO_PREFILL, TRAILING_WHITESPACE
-from tests.messages_models import MODELS, Json
-from tests.messages_replies import Reply, by_model, key_answers, options_of
-from tests.messages_rules import NEW_VERSION, OLD_VERSION
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_model_rules import NO_FORCED_TOOL, NO_PREFILL, TRAILING_WHITESPACE
+from evalkit.testing.messages_models import MODELS, Json
+from evalkit.testing.messages_replies import Reply, by_model, key_answers, options_of
+from evalkit.testing.messages_rules import NEW_VERSION, OLD_VERSION
+from evalkit.testing.messages_server import MessagesServer
 
 ANT = "What is latin for Ant?\n\n(A) Apoidea\n(B) Rhopalocera\n(C) Formicidae"
 PREFILL = "The answer is ("
@@ -958,7 +958,7 @@ def test_it_runs_as_a_program(tmp_path: Path) -> None:
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps({"What is latin for Ant?": "C"}), encoding="utf-8")
     options = ["--answers", str(answers), "--fail", "overloaded", "--fault-share", "hang=0"]
-    command = [sys.executable, "-m", "tests.messages_server", *options]
+    command = [sys.executable, "-m", "evalkit.testing.messages_server", *options]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None

@@ -17,13 +17,13 @@ from evalkit.evaluation import run
 from evalkit.requests import Way
 from evalkit.results import Run, load_run
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_body import Body, last_user_text
+from evalkit.testing.messages_faults import Fault
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply, options_of
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
 from tests.conftest import QUICK, endpoint_of
-from tests.messages_body import Body, last_user_text
-from tests.messages_faults import Fault
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply, options_of
-from tests.messages_server import MessagesServer
 from tests.pictures import paint
 
 HAIKU, THINKS = "claude-haiku-4-5", "claude-opus-5-5"

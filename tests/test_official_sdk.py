@@ -23,9 +23,9 @@ from anthropic.types import (
 from anthropic.types.messages.batch_create_params import Request
 from PIL import Image
 
-from tests.messages_batches import BatchFault
-from tests.messages_replies import key_answers
-from tests.messages_server import MessagesServer
+from evalkit.testing.messages_batches import BatchFault
+from evalkit.testing.messages_replies import key_answers
+from evalkit.testing.messages_server import MessagesServer
 
 MODEL = "claude-haiku-4-5"
 PREFILL: MessageParam = {"role": "assistant", "content": "The answer is ("}

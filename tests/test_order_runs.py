@@ -17,12 +17,12 @@ from evalkit.orders import Design, count_placed
 from evalkit.questions import Order, Question, QuestionSet
 from evalkit.results import Run, load_run
 from evalkit.runs.journal import JournalReader
+from evalkit.testing.messages_faults import Fault, no_faults, unauthorized
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Answer, Reply
+from evalkit.testing.messages_server import MessagesServer
 from evalkit.verifying import verify_run
 from tests.conftest import SUMS, sums_answers
-from tests.messages_faults import Fault, no_faults, unauthorized
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Answer, Reply
-from tests.messages_server import MessagesServer
 from tests.test_evaluation import MIDDLE, OLD, ask, comparable, number_of
 from tests.test_retakes import LONG, long_winded
 

@@ -15,8 +15,8 @@ from evalkit.precedents import Precedent, compare_earlier, find_precedent
 from evalkit.questions import Question
 from evalkit.results import Run
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, endpoint_of, sums_answers
-from tests.messages_server import MessagesServer
 from tests.runs_in_memory import judged_run
 
 

@@ -26,9 +26,8 @@ from evalkit.probing import MOST_ATTEMPTS, Settled, probe, settle_way, telling
 from evalkit.requests import Way
 from evalkit.responses import Response
 from evalkit.targets import Target, known_capabilities
-from tests.conftest import QUICK, endpoint_of
-from tests.messages_body import prefill_of
-from tests.messages_faults import (
+from evalkit.testing.messages_body import prefill_of
+from evalkit.testing.messages_faults import (
     Fault,
     connection_reset,
     first_attempts,
@@ -36,7 +35,8 @@ from tests.messages_faults import (
     overloaded,
     rate_limited,
 )
-from tests.messages_server import MessagesServer, Reply
+from evalkit.testing.messages_server import MessagesServer, Reply
+from tests.conftest import QUICK, endpoint_of
 
 OLD, NEW, STRANGE = "claude-haiku-4-5", "claude-opus-4-8", "claude-sonnet-4-6"
 """Models that take a prefill and a temperature; neither; the temperature alone."""

@@ -90,8 +90,8 @@ def test_worked_examples_come_in_the_order_given_with_the_label_of_the_right_cho
     assert build_prompt(question(), FORMAT, shown) == Prompt(
         format=FORMAT,
         examples=(
-            Turn(question="First?\n\n(A) Mars\n(B) Venus\n(C) Earth", label="C"),
-            Turn(question="Second?\n\n(A) no\n(B) yes", label="B"),
+            Turn(question="First?\n\n(A) Mars\n(B) Venus\n(C) Earth", labels=("C",)),
+            Turn(question="Second?\n\n(A) no\n(B) yes", labels=("B",)),
         ),
         question="Which?\n\n(A) Mars\n(B) Venus\n(C) Earth",
         labels=("A", "B", "C"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from evalkit.drafting import draft_benchmark
 from evalkit.errors import BenchmarkError, EvalkitError, UsageError
 from evalkit.loaders.choices import (
     ChoiceForm,
+    FixedChoices,
     LetteredText,
     ListColumn,
     ParallelLists,
@@ -171,6 +173,24 @@ def test_choices_within_the_text_of_the_question(tmp_path: Path) -> None:
     assert questions_of(path) == [ANT, SKY]
 
 
+def test_choices_that_every_text_lists_are_the_same_for_all(tmp_path: Path) -> None:
+    listed = "\nOptions:\n- valid \n- invalid"
+    rows = [
+        {"input": f"Argument {n}{listed}", "target": "invalid" if n % 3 else "valid"}
+        for n in range(9)
+    ]
+    path = write_json(tmp_path / "fallacies.json", *rows)
+    [first, *_] = draft_benchmark(path).question_set.questions
+
+    assert draft_benchmark(path).definition.fields.choices == FixedChoices(
+        texts=("valid", "invalid")
+    )
+    assert (first.stem, first.right) == (f"Argument 0{listed}", (0,))
+    other = write_json(tmp_path / "other.json", *({**each, "target": "maybe"} for each in rows))
+    with pytest.raises(BenchmarkError, match="no column was recognized as choices"):
+        draft_benchmark(other)
+
+
 def test_two_lists_in_one_file_are_a_question_to_the_user(tmp_path: Path) -> None:
     path = tmp_path / "two.json"
     path.write_text(json.dumps({"train": [{"a": 1}], "test": [{"a": 1}]}))
@@ -313,6 +333,25 @@ def test_choices_in_a_list_written_as_text_with_letters(tmp_path: Path) -> None:
     assert questions_of(path) == [ANT, SKY]
 
 
+def test_the_one_file_of_an_archive_is_proposed_by_its_place_in_it(tmp_path: Path) -> None:
+    table = write_csv(
+        tmp_path / "ants.csv",
+        ("question", "A", "B", "C", "answer"),
+        (ANT[0], "four", "six", "eight", "B"),
+    )
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(table, "data/ants.csv")
+    table.unlink()
+    definition = draft_benchmark(tmp_path / "set.zip").definition
+    write_definition(tmp_path / "set.toml", render_definition(definition, tmp_path))
+
+    assert load_benchmark(tmp_path / "set.toml").question_set.questions[0].stem == ANT[0]
+    with zipfile.ZipFile(tmp_path / "set.zip", "a") as archive:
+        archive.writestr("data/bees.csv", "question,A,B,answer\n")
+    with pytest.raises(BenchmarkError, match="2 question files are in it"):
+        draft_benchmark(tmp_path / "set.zip")
+
+
 def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="no such file"):
         propose_definition(tmp_path / "nosuch.csv")
@@ -435,6 +474,9 @@ def test_a_definition_is_not_overwritten_unless_that_is_wanted(tmp_path: Path) -
         ("truthfulqa_multi/data/es/validation.json", 150, 0),
         ("bbh/bbh/date_understanding.json", 250, 0),
         ("bbh/bbh/movie_recommendation.json", 249, 1),
+        ("bbh/bbh/snarks.json", 177, 1),
+        ("bbh/bbh/causal_judgement.json", 187, 0),
+        ("hellaswag/hellaswag_val_full.txt", 200, 0),
         ("agieval/data/v1/sat-math.jsonl", 220, 0),
         ("agieval/data/v1/lsat-ar.jsonl", 230, 0),
         ("agieval/data/v1/gaokao-physics.jsonl", 200, 0),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from evalkit.benchmarks import load_benchmark
+from evalkit.comparisons import ComparisonOptions, compare
 from evalkit.errors import RunFormatError, UsageError
+from evalkit.reports.findings import list_findings
 from evalkit.reports.report import build_report, report_of_comparison
 from evalkit.reports.run_sheets import sheet_groups
-from tests.gate_runs import Answers, load_sums, make_run
-from tests.messages_server import MessagesServer
+from evalkit.results import load_run
+from evalkit.testing.messages_body import Body
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
+from tests.gate_runs import HAIKU, Answers, load_sums, make_run
 from tests.report_runs import MODELS, report_of_three, run_of_model, three_runs
 from tests.runs_in_memory import judged_run
 from tests.test_gating import hold
@@ -70,6 +77,7 @@ def test_runs_that_cannot_be_compared_are_shown_with_the_reason() -> None:
     report = build_report(runs)
     assert report.comparison is None
     assert "no question" in report.not_compared
+    assert "results/" not in report.not_compared
 
 
 @pytest.mark.parametrize(
@@ -99,9 +107,31 @@ def test_gates_are_computed_again_from_the_folder(tmp_path: Path) -> None:
         [record] = hold(server, baseline).gates
     report = build_report([baseline, record.folder])
     assert [(gate.verdict, gate.used) for gate in report.gates] == [(record.verdict, record.used)]
-    # The gate asked a part of the questions; the comparison is about that part.
-    assert report.comparison is not None
-    assert report.comparison.benchmarks[0].n < 200
+
+
+def test_what_a_gate_stopped_early_has_no_interval_and_is_not_compared(tmp_path: Path) -> None:
+    """It asks in an order of its own, and looks at each answer."""
+    answers = Answers(wrong={"Be brief.": range(0, 200, 3)})
+    with MessagesServer(answer=answers) as server:
+        baseline = make_run(server, load_sums(tmp_path, 200), tmp_path / "results")
+        [record] = hold(server, baseline).gates
+        stopped = load_run(record.folder)
+        assert stopped.summary.accuracy is None
+        assert stopped.summary.mean is not None
+        assert stopped.to_dict()["stopped_early"] is True
+        report = build_report([baseline, stopped])
+        assert report.comparison is None
+        assert report.not_compared.startswith("stopped early by a gate")
+        assert any("(n = " in words and "stopped early by a gate" in words
+                   for words in list_findings(report))  # fmt: skip
+        assert build_report([stopped]).not_compared == ""
+        with pytest.raises(UsageError, match="stopped early by a gate: "):
+            compare([baseline, stopped], options=ComparisonOptions(incomplete=True))
+        # What is asked to its end is a run like any other.
+        hold(server, baseline, full=True)
+        whole = load_run(record.folder)
+    assert whole.summary.accuracy is not None
+    assert build_report([baseline, whole]).comparison is not None
 
 
 def test_a_comparison_shows_itself_as_a_report() -> None:
@@ -128,3 +158,30 @@ def test_several_files_are_written_or_none_of_them(tmp_path: Path) -> None:
     report.write(tmp_path / "a.md", tmp_path / "b.csv")
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == report.to_markdown()
     assert len((tmp_path / "b.csv").read_text().splitlines()) == 1 + len(sheet_groups(report).rows)
+
+
+def test_sets_of_choices_are_reported_with_their_partial_credit(tmp_path: Path) -> None:
+    """Charts of single letters have nothing to show of them."""
+    rows = [
+        {"question": f"Which are even, {number}?", "choices": ["2", "3", "4"],
+         "answer": ["A", "C"] if number % 2 else ["A"]}
+        for number in range(20)
+    ]  # fmt: skip
+    path = tmp_path / "sets.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def answer(body: Body) -> Reply:
+        return Reply(text='{"answers": ["A"]}')
+
+    with MessagesServer(answer=answer) as server:
+        bench = load_benchmark(path)
+        runs = [
+            make_run(server, bench, tmp_path / "results", model=model, way="structured")
+            for model in (HAIKU, "claude-opus-4-5")
+        ]
+    report = build_report(runs)
+    frame = report.to_dataframe()
+    assert frame.accuracy.tolist() == [0.5, 0.5]
+    assert frame.partial_credit.tolist() == [0.75, 0.75]
+    report.write(tmp_path / "a.html", tmp_path / "a.xlsx", tmp_path / "a.svg")
+    assert "Partial credit" in report.to_markdown()

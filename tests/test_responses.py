@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from evalkit import errors
 from evalkit.errors import ApiError, UnreadableResponseError
 from evalkit.responses import RequestFailure, Response, Usage, describe_failure, parse_response
-from tests.messages_models import find_model
-from tests.messages_replies import Reply, bare_message, compose_message
+from evalkit.testing.messages_models import find_model
+from evalkit.testing.messages_replies import Reply, bare_message, compose_message
 
 TEXT = {"type": "text", "text": "C"}
 ASKED = {

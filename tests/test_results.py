@@ -39,6 +39,7 @@ COLUMNS = {
     "right": "string",
     "shown_right": "string",
     "correct": "boolean",
+    "partial": "Float64",
     "text": "string",
     "stop_reason": "string",
     "refusal_category": "string",
@@ -229,7 +230,7 @@ def test_there_is_nothing_to_cluster_by_where_there_are_no_groups(tmp_path: Path
 def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
     facts = mixed.to_dict()
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
-    assert {name: facts[name] for name in list(facts)[:25]} == {
+    assert {name: facts[name] for name in list(facts)[:27]} == {
         "run_id": mixed.manifest.identity.run_id,
         "folder": str(mixed.path),
         "benchmark": "everyday",
@@ -242,12 +243,14 @@ def test_the_facts_can_be_written_as_json(mixed: Run) -> None:
         "shots": 0,
         "samples": 1,
         "orders": None,
+        "several": False,
         "clustered_by": "declared",
         "unbound_replies": 0,
         "retakes": 0,
         "evalkit_version": __version__,
         "complete": False,
         "left_out": 4,
+        "filtered_rows": 0,
         "selection": None,
         "garbled_lines": [],
         "failures": [{"kind": "overloaded", "message": "Overloaded (status 529)", "count": 1}],
@@ -317,7 +320,7 @@ def test_the_table_has_a_row_for_each_response_or_failure(mixed: Run) -> None:
     first = table.loc[0].to_dict()
     missing = [name for name, value in first.items() if pandas.isna(value)]
     tokens = ("cache_creation_input_tokens", "thinking_tokens")
-    assert missing == ["order", "refusal_category", *tokens, "failure"]
+    assert missing == ["order", "partial", "refusal_category", *tokens, "failure"]
     assert {name: value for name, value in first.items() if name not in missing} == {
         "question_id": "q0",
         "sample": 0,

@@ -12,11 +12,11 @@ from evalkit.benchmarks import Benchmark
 from evalkit.results import Run
 from evalkit.runs.folder import open_run_folder
 from evalkit.runs.journal import JournalRow, encode_row
+from evalkit.testing.messages_faults import Fault, first_attempts, no_faults, overloaded
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import SUMS, stem_of, sums_answers
-from tests.messages_faults import Fault, first_attempts, no_faults, overloaded
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 from tests.test_evaluation import MIDDLE, THINKS, ask, comparable, number_of, outcomes
 
 LONG = (3, 8, 14, 15, 21)

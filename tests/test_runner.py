@@ -43,8 +43,7 @@ from evalkit.runs.runner import (
     RunnerSettings,
     run_requests,
 )
-from tests.conftest import QUICK, endpoint_of
-from tests.messages_faults import (
+from evalkit.testing.messages_faults import (
     FaultPlan,
     connection_reset,
     either,
@@ -58,8 +57,9 @@ from tests.messages_faults import (
     spend_limit_reached,
     unauthorized,
 )
-from tests.messages_record import RequestRecord
-from tests.messages_server import Fault, MessagesServer
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_server import Fault, MessagesServer
+from tests.conftest import QUICK, endpoint_of
 from tests.simulated_endpoint import run_at
 from tests.simulated_time import now, run_simulated
 

@@ -14,12 +14,12 @@ from evalkit.benchmarks import Benchmark
 from evalkit.errors import AuthenticationError, UsageError
 from evalkit.results import Run
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_body import last_user_text
+from evalkit.testing.messages_faults import Fault, no_faults, unauthorized
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import Reply
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import SUMS, sums_answers
-from tests.messages_body import last_user_text
-from tests.messages_faults import Fault, no_faults, unauthorized
-from tests.messages_record import RequestRecord
-from tests.messages_replies import Reply
-from tests.messages_server import MessagesServer
 from tests.test_evaluation import MIDDLE, OLD, ask, number_of, outcomes, too_long
 
 K = 3

@@ -6,16 +6,26 @@ import random
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import jaccard_score
 
 from evalkit.answers import Answer, Outcome
 from evalkit.counts import summarize
 from evalkit.orders import Design
 from evalkit.prompts import PromptFormat
-from evalkit.questions import Question
+from evalkit.questions import Order, Question
 from evalkit.requests import Way
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.runs.journal import JournalRow
-from evalkit.scores import Score, score_question, score_questions
+from evalkit.scores import (
+    FIRST_ANSWER,
+    Score,
+    encode_answer,
+    list_bits,
+    score_question,
+    score_questions,
+)
 
 FORM = PromptFormat()
 
@@ -106,12 +116,61 @@ def test_a_reply_is_judged_as_what_it_is(
     assert (score.answer.outcome, score.correct, score.row) == (outcome, is_correct, row)
 
 
-def test_any_of_several_right_choices_is_correct() -> None:
+def test_one_letter_is_never_all_of_several_right_choices() -> None:
     question = build_question(right=(1, 3))
-    judged = {
-        letter: score_question(question, build_row(text=letter), FORM).correct for letter in "ABCD"
-    }
-    assert judged == {"A": False, "B": True, "C": False, "D": True}
+    judged = {score_question(question, build_row(text=letter), FORM).correct for letter in "ABCD"}
+    assert judged == {False}
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "is_correct", "partial"),
+    [
+        ('{"answers": ["B", "D"]}', Outcome.ANSWERED, True, 1),
+        ('{"answers": ["D", "B"]}', Outcome.ANSWERED, True, 1),
+        ('{"answers": ["B"]}', Outcome.ANSWERED, False, 1 / 2),
+        ('{"answers": ["B", "C"]}', Outcome.ANSWERED, False, 1 / 3),
+        ('{"answers": ["A", "B", "C", "D"]}', Outcome.ANSWERED, False, 1 / 2),
+        ('{"answers": ["A", "C"]}', Outcome.ANSWERED, False, 0),
+        ('{"answers": ["B", "B"]}', Outcome.UNPARSED, False, 0),
+        ('{"answers": []}', Outcome.UNPARSED, False, 0),
+    ],
+)
+@pytest.mark.parametrize("order", [None, (3, 2, 1, 0)])
+def test_a_set_is_correct_if_it_is_all_that_is_right_and_else_earns_its_overlap(
+    said: str, outcome: Outcome, is_correct: bool, partial: float, order: Order | None
+) -> None:
+    if order is not None:
+        said = said.translate(str.maketrans("ABCD", "DCBA"))
+    row = replace(build_row(text=said, way="structured"), order=order)
+    question = build_question(right=(1, 3))
+    score = score_question(question, row, FORM, order=order, several=True)
+    assert (score.answer.outcome, score.correct) == (outcome, is_correct)
+    assert score.partial == partial
+
+
+def test_partial_credit_is_for_sets_that_came() -> None:
+    question = build_question(right=(1, 3))
+    assert score_question(question, build_row(text="B"), FORM).partial is None
+    assert score_question(question, build_failure(), FORM, several=True).partial is None
+    assert score_question(question, None, FORM, several=True).partial is None
+
+
+sets_of_choices = st.sets(st.integers(0, 25), min_size=1).map(lambda found: tuple(sorted(found)))
+
+
+@given(picked=sets_of_choices, right=sets_of_choices)
+def test_partial_credit_is_the_jaccard_index_and_1_for_what_is_right_alone(
+    picked: tuple[int, ...], right: tuple[int, ...]
+) -> None:
+    choices = tuple(f"choice {number}" for number in range(26))
+    question = Question(id="q", stem="?", choices=choices, right=right)
+    answer = Answer(outcome=Outcome.ANSWERED, choice=picked)
+    score = Score(question=question, answer=answer, several=True)
+    places = range(26)
+    expected = jaccard_score([place in right for place in places], [i in picked for i in places])
+    assert score.partial == pytest.approx(expected)
+    assert (score.partial == 1) is score.correct is (picked == right)
+    assert list_bits(encode_answer(answer) - FIRST_ANSWER) == picked
 
 
 def test_a_reply_is_read_with_the_labels_it_was_asked_with() -> None:

@@ -15,8 +15,8 @@ from evalkit.prompts import PromptFormat, render_question
 from evalkit.questions import Question
 from evalkit.results import Run
 from evalkit.settings import RunSettings
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import QUICK, SUMS, endpoint_of, sums_answers
-from tests.messages_server import MessagesServer
 
 PREFILL = "The answer is ("
 SMALL = "local/smollm2-135m"

@@ -26,12 +26,12 @@ from evalkit.results import Run
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import open_target
+from evalkit.testing.messages_faults import Fault
+from evalkit.testing.messages_record import RequestRecord
+from evalkit.testing.messages_replies import key_answers
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, command
 from tests.conftest import QUICK, sums_answers, write_sums
-from tests.messages_faults import Fault
-from tests.messages_record import RequestRecord
-from tests.messages_replies import key_answers
-from tests.messages_server import MessagesServer
 from tests.pictures import write_pictures
 
 SECRET = "sk-ant-api03-" + "Kq7-very-secret-" * 6

@@ -23,9 +23,9 @@ from evalkit.sending import KEPT_PICTURES, Courier
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target, remote_target
+from evalkit.testing.messages_record import FILES_PATH
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import endpoint_of
-from tests.messages_record import FILES_PATH
-from tests.messages_server import MessagesServer
 from tests.pictures import noise, paint
 
 T = TypeVar("T")

@@ -19,6 +19,7 @@ from evalkit.loaders.hub_layout import HubSet, choose_files
 from evalkit.loaders.web import is_address
 from evalkit.prompts import build_prompt
 from evalkit.questions import Question
+from evalkit.suites import parse_suite
 from tests.hub_server import COMMIT, HubServer, Repository
 from tests.shipped_rows import Row, Sample, list_samples, pack
 
@@ -29,7 +30,9 @@ OWN = ("everyday", "facts")
 ONLY_LOCAL = ("mmmu-pro",)
 """A sample in its authors' repository, which tests/test_real_data.py reads."""
 
-NAMES = [path.stem for path in sorted(FOLDER.glob("*.toml")) if path.stem not in OWN]
+PATHS = sorted(FOLDER.glob("*.toml"))
+SUITES = {path.stem: suite for path in PATHS if (suite := parse_suite(path)) is not None}
+NAMES = [path.stem for path in PATHS if path.stem not in (*OWN, *SUITES)]
 SAMPLES = list_samples(NAMES)
 
 UNSURE = {
@@ -142,6 +145,30 @@ def test_a_definition_has_every_fact_or_says_which_it_lacks(name: str) -> None:
     assert set(definition.unverified) <= UNSURE
     # Nobody has looked up the licence of what has none.
     assert definition.licence != "unknown" or "licence" in definition.unverified
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_a_suite_is_made_of_shipped_benchmarks_and_says_what_they_have_in_common(name: str) -> None:
+    suite = SUITES[name]
+
+    assert suite.name == name
+    assert suite.title
+    assert suite.note.endswith(".")
+    assert set(suite.benchmarks) <= set(NAMES)
+    assert {read(member).version for member in suite.benchmarks} == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("mmlu-by-group", ("mmlu-stem", "mmlu-humanities", "mmlu-social-sciences", "mmlu-other")),
+        ("belebele-languages", "belebele-"),
+        ("global-mmlu-languages", "global-mmlu-"),
+        ("mmmlu-languages", "mmmlu-"),
+    ],
+)
+def test_a_suite_of_a_family_has_all_of_it(name: str, family: str | tuple[str, ...]) -> None:
+    assert sorted(SUITES[name].benchmarks) == [each for each in NAMES if each.startswith(family)]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,9 +16,10 @@ from evalkit.errors import BenchmarkError
 from evalkit.reports.averages import render_suites
 from evalkit.results import load_run
 from evalkit.suites import expand_suites, find_suite
+from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU, OPUS, call, point_at
-from tests.conftest import sums_answers, write_sums
-from tests.messages_server import MessagesServer
+from tests.conftest import ROOT, sums_answers, write_sums
+from tests.test_real_data import DATA
 
 
 @pytest.fixture(autouse=True)
@@ -203,3 +204,35 @@ def test_suites_are_listed_and_checked(capsys: pytest.CaptureFixture[str], folde
     assert "two" in call(capsys, "list").out
     checked = json.loads(call(capsys, "lint", "two", "--json").out)["benchmarks"]
     assert [each["benchmark"] for each in checked] == ["everyday", "facts"]
+
+
+def test_facts_of_a_suite_name_its_benchmarks(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = call(capsys, "show", "mmlu-by-group", "--facts")
+    facts = json.loads(call(capsys, "show", "mmlu-by-group", "--facts", "--json").out)
+    names = ["mmlu-stem", "mmlu-humanities", "mmlu-social-sciences", "mmlu-other"]
+
+    assert facts["benchmarks"] == names
+    assert f"Benchmarks  {', '.join(names)}\n" in shown.out
+    assert facts["title"] in call(capsys, "list").out
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the published sets are not beside the repository")
+def test_a_shipped_suite_is_run_under_its_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """Three groups of MMLU have subjects among the slices."""
+    text = (ROOT / "benchmarks" / "mmlu-by-group.toml").read_text(encoding="utf-8")
+    write_suite(folder / "mmlu-by-group.toml", text.replace(', "mmlu-other"', ""))
+    with MessagesServer() as server:
+        point_at(server, monkeypatch)
+        done = call(
+            *(capsys, "run", "mmlu-by-group.toml", "--model", HAIKU, "--limit", "20"),
+            *("--data", DATA, "--json"),
+        )
+    facts = json.loads(done.out)
+    [suite] = facts["suites"]
+
+    assert done.code == 0
+    assert suite["suite"] == "mmlu-by-group"
+    means = [run["mean"] for run in facts["runs"]]
+    assert suite["macro"]["estimate"] == pytest.approx(statistics.fmean(means))

@@ -433,6 +433,15 @@ def test_one_cluster_has_no_interval_and_the_note_says_why() -> None:
     ]
 
 
+def test_rows_that_the_definition_leaves_out_are_noted() -> None:
+    run = build_run(build_scores({"correct": 10}))
+    filtered = replace(run, manifest=replace(run.manifest, filtered=1200))
+    assert list(list_notes(filtered)) == [
+        "rows that are no questions of the set by its definition: 1,200"
+    ]
+    assert filtered.to_dict()["filtered_rows"] == 1200
+
+
 def test_questions_left_out_are_noted() -> None:
     assert notes_of({"correct": 10}, left_out=1) == [
         "left out because several choices are right: 1 of the sample"

@@ -11,8 +11,8 @@ from evalkit.api.client import MessagesClient
 from evalkit.api.endpoint import Endpoint
 from evalkit.api.tokens import count_tokens
 from evalkit.errors import InvalidRequestError, NotFoundError, UnreadableResponseError
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import endpoint_of
-from tests.messages_server import MessagesServer
 from tests.test_client import BODY, http_response, raw_server, using
 
 

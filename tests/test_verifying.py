@@ -22,10 +22,10 @@ from evalkit.requests import WAYS, Way
 from evalkit.results import Run, load_run
 from evalkit.runs.folder import write_whole
 from evalkit.runs.journal import JournalReader, JournalRow, decode_row, encode_row, read_journal
+from evalkit.testing.messages_server import MessagesServer
 from evalkit.verifying import Finding, Verification, find_folders, verify_run
 from evalkit.version import __version__
 from tests.conftest import SUMS, sums_answers
-from tests.messages_server import MessagesServer
 from tests.test_evaluation import MIDDLE, OLD, ask
 from tests.test_retakes import LONG, long_winded
 

@@ -19,6 +19,8 @@ from evalkit.errors import AuthenticationError, RunError, UsageError
 from evalkit.responses import RequestFailure
 from evalkit.runs.parts import PartStore
 from evalkit.runs.standing import Standing
+from evalkit.testing.messages_faults import server_error
+from evalkit.testing.messages_server import MessagesServer
 from evalkit.workers import (
     LOOK_SECONDS,
     SILENT_SECONDS,
@@ -30,8 +32,6 @@ from evalkit.workers import (
     watch,
 )
 from tests.conftest import SUMS, endpoint_of, sums_answers
-from tests.messages_faults import server_error
-from tests.messages_server import MessagesServer
 from tests.test_desk import plan, response_row
 from tests.test_evaluation import number_of
 from tests.test_journal import lines_of

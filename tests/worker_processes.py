@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import ROOT
-from tests.messages_server import MessagesServer
 
 
 def start_command(

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.errors import (
-    ApiError,
-    AuthenticationError,
-    EvalkitError,
-    InvalidRequestError,
-    NotFoundError,
-    RunError,
-    RunFormatError,
-    RunMismatchError,
-)
+from evalkit.errors import EvalkitError, may_pass
 from evalkit.stats.verdicts import Verdict
 
 FINE = 0
@@ -20,20 +11,10 @@ USAGE = 2
 INCONCLUSIVE = 3
 INCOMPLETE = 4
 
-USERS_MISTAKE = (
-    AuthenticationError,
-    InvalidRequestError,
-    NotFoundError,
-    RunFormatError,
-    RunMismatchError,
-)
-
 
 def exit_code_of(error: EvalkitError) -> int:
     """2 for what another command line would cure; 4 if the same one may work later."""
-    if isinstance(error, ApiError | RunError) and not isinstance(error, USERS_MISTAKE):
-        return INCOMPLETE
-    return USAGE
+    return INCOMPLETE if may_pass(error) else USAGE
 
 
 def exit_code_of_verdict(verdict: Verdict) -> int:
@@ -45,3 +26,15 @@ def exit_code_of_verdict(verdict: Verdict) -> int:
         Verdict.INCONCLUSIVE: INCONCLUSIVE,
     }
     return codes[verdict]
+
+
+def exit_code_of_status(status: str) -> int:
+    """0 for a check that passed, 1 failed, 2 invalid, 3 inconclusive, 4 incomplete."""
+    codes = {
+        "passed": FINE,
+        "failed": REGRESSED,
+        "invalid": USAGE,
+        "inconclusive": INCONCLUSIVE,
+        "incomplete": INCOMPLETE,
+    }
+    return codes[status]

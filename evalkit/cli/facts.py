@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalkit.benchmarks import Definition
+    from evalkit.loaders.filters import RowFilter
 
 WORDS = {
     "beside": "beside its definition",
@@ -26,9 +27,17 @@ def print_facts(name: str, data_folder: Path | None, *, as_json: bool) -> None:
         BenchmarkError: there is no such benchmark, or its definition is wrong.
     """
     from evalkit.benchmarks import load_definition
+    from evalkit.loaders.locating import is_remote
     from evalkit.reports.tables import clean_lines
+    from evalkit.suites import find_suite
 
-    facts = list_facts(load_definition(name), data_folder)
+    suite = None if is_remote(name) else find_suite(name)
+    if suite is None:
+        facts = list_facts(load_definition(name), data_folder)
+    else:
+        benchmarks = list(suite.benchmarks)
+        facts = {"suite": suite.name, "title": suite.title, "note": suite.note}
+        facts |= {"benchmarks": benchmarks}
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
@@ -52,9 +61,28 @@ def list_facts(definition: Definition, data_folder: Path | None) -> dict[str, An
         "files": list(definition.source.files),
         "hub": None if hub is None else {**asdict(hub), "pinned": hub.is_pinned},
         "rows": definition.count_rows(data_folder),
+        "taken": [describe_filter(each) for each in definition.fields.where],
         "place": definition.locate(data_folder),
         "unverified": list(definition.unverified),
     }
+
+
+def describe_filter(condition: RowFilter) -> str:
+    """Which rows are questions of the set, in words.
+
+    Example:
+        >>> from evalkit.loaders.filters import RowFilter
+        >>> describe_filter(RowFilter(column="type", allowed=("choice",)))
+        "type is 'choice'"
+    """
+    words = []
+    if condition.allowed:
+        words.append(f"is {' or '.join(map(repr, condition.allowed))}")
+    if condition.refused:
+        words.append(f"is not {' or '.join(map(repr, condition.refused))}")
+    if condition.filled is not None:
+        words.append("is filled" if condition.filled else "is empty")
+    return f"{condition.column} {' and '.join(words)}"
 
 
 def render_fact(key: str, value: Any) -> str:
@@ -64,8 +92,10 @@ def render_fact(key: str, value: Any) -> str:
             text = f"{100 * value:.1f} %"
         case "questions" | "rows":
             text = f"{value:,}"
-        case "files":
+        case "files" | "benchmarks":
             text = ", ".join(value)
+        case "taken":
+            text = f"rows where {' and '.join(value)}"
         case "place":
             key, text = "where", WORDS[value]
         case "hub":

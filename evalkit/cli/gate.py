@@ -27,6 +27,7 @@ from evalkit.errors import UsageError
 from evalkit.requests import WAYS
 
 if TYPE_CHECKING:
+    from evalkit.baselines import Baseline
     from evalkit.gating import Contest, GateResult
     from evalkit.progress import Say
     from evalkit.settings import RunSettings
@@ -40,9 +41,11 @@ EXAMPLES = """  evalkit gate --baseline RUN --prompt new.toml
   evalkit gate --baseline RUN --prompt new.toml --budget '$2.50'
   evalkit gate --baseline RUN --baseline RUN2 --prompt new.toml
   evalkit gate --baseline RUN --prompt new.toml --full
+  evalkit gate --baseline baselines/everyday--claude-haiku-4-5.jsonl --prompt new.toml
   evalkit gate --replay results/everyday--claude-haiku-4-5--*
 
-RUN is a run's folder, or the id at the end of its name. What is not named is as in the baseline.
+RUN is a run's folder, or the id at the end of its name, or a file of `evalkit baseline set`. What
+is not named is as in the baseline; of its prompt a file holds no more than a digest.
 The same command again goes on in the same order; the key is read from ANTHROPIC_API_KEY.
 
 exit codes: 0 no regression beyond the margin, 1 regressed, 2 invalid or usage, 3 inconclusive,
@@ -298,19 +301,18 @@ def build_contests(args: argparse.Namespace, say: Say) -> list[Contest]:
     Raises:
         EvalkitError: a baseline can't be read, or the candidate can't be asked as named.
     """
-    from evalkit.candidates import find_baseline
+    from evalkit.baselines import load_baseline
     from evalkit.cli.questions import load_questions
     from evalkit.gating import set_up
-    from evalkit.results import load_run
 
     benchmark = None
     if args.benchmark is not None:
         [benchmark] = load_questions([args.benchmark], args.data, say)
-    runs = [load_run(find_baseline(name, args.results)) for name in args.baseline]
-    return [set_up(run, benchmark, args.model, build_candidate(args, run)) for run in runs]
+    baselines = [load_baseline(name, args.results) for name in args.baseline]
+    return [set_up(each, benchmark, args.model, build_candidate(args, each)) for each in baselines]
 
 
-def build_candidate(args: argparse.Namespace, baseline: Any) -> RunSettings:
+def build_candidate(args: argparse.Namespace, baseline: Baseline) -> RunSettings:
     """The baseline's settings with what the options change.
 
     Raises:
@@ -336,7 +338,7 @@ def choose_endpoint(args: argparse.Namespace, contests: list[Contest]) -> Any:
     Raises:
         UsageError: there is no key, or the baselines name several versions of the API.
     """
-    versions = {contest.baseline.manifest.identity.api_version for contest in contests}
+    versions = {contest.baseline.identity.api_version for contest in contests}
     if args.api_version is None and len(versions) > 1:
         raise UsageError(f"the baselines name several API versions, {versions}: --api-version V")
     facts = {

@@ -27,12 +27,15 @@ EXAMPLES = """examples:
   evalkit audit everyday --model claude-haiku-4-5  how much of a score is the way of asking
   evalkit compare results/A results/B --margin 2   whether B is worse than A by more than 2 points
   evalkit gate --baseline RUN --prompt new.toml    whether a new prompt made things worse
+  evalkit init                                     a file with the checks of a project
+  evalkit check                                    what that file asks for, the worst verdict
   evalkit new-benchmark questions.csv              propose a definition for a file of your own
   evalkit lint questions.csv                       what is doubtful about a file of questions
   evalkit batches                                  what was handed over and is not back yet
   evalkit report results --to report.html          a report for people, or for other programs
   evalkit import logs/*.eval                       other tools' logs as runs
   evalkit score results                            scores again from the answers on disk
+  evalkit view                                     the runs in a browser, also while they go on
   evalkit verify results                           whether the folders are whole and unchanged
 
 exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
@@ -42,7 +45,7 @@ exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
 
 COMMANDS = (
     *("run", "gate", "audit", "compare", "plan", "batches", "show", "score", "report", "verify"),
-    *("import", "list", "new-benchmark", "lint", "models"),
+    *("init", "baseline", "check", "import", "list", "new-benchmark", "lint", "models", "view"),
 )
 """In the order of the help; each has a module of its name, or the one below."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from evalkit.cli.numbers import parse_orders, parse_temperature
 from evalkit.cli.selecting import add_selection_options, build_selection
 from evalkit.cli.sending import build_sending
-from evalkit.errors import PromptError, UsageError
+from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.api.endpoint import Endpoint
@@ -234,22 +234,9 @@ def read_prompt(path: Path | None) -> PromptFormat | None:
     """
     if path is None:
         return None
-    import tomllib
+    from evalkit.prompt_files import read_prompt_file
 
-    from evalkit.prompts import parse_prompt_format
-
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{path} can't be read: {error}") from error
-    if not isinstance(table.get("prompt"), dict):
-        raise UsageError(f"{path} has no table [prompt]")
-    try:
-        return parse_prompt_format(table["prompt"])
-    except PromptError as error:
-        raise UsageError(f"{path}: {error}") from error
+    return read_prompt_file(path)
 
 
 def print_note(text: str) -> None:

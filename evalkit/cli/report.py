@@ -22,12 +22,13 @@ EXAMPLES = """  evalkit report results/everyday--* --to report.html
   evalkit report results --to responses.csv --rows responses
   evalkit report results --to junit.xml --threshold 80
   evalkit report results/everyday--* --to scores.parquet samples.jsonl
+  evalkit report results --to differences.pdf --chart differences
 
 The ending says the format: .html one page that needs no network; .md; .csv one row a run and group
 (--rows responses: one a response); .xlsx; .json; .xml JUnit; .tex booktabs; .jsonl one line a
-question, as lm-evaluation-harness logs samples; .parquet one row a response. All numbers are
-computed from the replies on disk. Without --baseline or --margin, three runs or more are compared
-each with each other, and the places that they may have are shown.
+question, as lm-evaluation-harness logs samples; .parquet one row a response; .svg, .png, .pdf one
+chart. All numbers are computed from the replies on disk. Without --baseline or --margin, three
+runs or more are compared each with each other, and the places that they may have are shown.
 
 exit codes: 0 written; 2 usage, or a file that can't be written
 """
@@ -74,6 +75,12 @@ def add_parser(commands: Commands) -> None:
         metavar="PERCENT",
         help="the accuracy that each run has to reach, or its test case in JUnit XML fails",
     )
+    parser.add_argument(
+        "--chart",
+        metavar="NAME",
+        help="what a picture shows, such as accuracies, differences, outcomes, costs; an unknown "
+        "name lists those that there are (default: the first)",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -85,7 +92,7 @@ def execute(args: argparse.Namespace) -> int:
     from evalkit.reports.report import build_report
 
     check_paths(args.to)
-    options = FileOptions(rows=args.rows, threshold=args.threshold)
+    options = FileOptions(rows=args.rows, threshold=args.threshold, chart=args.chart)
     folders = find_runs(args.runs, with_logs=True)
     if args.baseline is not None:
         folders = [args.baseline, *(f for f in folders if f.resolve() != args.baseline.resolve())]

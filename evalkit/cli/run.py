@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalkit.cli.exit_codes import FINE, INCOMPLETE, exit_code_of
 from evalkit.cli.options import (
@@ -126,6 +126,25 @@ def report_errors(errors: Sequence[tuple[str, EvalkitError]]) -> int:
     return min(exit_code_of(error) for _, error in errors)
 
 
+def describe_positions(run: Run) -> dict[str, Any] | None:
+    """How much a model likes some letters, as JSON; what is missing if nothing can be told."""
+    try:
+        bias = run.position_bias()
+    except UsageError as lack:
+        return {"missing": str(lack)}
+    return None if bias is None else bias.to_dict()
+
+
+def render_letters(name: str, run: Run) -> str:
+    """The same as tables, or why nothing can be told."""
+    from evalkit.reports.positions import render_positions
+
+    try:
+        return render_positions(name, run.position_bias())
+    except UsageError as lack:
+        return f"{name} {lack}"
+
+
 def print_runs(
     runs: list[Run],
     *,
@@ -147,8 +166,7 @@ def print_runs(
         facts = [run.to_dict() for run in runs]
         if with_positions:
             for table, run in zip(facts, runs, strict=True):
-                bias = run.position_bias()
-                table["positions"] = None if bias is None else bias.to_dict()
+                table["positions"] = describe_positions(run)
         if with_calibration:
             from evalkit.calibration_json import describe_calibration
 
@@ -163,10 +181,8 @@ def print_runs(
         sys.stderr.flush()
         print(f"\n{render_runs(runs)}\n")
         if with_positions:
-            from evalkit.reports.positions import render_positions
-
             for number, run in enumerate(runs, 1):
-                print(f"{render_positions(f'({number})', run.position_bias())}\n")
+                print(f"{render_letters(f'({number})', run)}\n")
         if with_calibration:
             from evalkit.reports.calibration import render_calibration
 

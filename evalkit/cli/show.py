@@ -102,16 +102,17 @@ def build_bodies(
 ) -> dict[str, Mapping[str, Any]]:
     """The request for one question in each way of asking."""
     from evalkit.elicitation.asking import Asking
-    from evalkit.elicitation.choose import build_body
+    from evalkit.elicitation.choose import CONSTRAINED, build_body
+    from evalkit.jobs import asks_for_several, refuse_several
     from evalkit.models.catalogue import find_model
     from evalkit.models.local import is_local
     from evalkit.models.model import EMBEDDED
     from evalkit.prompts import build_prompt, choose_examples, rank_examples
+    from evalkit.questions import count_several
 
     settings = build_settings(args)
+    several = count_several(benchmark.question_set.questions)
     form = settings[0].prompt or benchmark.definition.prompt
-    pool = rank_examples(benchmark.question_set.examples, args.seed)
-    prompt = build_prompt(question, form, choose_examples(question, pool, args.shots))
     asking = Asking(
         model=args.model,
         capabilities=EMBEDDED if is_local(args.model) else find_model(args.model).capabilities,
@@ -121,20 +122,36 @@ def build_bodies(
         max_tokens=args.max_tokens,
         stop_sequences=settings[0].stop_sequences,
     )
-    return {
-        way: build_body(way, prompt, asking)
-        for chosen in settings
-        for way in list_ways(chosen.way, asking.capabilities)
-    }
+    bodies: dict[str, Mapping[str, Any]] = {}
+    for chosen in settings:
+        for way in list_ways(chosen.way, args.model, asking.capabilities, several):
+            if way not in CONSTRAINED:
+                refuse_several(benchmark.name, [question], way)
+            sets = asks_for_several(benchmark, way)
+            pool = rank_examples(benchmark.question_set.examples, args.seed, several=sets)
+            examples = choose_examples(question, pool, args.shots)
+            prompt = build_prompt(question, form, examples, several=sets)
+            bodies[way] = build_body(way, prompt, asking)
+    return bodies
 
 
-def list_ways(way: Way | Literal["auto"], capabilities: Capabilities) -> tuple[Way, ...]:
-    """The ways that a choice may stand for: both, if only asking the model would tell."""
+def list_ways(
+    way: Way | Literal["auto"], model: str, capabilities: Capabilities, several: int
+) -> tuple[Way, ...]:
+    """The ways that a choice may stand for: both, if only asking the model would tell.
+
+    Args:
+        way: the choice.
+        model: that is to be asked.
+        capabilities: of the model.
+        several: how many questions of the set have several right choices.
+    """
     from evalkit.elicitation.choose import choose_way
+    from evalkit.probing import choose_bound
 
     if way != "auto":
         return (way,)
-    settled = choose_way(capabilities)
+    settled = choose_bound(model, capabilities, several) if several else choose_way(capabilities)
     return ("prefill", "instructed") if settled is None else (settled,)
 
 

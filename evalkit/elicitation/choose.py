@@ -45,7 +45,7 @@ NEEDED: Mapping[Way, Feature] = {
 """The feature without which a way of asking is none."""
 
 CONSTRAINED: tuple[Way, ...] = ("structured", "tool")
-"""Ways in which the endpoint binds the reply."""
+"""Ways in which the endpoint binds the reply, which may name several choices then."""
 
 IN_WORDS: Mapping[Feature, str] = {
     "prefill": "prefill",
@@ -85,6 +85,12 @@ def choose_way(capabilities: Capabilities) -> Way | None:
     if capabilities.prefill is None:
         return None
     return "prefill" if capabilities.prefill else "instructed"
+
+
+def choose_way_of_several(capabilities: Capabilities) -> Way | None:
+    """The way that `auto` stands for where several choices may be right; None: there is none."""
+    found = (way for way in CONSTRAINED if way in list_ways(capabilities))
+    return next(found, None)
 
 
 def list_ways(capabilities: Capabilities) -> tuple[Way, ...]:

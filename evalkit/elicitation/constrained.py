@@ -6,31 +6,56 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.answers import Answer, Outcome, answered_or
-from evalkit.elicitation.replies import read_choice
+from evalkit.answers import Answer, Outcome, Pick, answered_or
+from evalkit.elicitation.replies import read_choice, read_choices
 from evalkit.prompts import Prompt
 from evalkit.responses import Response
 
-KEY = "answer"
-"""The one property of the schema."""
+KEY, KEY_OF_SEVERAL = "answer", "answers"
+"""The one property of the schema, and that of a schema for several labels."""
+
+MAX_TOKENS_OF_SEVERAL = 256
+"""Room for an array of all letters."""
 
 WRAPPERS = ("arguments", "parameters", "input")
 """Where models that write a tool call as text put its input."""
 
 
-def build_schema(labels: Sequence[str]) -> dict[str, Any]:
+def build_schema(labels: Sequence[str], *, several: bool = False) -> dict[str, Any]:
     """The schema that lets a reply be one of the labels; the same for all questions with as many.
+
+    Args:
+        labels: those offered.
+        several: whether the reply is an array of at least one of them. The schemas of the Messages
+            API can't say that none may come twice.
 
     Example:
         >>> build_schema(("A", "B"))["properties"]
         {'answer': {'type': 'string', 'enum': ['A', 'B']}}
     """
+    key = KEY
+    value: dict[str, Any] = {"type": "string", "enum": list(labels)}
+    if several:
+        key, value = KEY_OF_SEVERAL, {"type": "array", "items": value, "minItems": 1}
     return {
         "type": "object",
-        "properties": {KEY: {"type": "string", "enum": list(labels)}},
-        "required": [KEY],
+        "properties": {key: value},
+        "required": [key],
         "additionalProperties": False,
     }
+
+
+def fill_schema(labels: Sequence[str], *, several: bool = False) -> dict[str, Any]:
+    """What a worked example answers.
+
+    Example:
+        >>> fill_schema(("B",)), fill_schema(("B",), several=True)
+        ({'answer': 'B'}, {'answers': ['B']})
+    """
+    if several:
+        return {KEY_OF_SEVERAL: list(labels)}
+    [label] = labels
+    return {KEY: label}
 
 
 def read_constrained(
@@ -46,28 +71,52 @@ def read_constrained(
     """
     if response.stop_reason == "refusal":
         return Answer(outcome=Outcome.REFUSED)
-    value = find_value(said)
-    if value is None:
-        # A half-written object must not be taken for words.
-        if response.was_cut and "{" in said:
-            return Answer(outcome=Outcome.TRUNCATED)
-        choice = read_choice(said, prompt.labels, choices)
+    value = find_values(said) if prompt.several else find_value(said)
+    # A half-written object must not be taken for words, nor half a list for all of it.
+    if value is None and response.was_cut and (prompt.several or "{" in said):
+        return Answer(outcome=Outcome.TRUNCATED)
+    picked: Pick | None
+    if isinstance(value, list):
+        picked = read_items(value, prompt.labels, choices)
+    elif prompt.several:
+        picked = read_choices(said if value is None else value, prompt.labels)
     else:
-        choice = match_label(value, prompt.labels)
-        if choice is None:
-            choice = read_choice(value, prompt.labels, choices)
-    return answered_or(choice, Outcome.TRUNCATED if response.was_cut else Outcome.UNPARSED)
+        picked = read_item(said if value is None else value, prompt.labels, choices)
+    return answered_or(picked, Outcome.TRUNCATED if response.was_cut else Outcome.UNPARSED)
 
 
-def is_bound(said: str, labels: Sequence[str]) -> bool:
+def read_item(value: str, labels: Sequence[str], choices: Sequence[str]) -> int | None:
+    """The choice that a value names, by its label or in words."""
+    choice = match_label(value, labels)
+    return read_choice(value, labels, choices) if choice is None else choice
+
+
+def read_items(
+    values: Sequence[str], labels: Sequence[str], choices: Sequence[str]
+) -> tuple[int, ...] | None:
+    """The choices that an array names.
+
+    Returns:
+        None: it is empty, one of its items names no choice, or two name the same.
+    """
+    picked = [read_item(value, labels, choices) for value in values]
+    found = {choice for choice in picked if choice is not None}
+    return tuple(sorted(found)) if found and len(found) == len(picked) else None
+
+
+def is_bound(said: str, labels: Sequence[str], *, several: bool = False) -> bool:
     """Whether a reply keeps to the schema; the case of a label is not guaranteed."""
+    key = KEY_OF_SEVERAL if several else KEY
     try:
         found = json.loads(said)
     except (ValueError, RecursionError):
         return False
-    if not isinstance(found, dict) or list(found) != [KEY]:
+    if not isinstance(found, dict) or list(found) != [key]:
         return False
-    return isinstance(found[KEY], str) and match_label(found[KEY], labels) is not None
+    values = found[key] if several else [found[key]]
+    if not isinstance(values, list) or not values:
+        return False
+    return all(isinstance(v, str) and match_label(v, labels) is not None for v in values)
 
 
 def find_value(said: str) -> str | None:
@@ -77,6 +126,29 @@ def find_value(said: str) -> str | None:
         >>> find_value('```json\n{"answer": "b"}\n```'), find_value("The answer is B.")
         ('b', None)
     """
+    found = find_object(said)
+    return None if found is None else as_text(found.get(KEY))
+
+
+def find_values(said: str) -> list[str] | str | None:
+    """What a JSON object in a text gives as the answers, as an array or in words; None: nothing.
+
+    Example:
+        >>> find_values('{"answers": ["A", "C"]}'), find_values('{"answers": "A, C"}')
+        (['A', 'C'], 'A, C')
+    """
+    found = find_object(said)
+    if found is None:
+        return None
+    given = found.get(KEY_OF_SEVERAL, found.get(KEY))
+    if not isinstance(given, list):
+        return as_text(given)
+    # What is no text names no choice.
+    return [as_text(value) or "" for value in given]
+
+
+def find_object(said: str) -> Mapping[str, Any] | None:
+    """The JSON object in a text; that of a tool's input, if the text is a call of it."""
     start, end = said.find("{"), said.rfind("}")
     if not 0 <= start < end:
         return None
@@ -87,7 +159,11 @@ def find_value(said: str) -> str | None:
     for wrapper in WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
             found = found[wrapper]
-    value = found.get(KEY) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def as_text(value: Any) -> str | None:
+    """A text or a whole number as a text; None: it is neither."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     return str(value)

@@ -18,3 +18,17 @@ def read_choice(text: str, labels: Sequence[str], choices: Sequence[str]) -> int
     from evalkit.reading import read_choice as read_sentences
 
     return read_sentences(text, labels, choices)
+
+
+def read_choices(text: str, labels: Sequence[str]) -> tuple[int, ...] | None:
+    """Find all choices that a reply names; see `evalkit.label_lists.read_choices`.
+
+    Example:
+        >>> read_choices("B", ["A", "B"])
+        (1,)
+    """
+    if len(text) == 1 and text in labels:
+        return (labels.index(text),)
+    from evalkit.label_lists import read_choices as read_list
+
+    return read_list(text, labels)

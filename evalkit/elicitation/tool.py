@@ -1,4 +1,4 @@
-"""Tool: force the call of a strict tool that takes nothing but one of the labels."""
+"""Tool: force the call of a strict tool that takes nothing but one of the labels, or some."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import Any
 
 from evalkit.answers import Answer
 from evalkit.elicitation.asking import Asking, Turn, question_turns, system_field, text_block
-from evalkit.elicitation.constrained import KEY, build_schema, is_bound, read_constrained
-from evalkit.prompts import Prompt, fill
+from evalkit.elicitation.constrained import (
+    MAX_TOKENS_OF_SEVERAL,
+    build_schema,
+    fill_schema,
+    is_bound,
+    read_constrained,
+)
+from evalkit.prompts import Prompt
 from evalkit.responses import Response
 
 MAX_TOKENS = 128
@@ -19,17 +25,19 @@ NAME = "answer"
 
 def build_body(prompt: Prompt, asking: Asking) -> dict[str, Any]:
     """The body of a request; worked examples are answered by calls of the tool."""
-    form = prompt.format
+    kind = prompt.kind_of_label
     return {
-        **asking.answering_fields(MAX_TOKENS),
-        **system_field(form, fill(form.constrained, label=prompt.kind_of_label)),
+        **asking.answering_fields(MAX_TOKENS_OF_SEVERAL if prompt.several else MAX_TOKENS),
+        **system_field(prompt.format, prompt.constraint),
         "messages": build_messages(prompt),
         "tools": [
             {
                 "name": NAME,
-                "description": f"Record the {prompt.kind_of_label} of the right choice.",
+                "description": f"Record the {kind}s of all right choices."
+                if prompt.several
+                else f"Record the {kind} of the right choice.",
                 "strict": True,
-                "input_schema": build_schema(prompt.labels),
+                "input_schema": build_schema(prompt.labels, several=prompt.several),
             }
         ],
         "tool_choice": {"type": "tool", "name": NAME, "disable_parallel_tool_use": True},
@@ -43,7 +51,8 @@ def build_messages(prompt: Prompt) -> list[Turn]:
     for number, turn in enumerate(prompt.examples):
         messages += ask_after(results, question_turns(turn))
         call_id = f"toolu_example{number}"
-        call = {"type": "tool_use", "id": call_id, "name": NAME, "input": {KEY: turn.label}}
+        given = fill_schema(turn.labels, several=prompt.several)
+        call = {"type": "tool_use", "id": call_id, "name": NAME, "input": given}
         messages.append({"role": "assistant", "content": [call]})
         results = [{"type": "tool_result", "tool_use_id": call_id, "content": "Recorded."}]
     return [*messages, *ask_after(results, question_turns(prompt))]
@@ -69,4 +78,4 @@ def keeps_to_it(response: Response, prompt: Prompt) -> bool:
     """Whether the server forced the call; without a word there may have been no room for one."""
     if response.tool_input is None:
         return response.was_cut and not response.text.strip()
-    return response.was_cut or is_bound(response.tool_input, prompt.labels)
+    return response.was_cut or is_bound(response.tool_input, prompt.labels, several=prompt.several)

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from evalkit.answers import Answer, Outcome, share_answer
+from evalkit.answers import Answer
 from evalkit.elicitation.choose import read_answer
 from evalkit.errors import LogError
 from evalkit.importers.columns import find_group
@@ -26,6 +26,7 @@ from evalkit.importers.logged import (
     make_response,
 )
 from evalkit.importers.scored import reading_of_score
+from evalkit.orders import restore
 from evalkit.prompts import Prompt, PromptFormat, build_labels
 from evalkit.questions import MAX_CHOICES, MIN_CHOICES, Order, Question
 from evalkit.requests import Way
@@ -350,7 +351,4 @@ def read_shuffled(question: Question, order: Order, response: Response, way: Way
     prompt = Prompt(
         format=PromptFormat(), examples=(), question="", labels=build_labels(len(shown))
     )
-    answer = read_answer(way, response, prompt, shown)
-    if answer.choice is None:
-        return answer
-    return share_answer(Outcome.ANSWERED, order[answer.choice])
+    return restore(read_answer(way, response, prompt, shown), order)

@@ -89,12 +89,11 @@ def check_answers(key: AnswerKey) -> Iterator[Doubt]:
         total = len(key.gold) + key.several
         yield Doubt(
             check="several-right",
-            level="note" if key.gold else "warning",
+            level="note",
             count=key.several,
             total=total,
             says=f"{key.several:,} of {total:,} questions have several right choices",
-            remedy="no run asks them where one letter is asked for; nothing needs to be done if "
-            "they are few",
+            remedy="ask by --way structured or tool, as `auto` does: one letter can't answer them",
         )
     if len(key.gold) >= FEWEST:
         yield from check_positions(key)

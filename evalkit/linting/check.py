@@ -20,6 +20,7 @@ from evalkit.linting.sets import (
     check_counts,
     check_duplicates,
     check_examples,
+    check_filters,
     check_passages,
     check_rows,
     check_sizes,
@@ -29,7 +30,7 @@ from evalkit.linting.texts import TEXT_CHECKS
 from evalkit.questions import Question
 
 CHECKS = (
-    *("unusable-rows", "rows-without-answer", "no-questions"),
+    *("unusable-rows", "rows-without-answer", "no-questions", "filtered-rows"),
     *("contradictions", "duplicates", "shared-passages", "examples-asked", "question-count"),
     *("same-position", "answer-balance", "answer-sequence", "longest-choice", "several-right"),
     *(check.name for check in (*CHOICE_CHECKS, REFERENCES, *TEXT_CHECKS)),
@@ -128,6 +129,7 @@ def find_doubts(draft: Draft) -> list[Doubt]:
         doubts += check_questions(draft)
         doubts += check_counts(draft)
     doubts += check_columns(fields, draft.columns)
+    doubts += check_filters(draft)
     return doubts
 
 

@@ -84,6 +84,21 @@ def check_rows(problems: Sequence[RowProblem], rows: int) -> Iterator[Doubt]:
         )
 
 
+def check_filters(draft: Draft) -> Iterator[Doubt]:
+    """Rows that the definition leaves out on purpose."""
+    count = sum(draft.filtered.values())
+    if count:
+        yield Doubt(
+            check="filtered-rows",
+            level="note",
+            count=count,
+            total=draft.rows,
+            says=f"{count:,} of {draft.rows:,} rows are left out by the definition's `where`",
+            remedy="nothing if these are the rows that are no questions of the set",
+            examples=tuple(f"{column}: {number:,}" for column, number in draft.filtered.items()),
+        )
+
+
 def check_counts(draft: Draft) -> Iterator[Doubt]:
     """Whether there are as many questions as the definition says."""
     found, expected = len(draft.question_set.questions), draft.definition.questions

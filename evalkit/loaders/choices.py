@@ -231,11 +231,13 @@ class RightAndWrong:
         right: the column of the right answer.
         wrong: the columns of wrong answers.
         separator: what separates several wrong answers within one cell.
+        several: whether it separates several right ones too, all of which are choices.
     """
 
     right: str
     wrong: tuple[str, ...]
     separator: str | None = None
+    several: bool = False
 
     @property
     def used_columns(self) -> tuple[str, ...]:
@@ -243,13 +245,20 @@ class RightAndWrong:
         return (self.right, *self.wrong)
 
     def find(self, record: Record) -> FoundChoices:
-        """Put the right answer first and the wrong ones after it."""
+        """Put what is right first and the wrong ones after it."""
         texts = [text_of(self.right, record.get(self.right))]
+        if self.several:
+            texts = self._split(self.right, record) or texts
+        right = tuple(range(len(texts)))
         for column in self.wrong:
-            cell = text_of(column, record.get(column))
-            parts = cell.split(self.separator) if self.separator else [cell]
-            texts += [part.strip() for part in parts if part.strip()]
-        return FoundChoices(texts=tuple(texts), labels=letters(len(texts)), right=(0,))
+            texts += self._split(column, record)
+        return FoundChoices(texts=tuple(texts), labels=letters(len(texts)), right=right)
+
+    def _split(self, column: str, record: Record) -> list[str]:
+        """The texts of a cell."""
+        cell = text_of(column, record.get(column))
+        parts = cell.split(self.separator) if self.separator else [cell]
+        return [part.strip() for part in parts if part.strip()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ CHOICE_FORMS = (
     'choices = { items = "options", text = "text", label = "label" }',
     'choices = { fixed = ["no", "yes"] }',
     'choices = { lettered = "input" }',
-    'choices = { right = "best", wrong = ["worse"], separator = "; " }',
+    'choices = { right = "best", wrong = ["worse"], separator = "; ", several = true }',
 )
 
 
@@ -267,6 +267,15 @@ def parse_choice_form(value: Any) -> ChoiceForm:
             return FixedChoices(texts=read_texts("columns.choices", value, "fixed"))
         case {"lettered": str(column), **rest} if not rest:
             return LetteredText(column=column)
+        case {
+            "right": str(right),
+            "wrong": [_, *_],
+            "separator": str(separator),
+            "several": bool(several),
+            **rest,
+        } if not rest:
+            wrong = read_texts("columns.choices", value, "wrong")
+            return RightAndWrong(right=right, wrong=wrong, separator=separator, several=several)
         case {"right": str(right), "wrong": [_, *_], **rest} if set(rest) <= {"separator"}:
             return RightAndWrong(
                 right=right,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -122,13 +123,14 @@ def build_question_set(rows: Iterable[PlacedRow], fields: FieldMap) -> QuestionS
     """
     examples: list[Question] = []
     problems: list[RowProblem] = []
+    filtered: Counter[str] = Counter()
     questions = collect_questions(
-        build_questions(rows, fields, examples, problems), have_different_ids=True
+        build_questions(rows, fields, examples, problems, filtered), have_different_ids=True
     )
     if problems:
         usable = len(questions) + len(examples)
         raise QuestionSetError(tuple(problems), hint=find_withheld(problems, usable))
-    return QuestionSet(questions=questions, examples=tuple(examples))
+    return QuestionSet(questions=questions, examples=tuple(examples), filtered=filtered.total())
 
 
 def find_withheld(problems: list[RowProblem], usable: int) -> str:
@@ -147,6 +149,7 @@ def build_questions(
     fields: FieldMap,
     examples: list[Question],
     problems: list[RowProblem],
+    filtered: Counter[str],
 ) -> Iterator[Question]:
     """The questions that rows hold, one after the other.
 
@@ -155,13 +158,16 @@ def build_questions(
         fields: what stands where.
         examples: takes the rows that are worked examples.
         problems: takes what keeps rows from being questions.
+        filtered: counts the rows that are no questions of the set, by the column that says so.
     """
     places = Places()
     for placed in rows:
         if isinstance(placed.row, RowProblem):
             problems.append(placed.row)
             continue
-        if not all(condition.takes(placed.row) for condition in fields.where):
+        unmet = find_unmet(fields.where, placed.row)
+        if unmet is not None:
+            filtered[unmet] += 1
             continue
         try:
             question = build_question(placed.row, fields, placed)
@@ -181,6 +187,14 @@ def build_questions(
             yield question
 
 
+def find_unmet(conditions: Sequence[RowFilter], record: Record) -> str | None:
+    """The column of the first condition that a row does not meet; None: it meets them all."""
+    for condition in conditions:
+        if not condition.takes(record):
+            return condition.column
+    return None
+
+
 def as_problem(placed: PlacedRow, error: FieldError) -> RowProblem:
     """Say where the field is that can't be used."""
     assert isinstance(placed.row, Record)
@@ -190,6 +204,7 @@ def as_problem(placed: PlacedRow, error: FieldError) -> RowProblem:
         field=error.field,
         value=shorten(error.value),
         remedy=error.remedy,
+        number=placed.row.number,
     )
 
 

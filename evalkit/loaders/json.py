@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Generator
 from pathlib import Path
@@ -94,11 +95,13 @@ def read_list(path: Path, text: str, start: int) -> Generator[Row, None, int]:
     if text[position : position + 1] == "]":
         return position + 1
     line, counted = 1, 0
+    # Where all stand on one line, the line alone would name none of them.
+    numbers = itertools.count(1) if is_one_line(text, position) else itertools.repeat(None)
     while True:
         line += text.count("\n", counted, position)
         counted = position
         value, end = decode_at(path, text, position)
-        yield to_record(path, line, value)
+        yield to_record(path, line, value, next(numbers))
         end = skip_space(text, end)
         if text[end : end + 1] == "]":
             return end + 1
@@ -106,6 +109,12 @@ def read_list(path: Path, text: str, start: int) -> Generator[Row, None, int]:
             reason = "not JSON: expected ',' or ']' after a record; is the file cut off?"
             raise BenchmarkError(reason, path=path, line=line_of(text, end))
         position = skip_space(text, end + 1)
+
+
+def is_one_line(text: str, position: int) -> bool:
+    """Whether no line ends from a position on, but the last."""
+    end = text.find("\n", position)
+    return end < 0 or not text[end : end + 1000].strip()
 
 
 def decode_at(path: Path, text: str, position: int) -> tuple[object, int]:

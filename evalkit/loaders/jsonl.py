@@ -36,12 +36,20 @@ def parse_row(path: Path, line: int, text: str) -> Record | RowProblem:
     return to_record(path, line, value)
 
 
-def to_record(path: Path, line: int, value: object) -> Record | RowProblem:
+def to_record(
+    path: Path, line: int, value: object, number: int | None = None
+) -> Record | RowProblem:
     """Accept an object; anything else is a problem of its row."""
     if isinstance(value, dict):
-        return Record(line, value)
-    remedy = "expected an object with named fields"
-    return RowProblem(path=path, line=line, field="row", value=shorten(value), remedy=remedy)
+        return Record(line, value, number)
+    return RowProblem(
+        path=path,
+        line=line,
+        field="row",
+        value=shorten(value),
+        remedy="expected an object with named fields",
+        number=number,
+    )
 
 
 def decode(text: str) -> object:

@@ -16,6 +16,9 @@ ROWS_AT_ONCE = 1000
 PICTURES_AT_ONCE = 10
 """Rows read at once where columns hold the bytes of pictures."""
 
+BYTES_AT_ONCE = 1 << 16
+"""Bytes of a column read at once."""
+
 
 def read_parquet(path: Path, *, columns: Iterable[str] | None = None) -> Rows:
     """Read rows; a row's line is its number in the file, from 1.
@@ -38,7 +41,10 @@ def read_parquet(path: Path, *, columns: Iterable[str] | None = None) -> Rows:
     with open_file(path) as file:
         packed = find_archive(path) or path.suffix.lower() == ".gz"
         try:
-            opened = pq.ParquetFile(pa.BufferReader(file.read()) if packed else file)
+            source = pa.BufferReader(file.read()) if packed else file
+            # Part by part, which by itself pyarrow does not do: whoever wants the first rows alone
+            # does not wait for the others, nor does anybody hold a column of all rows.
+            opened = pq.ParquetFile(source, pre_buffer=False, buffer_size=BYTES_AT_ONCE)
             wanted = choose_columns(path, opened.schema_arrow.names, columns)
             size = PICTURES_AT_ONCE if holds_bytes(opened.schema_arrow, wanted) else ROWS_AT_ONCE
             lines = count(1)

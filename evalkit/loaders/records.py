@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,10 +20,12 @@ class Record:
     Args:
         line: where the row starts, counted from 1.
         values: its cells by column name, or its keys.
+        number: which record of its line it is, counted from 1, where a line holds all of them.
     """
 
     line: int
     values: Mapping[str, object]
+    number: int | None = field(default=None, compare=False)
 
     def get(self, column: str) -> object:
         """The value of a column, or at a dotted path such as `choices.text`; None if absent."""

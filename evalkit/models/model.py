@@ -57,8 +57,11 @@ class Capabilities:
         return {"type": self.thinking} if self.thinking in ("disabled", "between_tools") else None
 
 
-EMBEDDED = Capabilities(prefill=True, temperature=True, thinking="off")
-"""The embedded models: their engine continues a prefill, and samples unless told not to."""
+EMBEDDED = Capabilities(
+    prefill=True, temperature=True, forced_tool=False, structured=False, thinking="off"
+)
+"""The embedded models: their engine continues a prefill, samples unless told not to, and ignores
+schemas and forced tools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

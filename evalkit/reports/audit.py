@@ -35,6 +35,9 @@ WIDTH_OF_STEM = 40
 """Columns of text that the table of disagreements has for a question's first words."""
 
 
+OUTCOMES = ("Unparsed", "Refused", "Truncated", "Missing")
+
+
 def render_audit(
     audit: Audit,
     *,
@@ -69,11 +72,13 @@ def render_audit(
 def build_ways(audit: Audit) -> Table:
     """One row a way: its accuracy, and how many replies could not be read."""
     methods = name_methods(asked.accuracy for asked in audit.ways)
+    has_partial = any(asked.partial is not None for asked in audit.ways)
+    partial = ["Partial"] if has_partial else []
     table = new_table(
         f"{clean(audit.benchmark)} asked of {clean(audit.model)}, in percent, with the 95 % "
         f"{methods} interval",
         left=("Way",),
-        right=("n", "Accuracy", "Interval", "Unparsed", "Refused", "Truncated", "Missing"),
+        right=("n", "Accuracy", "Interval", *partial, *OUTCOMES),
     )
     for asked in audit.ways:
         accuracy = asked.accuracy
@@ -82,6 +87,7 @@ def build_ways(audit: Audit) -> Table:
             str(asked.n),
             percent(None if accuracy is None else accuracy.estimate),
             bracket(accuracy),
+            *([percent(asked.partial)] if has_partial else []),
             *map(percent, (asked.unparsed, asked.refused, asked.truncated, asked.missing)),
         )
     return table

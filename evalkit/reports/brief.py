@@ -25,7 +25,15 @@ INTERVAL = "interval"
 COLUMNS = {
     "summary": (
         *("run", "benchmark", "name", "way", "n", "clusters", "accuracy", INTERVAL),
-        *("chance", "chance_corrected", "rerun_error", "macro", "macro_error", "cost"),
+        *(
+            "partial_credit",
+            "chance",
+            "chance_corrected",
+            "rerun_error",
+            "macro",
+            "macro_error",
+            "cost",
+        ),
     ),
     "outcomes": (
         *("run", "correct", "wrong", "unparsed", "refused", "truncated", "failed", "not_asked"),

@@ -78,19 +78,21 @@ def render_benchmark(compared: BenchmarkComparison, *, is_alone: bool) -> Iterat
 def build_scores(compared: BenchmarkComparison) -> Table:
     """One row a run: its score on the questions compared."""
     methods = name_methods(each.score for each in compared.runs)
+    has_partial = any(each.partial is not None for each in compared.runs)
     table = new_table(
         wrap(
             f"{clean(compared.benchmark)}: accuracy in percent on {describe_questions(compared)}, "
             f"with the 95 % {methods} interval"
         ),
         left=("", "Run"),
-        right=("Accuracy", "Interval"),
+        right=("Accuracy", "Interval", *(["Partial"] if has_partial else [])),
     )
     for each in compared.runs:
         name = clean(each.name)
         if each is compared.runs[0] and not compared.is_ranked:
             name += " (baseline)"
-        table.add_row(f"({each.number})", name, percent(each.mean), bracket(each.score))
+        partial = [percent(each.partial)] if has_partial else []
+        table.add_row(f"({each.number})", name, percent(each.mean), bracket(each.score), *partial)
     return table
 
 

@@ -29,20 +29,25 @@ def list_findings(report: Report) -> Iterator[str]:
         yield describe_verdict(record)
     compared = () if report.comparison is None else report.comparison.benchmarks
     for each in compared:
-        for pair in each.pairs:
-            if pair.judgement is not None:
-                who = "" if len(each.pairs) == 1 else f"{clean(pair.candidate.name)}: "
-                yield who + render_verdict(pair, each.benchmark)
-        if each.is_ranked:
-            yield describe_lead(each)
-        for pair in choose_pairs(each):
-            yield describe_pair(pair)
-        for pair in choose_pairs(each):
-            yield from describe_subjects(pair)
+        yield from describe_benchmark(each)
     shown = {id(found.run) for each in compared for found in each.runs}
     for name, run in zip(report.names, report.runs, strict=True):
         if id(run) not in shown:
             yield describe_score(name, run)
+
+
+def describe_benchmark(compared: BenchmarkComparison) -> Iterator[str]:
+    """What the runs of one benchmark come to side by side."""
+    for pair in compared.pairs:
+        if pair.judgement is not None:
+            who = "" if len(compared.pairs) == 1 else f"{clean(pair.candidate.name)}: "
+            yield who + render_verdict(pair, compared.benchmark)
+    if compared.is_ranked:
+        yield describe_lead(compared)
+    for pair in choose_pairs(compared):
+        yield describe_pair(pair)
+    for pair in choose_pairs(compared):
+        yield from describe_subjects(pair)
 
 
 def describe_score(name: str, run: Run) -> str:
@@ -52,7 +57,12 @@ def describe_score(name: str, run: Run) -> str:
         return f"{clean(name)} on {where}: no question has a reply yet"
     words = f"{clean(name)} on {where}: {percent(summary.mean)} %"
     if summary.accuracy is None:
-        return f"{words} (n = {summary.asked:,}; no interval: all questions share one cluster)"
+        why = (
+            "stopped early by a gate"
+            if summary.is_stopped_early
+            else "all questions share one cluster"
+        )
+        return f"{words} (n = {summary.asked:,}; no interval: {why})"
     accuracy = summary.accuracy
     return (
         f"{words} {bracket(accuracy)} (n = {summary.asked:,}, {100 * accuracy.level:.3g} % "

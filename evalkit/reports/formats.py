@@ -21,6 +21,8 @@ class FileOptions:
     """What a row of a CSV file is."""
     threshold: float | None = None
     """The accuracy that a JUnit test case has to reach, a fraction in [0, 1]."""
+    chart: str | None = None
+    """The name of the chart that a picture shows; None: the first that there is."""
 
     def __post_init__(self) -> None:
         if self.rows not in get_args(Rows):
@@ -30,6 +32,13 @@ class FileOptions:
 
 
 Render = Callable[[Report, FileOptions], bytes | Iterable[bytes]]
+
+
+def render_as_html(report: Report, options: FileOptions) -> Iterable[bytes]:
+    """The parts of a page."""
+    from evalkit.reports.html.page import list_bytes
+
+    return list_bytes(report)
 
 
 def render_as_markdown(report: Report, options: FileOptions) -> bytes:
@@ -86,7 +95,26 @@ def render_as_parquet(report: Report, options: FileOptions) -> bytes:
     return render_parquet(report)
 
 
+def render_as_picture(ending: str) -> Render:
+    """A way to render one chart as a file with this ending."""
+
+    def render(report: Report, options: FileOptions) -> bytes:
+        from evalkit.reports.charts.listing import list_charts
+        from evalkit.reports.charts.writing import render_chart
+
+        charts = {
+            chart.name: chart for chart in list_charts(report.runs, report.comparison, report.gates)
+        }
+        name = options.chart or next(iter(charts))
+        if name not in charts:
+            raise UsageError(f"chart {name!r}: these runs have {', '.join(charts)}")
+        return render_chart(charts[name], ending)
+
+    return render
+
+
 FORMATS: dict[str, Render] = {
+    ".html": render_as_html,
     ".md": render_as_markdown,
     ".csv": render_as_csv,
     ".xlsx": render_as_xlsx,
@@ -95,6 +123,7 @@ FORMATS: dict[str, Render] = {
     ".tex": render_as_latex,
     ".jsonl": render_as_samples,
     ".parquet": render_as_parquet,
+    **{ending: render_as_picture(ending) for ending in (".svg", ".png", ".pdf")},
 }
 """By the ending of the file's name."""
 

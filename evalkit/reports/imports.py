@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evalkit.answers import name_pick
 from evalkit.disagreements import name_outcome
 from evalkit.prompts import build_labels
 from evalkit.reports.tables import clean, percent
@@ -69,7 +70,7 @@ def describe_difference(run: Run, each: ScoreDifference) -> str:
     ours = (
         name_outcome(each.answer.outcome)
         if each.answer.choice is None
-        else f"{labels[each.answer.choice]}, {'right' if each.correct else 'wrong'}"
+        else f"{name_pick(each.answer.choice, labels)}, {'right' if each.correct else 'wrong'}"
     )
     known = {1.0: "right", 0.0: "wrong"}
     theirs = known.get(each.score, f"score {each.score:g}")

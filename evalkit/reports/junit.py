@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,7 +49,11 @@ def render_junit(report: Report, threshold: float | None = None) -> bytes:
         report: what it is about.
         threshold: the accuracy that every run has to reach, a fraction; None: none has to.
     """
-    cases = list_cases(report, threshold)
+    return render_cases(list_cases(report, threshold))
+
+
+def render_cases(cases: Sequence[Case]) -> bytes:
+    """The bytes of an XML file with one suite for each that is named."""
     root = ET.Element("testsuites", name="evalkit")
     for suite in dict.fromkeys(case.suite for case in cases):
         mine = [case for case in cases if case.suite == suite]

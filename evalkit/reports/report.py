@@ -38,7 +38,7 @@ class Report:
     comparison: Comparison | None
     """None: no two runs are of one benchmark, or they can't be compared."""
     not_compared: str
-    """Why runs of one benchmark are not compared; empty if they are."""
+    """Why some or all runs of one benchmark are not compared; empty if they are."""
     gates: tuple[GateRecord, ...]
     """Those that are recorded in the runs' folders."""
 
@@ -69,7 +69,8 @@ class Report:
             Columns `run`, `benchmark`, `model`, `name`, `group` (missing: all questions), `n`,
             `accuracy` with `low`, `high`, `level` and `method` of its interval, `clusters`, the
             counts of outcomes, `if_unreadable_wrong`, `if_unreadable_right`, `chance`,
-            `chance_corrected`, `rerun_error`. Shares are fractions; what is undefined is NA.
+            `chance_corrected`, `rerun_error`, `partial_credit`. Shares are fractions; what is
+            undefined is NA.
         """
         from evalkit.reports.run_sheets import sheet_groups
 
@@ -109,29 +110,62 @@ def build_report(
     chosen = load_each([*([] if baseline is None else [baseline]), *runs])
     if not chosen:
         raise UsageError("a report takes at least one run")
-    is_ranked = baseline is None and margin is None and len(chosen) > 2
-    options = ComparisonOptions(margin=margin, all_pairs=is_ranked, incomplete=True, flips=None)
-    comparison, not_compared = None, ""
-    benchmarks = [run.manifest.identity.benchmark for run in chosen]
-    if any(len(places) > 1 for places in group_runs(chosen).values()):
-        try:
-            comparison = compare(chosen, options=options)
-        except UsageError as error:
-            if margin is not None:  # a verdict was asked for
-                raise
-            not_compared = str(error)
-    elif margin is not None:
-        raise UsageError("a margin is one between two runs of the same benchmark: name two")
+    comparison, not_compared = compare_for_report(chosen, baseline is not None, margin)
     names = dict(zip(map(id, chosen), name_contestants(chosen), strict=True))
     ordered = order_runs(chosen, comparison)
+    if comparison is not None:
+        names |= {id(each.run): each.name for c in comparison.benchmarks for each in c.runs}
     return Report(
-        title=clean(title or ", ".join(dict.fromkeys(benchmarks))),
+        title=clean(title or ", ".join(name_benchmarks(chosen))),
         runs=tuple(ordered),
         names=tuple(names[id(run)] for run in ordered),
         comparison=comparison,
         not_compared=not_compared,
         gates=tuple(found for run in ordered for found in replay_gates(run)),
     )
+
+
+def compare_for_report(
+    runs: Sequence[Run], has_baseline: bool, margin: float | None
+) -> tuple[Comparison | None, str]:
+    """Compare what can be compared.
+
+    Args:
+        runs: the baseline first, if there is one.
+        has_baseline: else three runs or more are compared each with each other.
+        margin: the largest drop that is no regression.
+
+    Returns:
+        The comparison, and why there is none where there might be one.
+
+    Raises:
+        UsageError: there is none, though a verdict was asked for.
+    """
+    sound = [run for run in runs if not run.summary.is_stopped_early]
+    has_pairs = len(group_runs(runs)) < len(runs)
+    names = ", ".join(run.path.name for run in runs if run.summary.is_stopped_early)
+    is_cut = has_pairs and names
+    why = f"stopped early by a gate, whose own verdict holds: {names}" if is_cut else ""
+    if len(group_runs(sound)) == len(sound):
+        if margin is not None:
+            raise UsageError(why or "a margin is one between two runs of one benchmark: name two")
+        return None, why
+    is_ranked = not has_baseline and margin is None and len(sound) > 2
+    options = ComparisonOptions(margin=margin, all_pairs=is_ranked, incomplete=True, flips=None)
+    try:
+        return compare(sound, options=options), why
+    except UsageError as error:
+        if margin is not None:
+            raise
+        words = str(error)
+        for run in runs:  # others have no use for the places of this machine
+            words = words.replace(str(run.path), run.path.name)
+        return None, words
+
+
+def name_benchmarks(runs: Sequence[Run]) -> list[str]:
+    """The benchmarks of some runs, each once."""
+    return list(dict.fromkeys(run.manifest.identity.benchmark for run in runs))
 
 
 def report_of_run(run: Run) -> Report:

@@ -38,6 +38,7 @@ COUNTS = (
     Column(name="chance", title="Chance", kind=Kind.SHARE),
     Column(name="chance_corrected", title="Corrected", kind=Kind.SHARE),
     Column(name="rerun_error", title="Re-run SE", kind=Kind.POINTS),
+    Column(name="partial_credit", title="Partial credit", kind=Kind.SHARE),
 )
 CIRCUMSTANCES = (
     Column(name="macro", title="Macro", kind=Kind.SHARE),
@@ -82,6 +83,7 @@ def list_counts(summary: Summary) -> tuple[Value, ...]:
         summary.chance,
         None if summary.mean is None else summary.correct_for_chance(summary.mean),
         None if found is None else found.rerun_error,
+        None if summary.partial is None else summary.partial.mean,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from evalkit.answers import name_pick
 from evalkit.json_text import encode_json
 from evalkit.prompts import build_labels, render_question
 from evalkit.reports.report import Report
@@ -78,7 +79,7 @@ def text_of(score: Score, labels: Sequence[str]) -> str | None:
 def name_answer(score: Score, labels: Sequence[str]) -> str:
     """The label that was picked, by the set's own order of the choices."""
     choice = score.answer.choice
-    return INVALID if choice is None else labels[choice]
+    return INVALID if choice is None else name_pick(choice, labels)
 
 
 def digest(text: str) -> str:

@@ -48,10 +48,11 @@ def build_accuracies(runs: Sequence[Run]) -> Table:
     """One row a run: accuracy, interval, n, clusters if there are any."""
     clusters = [run.summary.estimate and run.summary.estimate.clusters for run in runs]
     methods = name_methods(run.summary.accuracy for run in runs)
+    partial = ["Partial"] if any(run.summary.partial for run in runs) else []
     table = new_table(
         f"Accuracy in percent, with the 95 % {methods} interval",
         left=("", "Benchmark", "Model", "Way"),
-        right=("n", *(["Clusters"] if any(clusters) else []), "Accuracy", "Interval"),
+        right=("n", *(["Clusters"] if any(clusters) else []), "Accuracy", "Interval", *partial),
     )
     for number, (run, count) in enumerate(zip(runs, clusters, strict=True), 1):
         identity, summary = run.manifest.identity, run.summary
@@ -64,6 +65,7 @@ def build_accuracies(runs: Sequence[Run]) -> Table:
             *([str(count or "-")] if any(clusters) else []),
             percent(summary.mean),
             bracket(summary.accuracy),
+            *([percent(summary.partial.mean if summary.partial else None)] if partial else []),
         )
     return table
 
@@ -166,6 +168,16 @@ def list_notes(run: Run) -> Iterable[str]:
         yield "below chance: look at the replies before using this number"
     if summary.format_decides:
         yield "the answer format decides the score: the bounds are wider than the interval"
+    if summary.is_stopped_early:
+        yield (
+            "stopped early by a gate, which asks in an order of its own: no interval and no test "
+            "for a fixed number of questions holds; `evalkit gate --replay` shows the gate's own"
+        )
+    if identity.several:
+        yield (
+            "several choices may be right: correct is whoever picks all of them and no other; "
+            "partial credit is what the sets picked and right share of both together (Jaccard)"
+        )
     if not summary.is_complete:
         low, high = summary.missing
         absent = summary.failed + summary.not_asked
@@ -196,6 +208,8 @@ def list_notes(run: Run) -> Iterable[str]:
         yield f"{failure.count} failed: {clean(failure.message)}"
     if run.manifest.selection:
         yield f"a part of the set: {clean(run.manifest.selection)}"
+    if run.manifest.filtered:
+        yield f"rows that are no questions of the set by its definition: {run.manifest.filtered:,}"
     if run.manifest.left_out:
         yield f"left out because several choices are right: {run.manifest.left_out} of the sample"
     if run.garbled_lines:

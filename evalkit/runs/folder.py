@@ -258,3 +258,16 @@ def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     finally:
         with suppress(OSError):  # also of what was interrupted; a whole file has its own name now
             part.unlink()
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add to a file that others write to as well.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise RunError(f"{path} can't be written: {error.strerror}") from error

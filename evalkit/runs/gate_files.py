@@ -160,6 +160,11 @@ def list_records(folder: Path) -> Sequence[Path]:
     return sorted(folder.glob(RECORDS))
 
 
+def holds_gate(folder: Path) -> bool:
+    """Whether a gate was held in a run's folder."""
+    return next(folder.glob(RECORDS), None) is not None
+
+
 def check_format(path: Path, table: Mapping[str, Any]) -> None:
     """Refuse what another version has written.
 

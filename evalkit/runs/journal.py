@@ -253,9 +253,13 @@ def parse_reading(table: Any) -> Answer | None:
     if table is None:
         return None
     choice = table["choice"]
-    if choice is not None and (type(choice) is not int or not 0 <= choice < MAX_CHOICES):
-        raise ValueError(f"choice {choice!r}")
-    return share_answer(Outcome(table["outcome"]), choice)
+    if choice is None:
+        return share_answer(Outcome(table["outcome"]))
+    for place in choice if isinstance(choice, list) else [choice]:
+        if type(place) is not int or not 0 <= place < MAX_CHOICES:
+            raise ValueError(f"choice {choice!r}")
+    picked = tuple(choice) if isinstance(choice, list) else choice
+    return share_answer(Outcome(table["outcome"]), picked)
 
 
 def parse_source(table: Any) -> SourceNote | None:
@@ -290,6 +294,8 @@ class JournalReader:
         """Where the next row belongs: behind a torn last line there is nothing to keep."""
         self.line = 0
         """The number of the line that was read last."""
+        self.start = 0
+        """Where that line begins, in bytes."""
 
     def __iter__(self) -> Iterator[JournalRow]:
         """All rows that can be read, in the order of the file.
@@ -297,13 +303,14 @@ class JournalReader:
         Raises:
             RunError: the file is there but can't be read.
         """
-        self.garbled_lines, self.good_bytes, self.line = [], 0, 0
+        self.garbled_lines, self.good_bytes, self.line, self.start = [], 0, 0, 0
         try:
             with self.path.open("rb", buffering=CHUNK_BYTES) as file:
                 for line in file:
                     if not line.endswith(b"\n"):
                         break  # torn: its row was never reported as written
                     self.line += 1
+                    self.start = self.good_bytes
                     self.good_bytes += len(line)
                     try:
                         row = decode_row(line)

@@ -80,6 +80,8 @@ class Identity:
     """SHA-256 of an embedded model's weights."""
     orders: Orders | None = None
     """In which orders each question's choices are shown; None: in the set's own alone."""
+    several: bool = False
+    """Whether each answer is a set of choices, since several may be right."""
     origin: Origin | None = None
     """Where the run was imported from; None: evalkit asked. Of an imported run, `way` says how its
     replies are read, and what the log does not tell is empty."""
@@ -108,6 +110,8 @@ class Identity:
             del table["orders"]
         if self.origin is None:  # and those from before there were imports
             del table["origin"]
+        if not self.several:  # and from before several choices could be picked
+            del table["several"]
         return table
 
     @property
@@ -126,7 +130,9 @@ class Manifest:
     questions: int
     """How many are to be asked."""
     left_out: int = 0
-    """Questions with several right choices, which one letter can't answer."""
+    """Questions with several right choices that earlier versions did not ask."""
+    filtered: int = 0
+    """Rows of the set's files that its definition does not take for questions."""
     selection: str = ""
     """Which questions of the set were meant, in words; nothing: all of them."""
     way_reason: str = ""
@@ -145,6 +151,11 @@ class Manifest:
     notes: tuple[str, ...] = ()
     """What was found when it was imported and has to be known, one sentence each."""
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def prompt_parts(self) -> dict[str, str]:
+        """A digest of each text of the prompt, by name."""
+        return self.prompt.part_digests
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it stands in manifest.json."""

@@ -1,0 +1,147 @@
+"""What came of a project's checks, with the numbers behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from evalkit.checks import Case
+from evalkit.errors import EvalkitError, may_pass
+from evalkit.flips import Flip
+from evalkit.gate_records import GateRecord
+from evalkit.results import interval_to_dict
+from evalkit.stats.intervals import Interval
+from evalkit.stats.verdicts import Verdict
+
+
+class Status(StrEnum):
+    """What came of a check, the worst first."""
+
+    INVALID = "invalid"
+    """It could not be made; another file, or another command, would cure it."""
+    FAILED = "failed"
+    """A regression, or an accuracy below the threshold."""
+    INCOMPLETE = "incomplete"
+    """Not finished; the same command goes on."""
+    INCONCLUSIVE = "inconclusive"
+    """The budget was spent before it was clear."""
+    PASSED = "passed"
+
+
+WORST_FIRST = tuple(Status)
+
+STATUS_OF = {
+    Verdict.REGRESSED: Status.FAILED,
+    Verdict.NO_REGRESSION: Status.PASSED,
+    Verdict.INCONCLUSIVE: Status.INCONCLUSIVE,
+    Verdict.INVALID: Status.INVALID,
+    None: Status.INCOMPLETE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """An accuracy against its threshold: a count on the questions asked."""
+
+    threshold: float
+    mean: float | None
+    """None: no reply came."""
+    n: int
+    interval: Interval | None
+    """Of the accuracy on questions like these."""
+    is_complete: bool
+    benchmark: str
+    folder: str
+    spent: float | None
+
+    @property
+    def status(self) -> Status:
+        """Passed if the threshold is reached by all questions together."""
+        if not self.is_complete or self.mean is None:
+            return Status.INCOMPLETE
+        return Status.PASSED if self.mean >= self.threshold - 1e-12 else Status.FAILED
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts of `--json`; shares are fractions."""
+        return {
+            "status": str(self.status),
+            "threshold": self.threshold,
+            "accuracy": self.mean,
+            "n": self.n,
+            "interval": None if self.interval is None else interval_to_dict(self.interval),
+            "complete": self.is_complete,
+            "folder": self.folder,
+            "spent": self.spent,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What came of one check for one model."""
+
+    case: Case
+    gate: GateRecord | None = None
+    """None: there is none, or it did not come so far."""
+    level: Level | None = None
+    """None: no threshold was set, or it did not come so far."""
+    flips: tuple[Flip, ...] = ()
+    """Of the gate."""
+    error: EvalkitError | None = None
+    """What ended it early."""
+
+    @property
+    def status(self) -> Status:
+        """The worst of its parts."""
+        found = []
+        if self.error is not None:
+            found.append(Status.INCOMPLETE if may_pass(self.error) else Status.INVALID)
+        if self.gate is not None:
+            found.append(STATUS_OF[self.gate.final])
+        if self.level is not None:
+            found.append(self.level.status)
+        return worst(found)
+
+    @property
+    def spent(self) -> float:
+        """Dollars for the candidate's answers, those of earlier attempts included."""
+        # A run that goes on after its gate has cost what the gate cost, too.
+        parts = [part.spent for part in (self.gate, self.level) if part is not None]
+        return max((spent for spent in parts if spent is not None), default=0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts of `--json`."""
+        return {
+            "check": self.case.check.name,
+            "model": self.case.model,
+            "id": self.case.id,
+            "status": str(self.status),
+            "gate": None if self.gate is None else self.gate.to_dict(),
+            "threshold": None if self.level is None else self.level.to_dict(),
+            "flips": [flip.to_dict() for flip in self.flips],
+            "error": None if self.error is None else str(self.error),
+        }
+
+
+def count_spent(results: Iterable[CheckResult]) -> float:
+    """Dollars for all answers of some checks; a run that several have in common counts once."""
+    spent: dict[str, float] = {}
+    for result in results:
+        for part in (result.gate, result.level):
+            if part is not None:
+                spent[part.folder] = max(spent.get(part.folder, 0.0), part.spent or 0.0)
+    return math.fsum(spent.values())
+
+
+def worst(found: Sequence[Status]) -> Status:
+    """The worst of some; there is at least one.
+
+    A regression stays one whatever else is not finished.
+
+    Example:
+        >>> str(worst([Status.PASSED, Status.INCOMPLETE, Status.FAILED]))
+        'failed'
+    """
+    return min(found, key=WORST_FIRST.index)

@@ -1,0 +1,1 @@
+"""Runs, comparisons and gates as charts: one question a chart, one chart a module."""

@@ -1,0 +1,70 @@
+"""Checks shared by the processes of one test run: the same one is carried out once."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalkit.check_results import CheckResult, count_spent
+from evalkit.checking import hold_case
+from evalkit.checks import Case, Project
+from evalkit.evaluation import run_to_end
+from evalkit.progress import ignore
+from evalkit.questions import digest_of
+from evalkit.runs.folder import write_whole
+
+ENDING = ".result"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedChecks:
+    """Carries out checks one at a time, whichever process asks, and keeps what came of them.
+
+    One at a time, because they share limits and a budget; a check asks many questions at once
+    itself.
+    """
+
+    folder: Path
+    """Of this test run alone: what lies here is believed."""
+    dollars: float | None = None
+    """What all of them together may cost; None: no limit."""
+
+    def hold(self, project: Project, case: Case) -> CheckResult:
+        """Carry out a check, or give what came of it before.
+
+        Args:
+            project: where things lie.
+            case: the check.
+        """
+        import filelock
+
+        with filelock.FileLock(self.folder / "lock"):
+            path = self.folder / f"{name_case(project, case)}{ENDING}"
+            if path.exists():
+                return load(path)
+            left = None if self.dollars is None else self.dollars - count_spent(self.list_results())
+            result = run_to_end(
+                hold_case(project, case, endpoint=None, dollars=left, progress=False, say=ignore)
+            )
+            write_whole(path, pickle.dumps(result))
+            return result
+
+    def list_results(self) -> Iterator[CheckResult]:
+        """What came of all checks so far."""
+        for path in sorted(self.folder.glob(f"*{ENDING}")):
+            yield load(path)
+
+
+def load(path: Path) -> CheckResult:
+    """A result that another process may have stored."""
+    result: CheckResult = pickle.loads(path.read_bytes())
+    return result
+
+
+def name_case(project: Project, case: Case) -> str:
+    """What two checks have in common that are the same."""
+    facts = (project.results.resolve(), project.base_url, project.data, project.suites)
+    check = (case.check, case.model)
+    return digest_of(*map(repr, (*facts, *check)))[:24]

@@ -1,0 +1,1 @@
+"""A local web app over the folder of all runs, which it only reads."""
