@@ -54,6 +54,9 @@ from .errors import (
     LocalModelError as LocalModelError,
 )
 from .errors import (
+    LogError as LogError,
+)
+from .errors import (
     MissingExtraError as MissingExtraError,
 )
 from .errors import (
@@ -101,6 +104,9 @@ from .gate_records import GateRecord as GateRecord
 from .gating import GateResult as GateResult
 from .gating import gate as gate
 from .gating import gate_async as gate_async
+from .importers.folders import import_log as import_log
+from .importers.logged import LogColumns as LogColumns
+from .importers.logged import LogOptions as LogOptions
 from .linting.check import LintReport as LintReport
 from .linting.check import lint as lint
 from .linting.doubts import Doubt as Doubt
@@ -166,6 +172,9 @@ __all__ = [
     "InvalidRequestError",
     "LintReport",
     "LocalModelError",
+    "LogColumns",
+    "LogError",
+    "LogOptions",
     "MissingExtraError",
     "NotFoundError",
     "Outcome",
@@ -205,6 +214,7 @@ __all__ = [
     "endpoint_from_environment",
     "gate",
     "gate_async",
+    "import_log",
     "lint",
     "load_benchmark",
     "load_project",

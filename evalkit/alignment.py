@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalkit.errors import UsageError
 from evalkit.orders import design_of
+from evalkit.pairing import Names, is_imported, name_questions
 from evalkit.questions import Question, list_facts
 from evalkit.results import Run
 from evalkit.scores import FIRST_ANSWER, FIRST_REPLY
@@ -53,7 +54,9 @@ class ScoreSheet:
 
 
 def align_runs(runs: Sequence[Run]) -> ScoreSheet:
-    """Find the questions that all runs have, by their ids, and what came of them.
+    """Find the questions that all runs have, and what came of them.
+
+    They are found by their ids; those of imported runs by their content.
 
     Args:
         runs: of one benchmark, at least one.
@@ -63,11 +66,16 @@ def align_runs(runs: Sequence[Run]) -> ScoreSheet:
             that could be checked; there is no question that all have and got a reply to.
     """
     check_texts(runs)
-    common = find_common(runs)
-    for run in runs[1:]:
-        if not share_questions(runs[0], run):
-            check_content(runs[0], run, {question.id for question in common})
-    return fill_sheet(runs, common)
+    names = name_questions(runs)
+    common = find_common(runs, names)
+    own = [run for run in runs if not is_imported(run)]
+    for run in own[1:]:
+        if not share_questions(own[0], run):
+            check_content(own[0], run, common)
+    # evalkit's own questions have subjects and clusters, which logs rarely tell.
+    model = next((place for place, run in enumerate(runs) if run in own), 0)
+    by_name = dict(zip(names[model], runs[model].questions, strict=True))
+    return fill_sheet(runs, names, {name: by_name[name] for name in common})
 
 
 def share_questions(first: Run, second: Run) -> bool:
@@ -93,32 +101,39 @@ def check_texts(runs: Sequence[Run]) -> None:
             )
 
 
-def find_common(runs: Sequence[Run]) -> list[Question]:
-    """The questions of the first run whose ids all the others have.
+def find_common(runs: Sequence[Run], names: Sequence[Names]) -> list[str]:
+    """The names of the questions that all runs have, in the order of the first.
 
     Raises:
         UsageError: there is none.
     """
-    common = list(runs[0].questions)
-    for run in runs[1:]:
-        ids = {question.id for question in run.questions}
-        common = [question for question in common if question.id in ids]
+    common = list(names[0])
+    for others in names[1:]:
+        kept = set(others)
+        common = [name for name in common if name in kept]
     if not common:
+        imported = any(map(is_imported, runs))
+        remedy = (
+            "imported questions are paired by stem, choices and right choice, which have to be the "
+            "same word by word: name the columns that hold them, by --stem and --choices"
+            if imported
+            else "compare runs of the same questions, such as samples drawn by one seed"
+        )
         raise UsageError(
             "these runs have no question in common: "
-            f"{', '.join(str(run.path) for run in runs)}; compare runs of the same questions, such "
-            "as samples drawn by one seed"
+            f"{', '.join(str(run.path) for run in runs)}; {remedy}"
         )
     return common
 
 
-def check_content(first: Run, second: Run, names: set[str]) -> None:
+def check_content(first: Run, second: Run, names: Iterable[str]) -> None:
     """Refuse questions that are not the same in two runs.
 
     Raises:
         UsageError: naming the first of them, and what is not the same.
     """
-    ours = {question.id: question for question in first.questions if question.id in names}
+    wanted = set(names)
+    ours = {question.id: question for question in first.questions if question.id in wanted}
     for theirs in second.questions:
         if theirs.id in ours and list_facts(theirs) != list_facts(ours[theirs.id]):
             parts = [
@@ -131,15 +146,22 @@ def check_content(first: Run, second: Run, names: set[str]) -> None:
             )
 
 
-def fill_sheet(runs: Sequence[Run], common: Sequence[Question]) -> ScoreSheet:
+def fill_sheet(
+    runs: Sequence[Run], names: Sequence[Names], common: Mapping[str, Question]
+) -> ScoreSheet:
     """Put together what came of some questions.
+
+    Args:
+        runs: at least one.
+        names: under which the questions of each are paired.
+        common: the questions that all have, by name.
 
     Raises:
         UsageError: no question got a reply in every run.
     """
     import numpy as np
 
-    places = [find_places(run, common) for run in runs]
+    places = [find_places(each, common) for each in names]
     correct = [np.asarray(run.shares)[at] for run, at in zip(runs, places, strict=True)]
     answered = ~np.isnan(np.stack(correct)).any(axis=0)
     if not answered.any():
@@ -150,7 +172,7 @@ def fill_sheet(runs: Sequence[Run], common: Sequence[Question]) -> ScoreSheet:
     readable = [readable_shares(run)[at] for run, at in zip(runs, places, strict=True)]
     kept = [array("q", np.asarray(at)[answered].tolist()) for at in places]
     return ScoreSheet(
-        questions=tuple(itertools.compress(common, answered.tolist())),
+        questions=tuple(itertools.compress(common.values(), answered.tolist())),
         places=tuple(kept),
         correct=tuple(scores[answered] for scores in correct),
         readable=tuple(scores[answered] for scores in readable),
@@ -161,10 +183,10 @@ def fill_sheet(runs: Sequence[Run], common: Sequence[Question]) -> ScoreSheet:
     )
 
 
-def find_places(run: Run, questions: Iterable[Question]) -> array[int]:
+def find_places(names: Names, wanted: Iterable[str]) -> array[int]:
     """Where a run has some questions among its own."""
-    numbers = {question.id: number for number, question in enumerate(run.questions)}
-    return array("q", (numbers[question.id] for question in questions))
+    numbers = {name: number for number, name in enumerate(names)}
+    return array("q", (numbers[name] for name in wanted))
 
 
 def readable_shares(run: Run) -> Scores:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -60,3 +61,14 @@ def answered_or(choice: Pick | None, otherwise: Outcome) -> Answer:
     if choice is None:
         return share_answer(otherwise)
     return share_answer(Outcome.ANSWERED, choice)
+
+
+def name_pick(picked: Pick, labels: Sequence[str]) -> str:
+    """The labels of what was picked.
+
+    Example:
+        >>> name_pick(1, "ABC"), name_pick((0, 2), "ABC")
+        ('B', 'A, C')
+    """
+    places = picked if isinstance(picked, tuple) else (picked,)
+    return ", ".join(labels[place] for place in places)

@@ -316,10 +316,11 @@ def pair_questions(
 def clusters_of(runs: Sequence[Run]) -> dict[str, int] | None:
     """The number of the cluster of each question; None if none shares one with another."""
     questions = runs[0].questions
-    numbers = find_clusters(runs, [find_places(run, questions) for run in runs])
+    names = [question.id for question in questions]
+    places = [find_places([each.id for each in run.questions], names) for run in runs]
+    numbers = find_clusters(runs, places)
     if numbers is None:
         return None
-    names = (question.id for question in questions)
     return dict(zip(names, numbers.tolist(), strict=True))
 
 

@@ -29,6 +29,9 @@ def settings_of(
         model: another that is to be asked, which decides on effort and room for a reply itself.
         way: another way of asking, which has its own room for a reply.
 
+    Raises:
+        UsageError: another tool made the run.
+
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> from evalkit import Endpoint, run
@@ -41,6 +44,7 @@ def settings_of(
         >>> settings_of(baseline, model="claude-sonnet-4-5").way
         'instructed'
     """
+    check_repeatable(run)
     identity = run.identity if isinstance(run, Baseline) else run.manifest.identity
     prompt = run.prompt if isinstance(run, Baseline) else run.manifest.prompt
     sent = identity.parameters
@@ -155,6 +159,21 @@ def take_part(baseline: Baseline, benchmark: Benchmark) -> Benchmark:
         question_set=replace(everything, questions=questions),
         is_part_of_several=identity.several,
     )
+
+
+def check_repeatable(run: Run | Baseline) -> None:
+    """Refuse a run that evalkit can't make again, since another tool asked.
+
+    Raises:
+        UsageError: naming it and the remedy.
+    """
+    origin = (run.identity if isinstance(run, Baseline) else run.manifest.identity).origin
+    if origin is not None:
+        raise UsageError(
+            f"{run.path} was asked by {origin.words}, whose prompt evalkit does not know: no "
+            "candidate can be asked as it was, and a drop would be one of the prompt too. Ask the "
+            "baseline by `evalkit run`; or judge two logs by `evalkit compare A B --margin 2`"
+        )
 
 
 def check_prompt(baseline: Baseline, benchmark: Benchmark) -> None:

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from evalkit.results import Run
-from evalkit.runs.manifest import Identity
+from evalkit.runs.manifest import Identity, Origin
 
 UNSET = "the endpoint's own"
 NONE = "none"
+UNKNOWN = "not known"
+"""What the log of an imported run does not tell; it differs from nothing."""
+
+OF_THE_SET = ("benchmark", "version of the benchmark", "questions")
+"""What each tool calls by names of its own."""
 
 DATED = re.compile(r"-\d{8}")
 """What a model's name has more than its alias."""
@@ -29,6 +34,20 @@ SAID_OTHERWISE = (
     "tool_choice",
 )
 """Fields of requests that have words of their own here, or go with the way of asking."""
+
+
+UNTOLD = (
+    "seed of the worked examples",
+    "orders of the choices",
+    "seed of the orders",
+    "API version",
+    "endpoint",
+    "weights",
+    "thinking",
+    "effort",
+    "stop sequences",
+)
+"""What no log tells in evalkit's terms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +109,17 @@ def list_differences(first: Asked, second: Asked) -> tuple[Difference, ...]:
         skipped.add("thinking")
     if first.identity.model != second.identity.model:
         skipped |= {"endpoint", "weights"}
+    imported = {first.identity.origin, second.identity.origin} != {None}
+    if imported:
+        skipped |= {*OF_THE_SET, "room for a reply"}
+        if ours["way"] != theirs["way"]:
+            skipped.add("part of the log")
     found = []
     for name in dict.fromkeys((*ours, *theirs)):
         values = ours.get(name, NONE), theirs.get(name, NONE)
-        if values[0] != values[1] and name not in skipped:
+        if values[0] != values[1] and name not in skipped and UNKNOWN not in values:
             found.append(Difference(name=name, first=values[0], second=values[1]))
-    if first.prompt_parts != second.prompt_parts:
+    if first.prompt_parts != second.prompt_parts and not imported:
         found.append(compare_prompts(first, second))
     return tuple(found)
 
@@ -118,6 +142,8 @@ def list_run_differences(first: Run, second: Run) -> tuple[Difference, ...]:
 def describe(asked: Asked) -> dict[str, str]:
     """How a run was asked, in words by name."""
     identity = asked.identity
+    if identity.origin is not None:
+        return describe_imported(asked, identity.origin)
     return {
         "benchmark": identity.benchmark,
         "version of the benchmark": identity.benchmark_version,
@@ -133,6 +159,25 @@ def describe(asked: Asked) -> dict[str, str]:
         "endpoint": identity.endpoint,
         "weights": (identity.model_digest or NONE)[:12],
         **describe_parameters(identity),
+    }
+
+
+def describe_imported(asked: Asked, origin: Origin) -> dict[str, str]:
+    """How another tool asked, as far as its log tells."""
+    identity, sent = asked.identity, asked.identity.parameters
+    room = f"{sent['max_tokens']} tokens" if "max_tokens" in sent else UNKNOWN
+    part = {"part of the log": origin.part} if origin.part else {}
+    return {
+        "benchmark": identity.benchmark,
+        "version of the benchmark": identity.benchmark_version or UNKNOWN,
+        "questions": f"{asked.questions} (digest {identity.question_digest[:12]})",
+        "way": f"by {origin.words}",
+        **part,
+        "worked examples": str(identity.shots) if identity.shots else UNKNOWN,
+        "responses to a question": str(identity.samples),
+        "temperature": json.dumps(sent["temperature"]) if "temperature" in sent else UNKNOWN,
+        "room for a reply": room,
+        **dict.fromkeys(UNTOLD, UNKNOWN),
     }
 
 

@@ -9,6 +9,7 @@ from evalkit.judgements import Judgement
 from evalkit.pairs import paired_to_dict
 from evalkit.results import interval_to_dict
 from evalkit.run_pairs import ComparedRun, Flip, RunPair
+from evalkit.source_scores import source_scores_to_dict
 from evalkit.standings import BenchmarkComparison
 
 
@@ -43,6 +44,8 @@ def compared_to_dict(compared: ComparedRun) -> dict[str, Any]:
         "model": identity.model,
         "models_served": list(compared.run.models_served()),
         "way": identity.way,
+        **({} if identity.origin is None else {"origin": asdict(identity.origin)}),
+        **source_scores_to_dict(compared.run),
         "evalkit_version": compared.run.manifest.evalkit_version,
         "mean": compared.mean,
         "score": None if compared.score is None else interval_to_dict(compared.score),

@@ -13,6 +13,7 @@ from evalkit.averages import Average, average_contestants
 from evalkit.comparison_json import benchmark_to_dict
 from evalkit.contestants import name_contestants
 from evalkit.errors import UsageError
+from evalkit.pairing import group_runs
 from evalkit.pairs import IntervalName, Methods, adjust
 from evalkit.results import Run, load_run
 from evalkit.run_pairs import PairOptions, RunPair, compare_pair, score_runs
@@ -128,8 +129,9 @@ def compare(
 ) -> Comparison:
     """Compare runs on the questions that they have in common; no model is asked.
 
-    Questions are paired by id, and have to be the same word by word. Of each benchmark, the
-    questions count that all of its runs have and got a reply to.
+    Questions are paired by id, and have to be the same word by word; those of imported runs are
+    paired by their content. Of each benchmark, the questions count that all of its runs have and
+    got a reply to.
 
     Args:
         runs: at least two, of one or several benchmarks; folders are read.
@@ -167,9 +169,7 @@ def compare(
     options = options or ComparisonOptions()
     chosen = choose_runs(runs, baseline)
     names = name_contestants(chosen)
-    groups: dict[str, list[int]] = {}
-    for place, run in enumerate(chosen):
-        groups.setdefault(run.manifest.identity.benchmark, []).append(place)
+    groups = group_runs(chosen)
     compared = [group for group in groups.values() if len(group) > 1]
     if not compared:
         raise UsageError(
@@ -185,6 +185,7 @@ def compare(
             [chosen[place] for place in group],
             [names[place] for place in group],
             start=sum(map(len, compared[:number])),
+            benchmark=next(name for name, places in groups.items() if places is group),
             first=names[0],
             options=options,
             verdicts=verdicts,
@@ -268,6 +269,7 @@ def compare_on_benchmark(
     names: Sequence[str],
     *,
     start: int,
+    benchmark: str,
     first: str,
     options: ComparisonOptions,
     verdicts: int,
@@ -278,6 +280,7 @@ def compare_on_benchmark(
         runs: at least two.
         names: theirs.
         start: how many runs of other benchmarks are numbered before.
+        benchmark: its name.
         first: the name of the baseline of all benchmarks; where nobody has it, the first run is.
         options: how to compare.
         verdicts: how many are given on all benchmarks.
@@ -300,7 +303,7 @@ def compare_on_benchmark(
         flips=options.flips,
     )
     return BenchmarkComparison(
-        benchmark=runs[0].manifest.identity.benchmark,
+        benchmark=benchmark,
         runs=tuple(scored),
         pairs=adjust_pairs([compare_pair(sheet, scored, each, how) for each in places]),
         n=len(sheet.questions),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.comparability import NONE, describe
+from evalkit.pairing import label_runs
 from evalkit.results import Run
 
 BARE = ("way", "folder")
@@ -30,7 +31,7 @@ def name_contestants(runs: Sequence[Run]) -> list[str]:
         ['claude-haiku-4-5, prefill', 'claude-haiku-4-5, tool']
     """
     details = [describe_run(run) for run in runs]
-    benchmarks = [run.manifest.identity.benchmark for run in runs]
+    benchmarks = label_runs(runs)
     names = [run.manifest.identity.model for run in runs]
     for detail in dict.fromkeys(name for each in details for name in each):
         told_apart = len(set(zip(benchmarks, names, strict=True)))

@@ -6,6 +6,7 @@
     ├── BenchmarkError              a definition or a question file (file, line, field)
     │   ├── QuestionSetError        every bad row of a question file at once
     │   └── ImageError              a picture that can't be shown to a model
+    ├── LogError                    a log of another tool (file, place, value, remedy)
     ├── PromptError                 a prompt that no endpoint would take
     ├── LocalModelError             weights or engine of an embedded model
     ├── ApiError                    the endpoint said no (status, error type, request id)
@@ -122,6 +123,21 @@ class QuestionSetError(BenchmarkError):
 
 class ImageError(BenchmarkError):
     """A picture is missing, damaged, changed, of another format, or larger than may be sent."""
+
+
+class LogError(EvalkitError):
+    """A log of another tool can't be read, or holds nothing that evalkit could score.
+
+    Args:
+        reason: what is wrong, with the value, and what to do about it.
+        path: the log.
+        place: where in it: a line, a member of an archive, or the number of a record.
+    """
+
+    def __init__(self, reason: str, *, path: Path, place: int | str | None = None) -> None:
+        where = "" if place is None else f":{place}"
+        super().__init__(f"{path}{where}: {reason}")
+        self.reason, self.path, self.place = reason, path, place
 
 
 class PromptError(EvalkitError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalkit.prompts import PromptFormat, build_labels, name_places
@@ -25,9 +25,13 @@ COLUMNS = (
 
 def tabulate_scores(scores: Sequence[Score], manifest: Manifest) -> pandas.DataFrame:
     """One row for each response or failure; see `evalkit.Run.to_dataframe`."""
+    return tabulate_rows(list_rows(scores, manifest))
+
+
+def tabulate_rows(rows: Iterable[dict[str, Any]]) -> pandas.DataFrame:
+    """Rows as `list_rows` gives them, with the types of their columns."""
     import pandas
 
-    rows = list_rows(scores, manifest)
     types = dict.fromkeys(COLUMNS, "string")
     types |= dict.fromkeys((*USAGE_FIELDS, "attempts", "sample"), "Int64")
     types |= {"correct": "boolean", "partial": "Float64", "seconds": "float64"}

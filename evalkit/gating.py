@@ -13,7 +13,13 @@ from typing import Any
 from evalkit.api.endpoint import Endpoint
 from evalkit.baselines import Baseline, load_baseline
 from evalkit.benchmarks import Benchmark, load_benchmark
-from evalkit.candidates import benchmark_of, check_prompt, settings_of, take_part
+from evalkit.candidates import (
+    benchmark_of,
+    check_prompt,
+    check_repeatable,
+    settings_of,
+    take_part,
+)
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.evaluation import run_at_target, run_to_end
 from evalkit.gate_records import GateRecord
@@ -209,6 +215,7 @@ def set_up(
         UsageError: the questions are not at hand, or have changed; or the candidate can't be asked
             one question after the other.
     """
+    check_repeatable(baseline)
     if settings.batch or settings.has_workers:
         raise UsageError(
             "a gate stops when the verdict is clear: it asks directly, by neither batches nor "

@@ -46,7 +46,7 @@ class Run:
     """
 
     path: Path
-    """Its folder."""
+    """Its folder; of a log that is only looked at, the log."""
     manifest: Manifest
     questions: Sequence[Question] = field(repr=False)
     """Those to be asked, in the order of the set."""
@@ -56,6 +56,13 @@ class Run:
     """Lines of the journal that can't be read; their questions count as not asked."""
     clustered_by: ClusterBy = "declared"
     """Which questions stand or fall together."""
+    kept_in: Path | None = field(default=None, repr=False)
+    """Where its files are, if not at its path: the folder that a log was read into for a while."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.kept_in or self.path
 
     @cached_property
     def rows(self) -> tuple[JournalRow, ...]:
@@ -64,7 +71,7 @@ class Run:
         Raises:
             RunError: it can't be read any more.
         """
-        return read_journal(self.path / JOURNAL).rows
+        return read_journal(self.folder / JOURNAL).rows
 
     @cached_property
     def scores(self) -> tuple[Score, ...]:
@@ -162,6 +169,7 @@ class Run:
             "endpoint": identity.endpoint,
             "way": identity.way,
             "way_reason": self.manifest.way_reason,
+            **({} if identity.origin is None else {"origin": asdict(identity.origin)}),
             "shots": identity.shots,
             "samples": identity.samples,
             "orders": identity.orders,
@@ -230,13 +238,15 @@ class Run:
         """Whether the model likes some letters more than others, told from one reply a question.
 
         Returns:
-            None: no question got a reply.
+            None: no question got a reply, or it is not known which choices were picked.
 
         Raises:
             UsageError: answers are sets of choices.
         """
         from evalkit.positions import find_position_bias
 
+        if not self.manifest.identity.knows_choices:
+            return None
         return find_position_bias(self.questions, self.tally, self.manifest.prompt)
 
     def calibration(self) -> Calibration:
@@ -266,6 +276,7 @@ def load_run(
     *,
     questions: Sequence[Question] | None = None,
     clustered_by: ClusterBy = "declared",
+    called: Path | None = None,
 ) -> Run:
     """Read a run's folder and score its replies anew; no model is asked.
 
@@ -276,6 +287,7 @@ def load_run(
         clustered_by: which questions stand or fall together: those of a cluster that the set
             declares; those of a "group", which makes the interval a claim about groups like these
             and several times wider; or "none".
+        called: what to call it, as if it were there; None: its folder.
 
     Raises:
         RunFormatError: it is no run folder, or its files can't be read.
@@ -301,12 +313,13 @@ def load_run(
     reader = JournalReader(folder.journal_path)
     tally = tally_rows(reader, folder.manifest, folder.questions)
     return Run(
-        path=folder.path,
+        path=called or folder.path,
         manifest=folder.manifest,
         questions=folder.questions,
         tally=tally,
         garbled_lines=tuple(reader.garbled_lines),
         clustered_by=clustered_by,
+        kept_in=None if called is None else folder.path,
     )
 
 

@@ -12,10 +12,12 @@ from evalkit.comparability import Difference, list_run_differences
 from evalkit.disagreements import describe_codes
 from evalkit.judgements import Judgement, judge
 from evalkit.orders import design_of
+from evalkit.pairing import squeeze
 from evalkit.pairs import Differences, Methods, PairedDifference, compare_scores
 from evalkit.prompts import build_labels, name_places
 from evalkit.questions import Question
 from evalkit.results import Run
+from evalkit.scores import FIRST_ANSWER
 from evalkit.stats.clustered import clustered_mean
 from evalkit.stats.estimates import estimate_mean
 from evalkit.stats.intervals import Interval
@@ -313,7 +315,7 @@ def list_flips(
             labels = build_labels(len(question.choices), form.labels)
             before, after = (
                 describe_codes(
-                    tally.codes_of(sheet.places[place][number]),
+                    list_codes(scored[place].run, sheet.places[place][number], question),
                     labels,
                     several=tally.design.several,
                 )
@@ -327,3 +329,24 @@ def list_flips(
                 baseline=before,
                 candidate=after,
             )
+
+
+def list_codes(run: Run, place: int, question: Question) -> Sequence[int]:
+    """What a run made of a question, with choices by their places in that question.
+
+    Another tool may have asked it with its choices in another order.
+
+    Args:
+        run: the run.
+        place: of its own question.
+        question: as it is shown.
+    """
+    codes = run.tally.codes_of(place)
+    if run.manifest.identity.origin is None:
+        return codes
+    theirs = [squeeze(text) for text in run.questions[place].choices]
+    ours = [squeeze(text) for text in question.choices]
+    return [
+        FIRST_ANSWER + ours.index(theirs[code - FIRST_ANSWER]) if code >= FIRST_ANSWER else code
+        for code in codes
+    ]

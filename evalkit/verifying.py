@@ -292,6 +292,9 @@ class Check:
         self, folder: RunFolder, examples: tuple[Question, ...] | None
     ) -> RequestBuilder | None:
         """What builds the requests again; None if the folder does not say enough for that."""
+        if folder.manifest.identity.origin is not None:
+            self._skip("rows against their request ids: another tool asked")
+            return None
         if not folder.manifest.identity.keep_text:
             self._skip("rows against their request ids: texts of questions are not kept")
             return None

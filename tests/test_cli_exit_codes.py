@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,7 @@ from evalkit.errors import (
     ImageError,
     InvalidRequestError,
     LocalModelError,
+    LogError,
     MissingExtraError,
     NotFoundError,
     OverloadedError,
@@ -51,6 +53,7 @@ CODES: dict[type[EvalkitError], int] = {
     PromptError: USAGE,
     ImageError: USAGE,
     LocalModelError: USAGE,
+    LogError: USAGE,
     AuthenticationError: USAGE,
     NotFoundError: USAGE,
     InvalidRequestError: USAGE,
@@ -72,6 +75,8 @@ def build_error(kind: type[EvalkitError]) -> EvalkitError:
     """An error of a kind, whatever it is made of."""
     if kind is MissingExtraError:
         return MissingExtraError("an embedded model", "local")
+    if kind is LogError:
+        return LogError("is empty", path=Path("x.eval"))
     if kind is QuestionSetError:
         return QuestionSetError(())
     return kind("no")

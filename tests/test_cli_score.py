@@ -127,7 +127,7 @@ def test_a_folder_of_runs_stands_for_all_runs_in_it(
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["results/README.md"], "results/README.md can't be read: "),
+        (["results/README.md"], "results/README.md is a file, no run folder; "),
         (["results"], "results is no run folder: it has no manifest.json"),
         (["results/a", "results/b"], "results/a is no run folder: it has no manifest.json"),
         (["nowhere"], "nowhere is no run folder: it has no manifest.json"),

@@ -21,6 +21,7 @@ from evalkit.errors import (
     EvalkitError,
     ImageError,
     InvalidRequestError,
+    LogError,
     MissingExtraError,
     NotFoundError,
     OverloadedError,
@@ -168,6 +169,7 @@ def test_a_question_set_error_lists_the_first_twenty_rows_and_keeps_all(
 EXAMPLES: dict[type[EvalkitError], EvalkitError] = {
     MissingExtraError: MissingExtraError("--engine dask", "dask"),
     BenchmarkError: BenchmarkError("no such column", path=Path("q.csv"), line=7),
+    LogError: LogError("is empty", path=Path("a.eval"), place="header.json"),
     ImageError: ImageError("too large", path=Path("cat.png")),
     QuestionSetError: QuestionSetError((problem(3), problem(4))),
 }

@@ -183,7 +183,7 @@ def test_every_format_says_the_same_accuracies(
 
 
 def test_no_format_is_left_out_of_that() -> None:
-    assert {*READERS, *PICTURES} == set(FORMATS)
+    assert {*READERS, *PICTURES, ".jsonl", ".parquet"} == set(FORMATS)
 
 
 @pytest.mark.parametrize("ending", PICTURES)
@@ -197,6 +197,19 @@ def test_a_picture_shows_the_chart_that_was_named(tmp_path: Path, runs: list[Run
     assert "refused" in (tmp_path / "a.svg").read_text(encoding="utf-8")
     with pytest.raises(UsageError, match="chart 'pie': these runs have accuracies, differences, "):
         write_report(report, tmp_path / "b.svg", FileOptions(chart="pie"))
+
+
+def test_scores_by_question_and_by_response_come_to_the_same_accuracies(
+    files: dict[str, Path], runs: list[Run]
+) -> None:
+    samples = pandas.read_json(files[".jsonl"], lines=True)
+    responses = pandas.read_parquet(files[".parquet"])
+    assert len(samples) == sum(len(run.questions) for run in runs)
+    assert len(responses) == sum(len(scores_of(run)) for run in runs)
+    expected = {run.manifest.identity.model: run.summary.mean for run in runs}
+    shares = responses.groupby(["model", "question_id"]).correct.mean()
+    assert samples.groupby("model").acc.mean().to_dict() == pytest.approx(expected)
+    assert shares.groupby("model").mean().to_dict() == pytest.approx(expected)
 
 
 def test_the_tidy_table_has_a_row_for_each_run_and_group(
@@ -340,6 +353,11 @@ def test_no_text_breaks_a_format_or_becomes_a_formula(tmp_path: Path, text: str)
     assert book["Responses"].max_row == 1 + sum(len(scores_of(run)) for run in report.runs)
     jsonschema.validate(json.loads(paths[".json"].read_bytes()), SCHEMA)
     assert len(list(ET.parse(paths[".xml"]).iter("testcase"))) == 2
+    assert len(pandas.read_parquet(paths[".parquet"])) == book["Responses"].max_row - 1
+    lines = paths[".jsonl"].read_bytes().splitlines()
+    assert len([json.loads(line) for line in lines]) == sum(
+        len(run.questions) for run in report.runs
+    )
     ET.parse(paths[".svg"])
     markdown = paths[".md"].read_bytes().decode()
     assert "<script" not in markdown.replace("\\<", "")

@@ -30,6 +30,7 @@ from evalkit.runs.journal import (
     JournalReader,
     JournalRow,
     JournalWriter,
+    SourceNote,
     decode_row,
     encode_row,
     read_journal,
@@ -110,11 +111,13 @@ READ = replace(row_of(1), reading=Answer(outcome=Outcome.ANSWERED, choice=2))
 def test_only_what_is_unusual_is_written_beside() -> None:
     plain = set(json.loads(encode_row(row_of(1))))
     row = replace(READ, is_retake=True, batch_id="msgbatch_1", is_bound=False, lost_dollars=0.5)
+    row = replace(row, source=SourceNote(id="7", score=1.0, answer="C"))
     table = json.loads(encode_row(row))
     assert {name: table[name] for name in set(table) - plain} == {
         "retake": True,
         "batch": "msgbatch_1",
         "reading": {"outcome": "answered", "choice": 2},
+        "source": {"id": "7", "score": 1.0, "answer": "C"},
         "bound": False,
         "lost_dollars": 0.5,
     }
@@ -173,6 +176,8 @@ ROWS = st.builds(
     is_retake=st.booleans(),
     batch_id=st.none() | st.text(st.characters(codec="utf-8"), min_size=1),
     reading=st.none() | READINGS,
+    source=st.none()
+    | st.builds(SourceNote, id=TEXT, score=st.none() | st.floats(0, 1), answer=st.none() | TEXT),
     is_bound=st.booleans(),
     lost_dollars=st.floats(0, 1e6),
     attempts=st.integers(min_value=1),
@@ -263,6 +268,10 @@ def test_rows_share_what_repeats() -> None:
         encode_row(row_of(1)).replace('"finished_at":0.0', '"finished_at":null'),
         encode_row(row_of(1)).replace('"attempts"', '"lost_dollars":"1","attempts"'),
         encode_row(row_of(1)).replace('"attempts"', '"batch":7,"attempts"'),
+        encode_row(row_of(1)).replace('"attempts"', '"source":7,"attempts"'),
+        encode_row(row_of(1)).replace('"attempts"', '"source":{},"attempts"'),
+        encode_row(row_of(1)).replace('"attempts"', '"source":{"id":7},"attempts"'),
+        encode_row(row_of(1)).replace('"attempts"', '"source":{"id":"7","score":"1"},"attempts"'),
         encode_row(row_of(1)).replace('"text":"C"', '"text":null'),
         encode_row(row_of(1)).replace('"max_tokens"', "[]"),
         encode_row(row_of(1)).replace('"input_tokens":42', '"input_tokens":"42"'),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from evalkit.errors import RunFormatError
 from evalkit.models.model import Price
 from evalkit.prompts import PromptFormat
-from evalkit.runs.manifest import Identity, Manifest, find_git_commit, parse_manifest
+from evalkit.runs.manifest import Identity, Manifest, Origin, find_git_commit, parse_manifest
 from evalkit.version import __version__
 
 IDENTITY = Identity(
@@ -62,6 +62,7 @@ OTHER: dict[str, Any] = {
     "keep_text": False,
     "orders": "cyclic",
     "several": True,
+    "origin": Origin(tool="inspect_ai", version="0.3.285", digest="23" * 32),
 }
 
 
@@ -85,6 +86,19 @@ def test_a_manifest_from_before_there_were_orders_is_that_of_the_same_run() -> N
     assert parse_manifest(stored(drawn)).identity.orders == 3
     sets = replace(MANIFEST, identity=replace(IDENTITY, several=True))
     assert parse_manifest(stored(sets)).identity.several is True
+
+
+def test_what_evalkit_asked_itself_is_written_as_before_there_were_imports() -> None:
+    table = stored()
+    assert "origin" not in table["identity"]
+    assert not {"log", "notes"} & table.keys()
+
+
+def test_an_imported_run_is_read_back_with_its_origin() -> None:
+    identity = replace(IDENTITY, origin=OTHER["origin"])
+    manifest = replace(MANIFEST, identity=identity, log="x.eval", notes=("cancelled",))
+    assert parse_manifest(stored(manifest)) == manifest
+    assert identity.folder_name.split("--")[2] == "by-inspect-ai"
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Identity)])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE, exit_code_of_verdict
+from evalkit.cli.logs import opened_runs
 from evalkit.cli.numbers import parse_points
 from evalkit.cli.options import Commands, new_parser
 from evalkit.cli.score import find_runs
@@ -19,6 +20,7 @@ EXAMPLES = """  evalkit compare results/everyday--*
   evalkit compare --baseline results/OLD results/NEW --margin 2
   evalkit compare results --all-pairs
   evalkit compare results --flips 0 --json
+  evalkit compare results/everyday--* logs/everyday.eval lm/samples_everyday_*.jsonl
 
 A difference is candidate - baseline, in points. Without --margin nothing is called a pass: that no
 difference was found may only say that there were few questions, and MDE says how small a one would
@@ -35,7 +37,11 @@ def add_parser(commands: Commands) -> None:
         commands, "compare", "compare runs on the questions that they share", EXAMPLES
     )
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a folder of runs"
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="a run's folder, a folder of runs, or another tool's log",
     )
     parser.add_argument(
         "--baseline",
@@ -95,19 +101,21 @@ def execute(args: argparse.Namespace) -> int:
     """Compare runs, and print what came of it."""
     from evalkit.comparisons import ComparisonOptions, compare
 
-    folders = find_runs(args.runs)
-    beside = [path for path in folders if args.baseline is None or not is_same(path, args.baseline)]
-    others = len(beside) - (args.baseline is None)
-    options = ComparisonOptions(
-        margin=args.margin,
-        all_pairs=args.all_pairs,
-        interval=args.interval,
-        exact=args.exact,
-        incomplete=args.incomplete,
-        flips=args.flips if args.flips is not None else (20 if others == 1 else 0),
-    )
-    comparison = compare(folders, baseline=args.baseline, options=options)
-    print_comparison(comparison, as_json=args.json)
+    folders = find_runs(args.runs, with_logs=True)
+    if args.baseline is not None:
+        others = (path for path in folders if not is_same(path, args.baseline))
+        folders = [args.baseline, *others]
+    with opened_runs(folders) as runs:
+        options = ComparisonOptions(
+            margin=args.margin,
+            all_pairs=args.all_pairs,
+            interval=args.interval,
+            exact=args.exact,
+            incomplete=args.incomplete,
+            flips=args.flips if args.flips is not None else (20 if len(runs) == 2 else 0),
+        )
+        comparison = compare(runs, options=options)
+        print_comparison(comparison, as_json=args.json)
     return FINE if comparison.verdict is None else exit_code_of_verdict(comparison.verdict)
 
 

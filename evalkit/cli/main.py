@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   evalkit doctor                                   whether a run could work from here
   evalkit batches                                  what was handed over and is not back yet
   evalkit report results --to report.html          a report for people, or for other programs
+  evalkit import logs/*.eval                       other tools' logs as runs
   evalkit score results                            scores again from the answers on disk
   evalkit view                                     the runs in a browser, also while they go on
   evalkit verify results                           whether the folders are whole and unchanged
@@ -45,9 +46,13 @@ exit codes: 0 fine, 1 regressed, 2 usage, 3 inconclusive, 4 incomplete
 
 COMMANDS = (
     *("run", "gate", "audit", "compare", "plan", "batches", "show", "score", "report", "verify"),
-    *("init", "baseline", "check", "list", "new-benchmark", "lint", "models", "view", "doctor"),
+    *("init", "baseline", "check", "import", "list", "new-benchmark", "lint", "models", "view"),
+    "doctor",
 )
-"""In the order of the help; each has a module of its name."""
+"""In the order of the help; each has a module of its name, or the one below."""
+
+MODULES = {"import": "importing"}
+"""Of commands whose names no module can have."""
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -66,7 +71,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in [command] if command in COMMANDS else COMMANDS:
-        module = importlib.import_module(f"evalkit.cli.{name.replace('-', '_')}")
+        module = importlib.import_module(f"evalkit.cli.{MODULES.get(name, name.replace('-', '_'))}")
         module.add_parser(commands)
     return parser
 

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE
+from evalkit.cli.logs import opened_runs
 from evalkit.cli.numbers import parse_percent, parse_points
 from evalkit.cli.options import Commands, new_parser, print_note
 from evalkit.cli.score import find_runs
+
+if TYPE_CHECKING:
+    from evalkit.results import Run
 
 EXAMPLES = """  evalkit report results/everyday--* --to report.html
   evalkit report results --to report.md report.csv report.xlsx
   evalkit report results/NEW --baseline results/OLD --margin 2 --to report.json junit.xml
   evalkit report results --to responses.csv --rows responses
   evalkit report results --to junit.xml --threshold 80
+  evalkit report results/everyday--* --to scores.parquet samples.jsonl
   evalkit report results --to differences.pdf --chart differences
 
 The ending says the format: .html one page that needs no network; .md; .csv one row a run and group
-(--rows responses: one a response); .xlsx; .json; .xml JUnit; .tex booktabs; .svg, .png, .pdf one
+(--rows responses: one a response); .xlsx; .json; .xml JUnit; .tex booktabs; .jsonl one line a
+question, as lm-evaluation-harness logs samples; .parquet one row a response; .svg, .png, .pdf one
 chart. All numbers are computed from the replies on disk. Without --baseline or --margin, three
 runs or more are compared each with each other, and the places that they may have are shown.
 
@@ -30,7 +38,11 @@ def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = new_parser(commands, "report", "write a report about runs to files", EXAMPLES)
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a folder of runs"
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="a run's folder, a folder of runs, or another tool's log",
     )
     parser.add_argument(
         "--to",
@@ -78,20 +90,25 @@ def execute(args: argparse.Namespace) -> int:
 
     from evalkit.reports.formats import FileOptions, check_paths, write_report
     from evalkit.reports.report import build_report
-    from evalkit.results import load_run
 
     check_paths(args.to)
     options = FileOptions(rows=args.rows, threshold=args.threshold, chart=args.chart)
-    folders = find_runs(args.runs)
+    folders = find_runs(args.runs, with_logs=True)
+    if args.baseline is not None:
+        folders = [args.baseline, *(f for f in folders if f.resolve() != args.baseline.resolve())]
     # Shown only where it takes longer than a moment.
     steps = len(folders) + len(args.to)
-    with tqdm(total=steps, unit=" steps", delay=2, leave=False, disable=None) as bar:
-        runs = []
+    with (
+        ExitStack() as stack,
+        tqdm(total=steps, unit=" steps", delay=2, leave=False, disable=None) as bar,
+    ):
+        runs: list[Run] = []
         for folder in folders:
             bar.set_description(f"reading {folder.name}", refresh=False)
-            runs.append(load_run(folder))
+            runs += stack.enter_context(opened_runs([folder]))
             bar.update()
-        report = build_report(runs, baseline=args.baseline, margin=args.margin, title=args.title)
+        baseline = None if args.baseline is None else runs[0]
+        report = build_report(runs, baseline=baseline, margin=args.margin, title=args.title)
         for path in args.to:
             bar.set_description(f"writing {path.name}", refresh=False)
             write_report(report, path, options)

@@ -68,12 +68,17 @@ def execute(args: argparse.Namespace) -> int:
     return FINE if all(run.is_complete for run in runs) else INCOMPLETE
 
 
-def find_runs(paths: Sequence[Path]) -> list[Path]:
+def find_runs(paths: Sequence[Path], *, with_logs: bool = False) -> list[Path]:
     """The run folders that paths name; of a folder of runs, all that lie in it.
 
     Of several paths, as `results/*` gives, those without a run are passed over. A single one, or
     one that does not exist, is kept: opening it says what is wrong.
+
+    Args:
+        paths: folders.
+        with_logs: whether other tools' logs are kept too.
     """
+    from evalkit.importers.endings import is_log
     from evalkit.runs.folder import MANIFEST
 
     found: list[Path] = []
@@ -81,6 +86,11 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
         inside = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST}"))
         if inside and not (path / MANIFEST).is_file():
             found += inside
-        elif (path / MANIFEST).is_file() or not path.exists() or len(paths) == 1:
+        elif (
+            not path.exists()
+            or len(paths) == 1
+            or (path / MANIFEST).is_file()
+            or (with_logs and is_log(path))
+        ):
             found.append(path)
     return list(dict.fromkeys(found or paths[:1]))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.comparability import describe_served
+from evalkit.reports.imports import describe_import
 from evalkit.reports.tables import clean, percent
 from evalkit.reports.wording import count, several
 from evalkit.version import __version__
@@ -50,10 +51,12 @@ def describe_settings(compared: BenchmarkComparison) -> str:
 def list_run_warnings(compared: BenchmarkComparison) -> Iterator[str]:
     """What has to be known of single runs, and of the questions that are left out."""
     for each in compared.runs:
+        for words in describe_import(each.run):
+            yield f"({each.number}) {words}"
         served = describe_served(each.run)
         if served is not None:
             yield f"({each.number}) {clean(served)}"
-        if each.run.summary.holds_chance:
+        if each.run.summary.holds_chance and each.run.manifest.identity.knows_choices:
             yield f"({each.number}) can't be told from chance, where little can be lost or gained"
         if each.left_out:
             yield (

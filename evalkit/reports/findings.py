@@ -141,7 +141,12 @@ def describe_subjects(pair: RunPair) -> Iterator[str]:
 
 
 def list_remarks(report: Report) -> Iterator[str]:
-    """What has to be known before a number of a report is used."""
+    """What has to be known before a number of a report is used, each of it once."""
+    yield from dict.fromkeys(find_remarks(report))
+
+
+def find_remarks(report: Report) -> Iterator[str]:
+    """The same, some of it twice: for a run alone, and for its comparison."""
     if report.not_compared:
         yield f"not compared: {clean(report.not_compared)}"
     if report.comparison is not None:

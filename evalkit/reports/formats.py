@@ -86,6 +86,20 @@ def render_as_latex(report: Report, options: FileOptions) -> bytes:
     return render_latex(report).encode()
 
 
+def render_as_samples(report: Report, options: FileOptions) -> Iterable[bytes]:
+    """The lines of a file of samples."""
+    from evalkit.reports.samples import list_samples
+
+    return list_samples(report)
+
+
+def render_as_parquet(report: Report, options: FileOptions) -> bytes:
+    """The bytes of a Parquet file."""
+    from evalkit.reports.parquet_format import render_parquet
+
+    return render_parquet(report)
+
+
 def render_as_picture(ending: str) -> Render:
     """A way to render one chart as a file with this ending."""
 
@@ -112,6 +126,8 @@ FORMATS: dict[str, Render] = {
     ".json": render_as_json,
     ".xml": render_as_junit,
     ".tex": render_as_latex,
+    ".jsonl": render_as_samples,
+    ".parquet": render_as_parquet,
     **{ending: render_as_picture(ending) for ending in (".svg", ".png", ".pdf")},
 }
 """By the ending of the file's name."""

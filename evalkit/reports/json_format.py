@@ -7,6 +7,7 @@ from typing import Any
 
 from evalkit.reports.findings import list_findings, list_remarks
 from evalkit.reports.report import Report
+from evalkit.source_scores import source_scores_to_dict
 from evalkit.version import __version__
 
 FORMAT, VERSION = "evalkit-report", 1
@@ -31,7 +32,7 @@ def report_to_dict(report: Report) -> dict[str, Any]:
         "findings": list(list_findings(report)),
         "remarks": list(list_remarks(report)),
         "runs": [
-            {"number": number, "name": name, **run.to_dict()}
+            {"number": number, "name": name, **run.to_dict(), **source_scores_to_dict(run)}
             for number, (name, run) in enumerate(zip(report.names, report.runs, strict=True), 1)
         ],
         "comparison": None if comparison is None else comparison.to_dict(),

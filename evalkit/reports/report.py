@@ -11,6 +11,7 @@ from evalkit.comparisons import Comparison, ComparisonOptions, compare, load_eac
 from evalkit.contestants import name_contestants
 from evalkit.errors import UsageError
 from evalkit.gate_records import GateRecord, replay_run
+from evalkit.pairing import group_runs
 from evalkit.reports.tables import clean
 from evalkit.results import Run
 from evalkit.runs.gate_files import list_records
@@ -152,11 +153,11 @@ def compare_for_report(
         UsageError: there is none, though a verdict was asked for.
     """
     sound = [run for run in runs if not run.summary.is_stopped_early]
-    has_pairs = len(name_benchmarks(runs)) < len(runs)
+    has_pairs = len(group_runs(runs)) < len(runs)
     names = ", ".join(run.path.name for run in runs if run.summary.is_stopped_early)
     is_cut = has_pairs and names
     why = f"stopped early by a gate, whose own verdict holds: {names}" if is_cut else ""
-    if len(name_benchmarks(sound)) == len(sound):
+    if len(group_runs(sound)) == len(sound):
         if margin is not None:
             raise UsageError(why or "a margin is one between two runs of one benchmark: name two")
         return None, why
@@ -206,6 +207,6 @@ def order_runs(runs: Sequence[Run], comparison: Comparison | None) -> list[Run]:
 
 def replay_gates(run: Run) -> tuple[GateRecord, ...]:
     """The gates in a run's folder, computed again from its journal."""
-    if not list_records(run.path):
+    if not list_records(run.folder):
         return ()
-    return tuple(each.record for each in replay_run(run.path))
+    return tuple(each.record for each in replay_run(run.folder))

@@ -94,7 +94,7 @@ def list_circumstances(run: Run) -> tuple[Value, ...]:
         None if means is None else means.macro,
         None if means is None else means.macro_error,
         run.is_complete,
-        identity.way,
+        identity.asked,
         identity.shots,
         identity.samples,
         None if identity.orders is None else str(identity.orders),

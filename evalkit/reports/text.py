@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from evalkit.comparability import describe_served, list_differences
 from evalkit.orders import count_placed
 from evalkit.progress import dollars
+from evalkit.reports.imports import describe_import
 from evalkit.reports.orders import build_orders
 from evalkit.reports.tables import clean, find_width, new_table, percent, render_table
 from evalkit.reports.wording import bracket, name_methods, points
+from evalkit.runs.manifest import Identity
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from evalkit.plans import Plan
     from evalkit.results import Run
-    from evalkit.runs.manifest import Identity
     from evalkit.summaries import Repetition, Summary
 
 WIDTH_OF_SUBJECTS = 20
@@ -71,7 +72,7 @@ def build_accuracies(runs: Sequence[Run]) -> Table:
 
 def describe_way(asked: Identity | Plan) -> str:
     """The way of asking, with worked examples, orders and samples if there are any."""
-    words: str = asked.way
+    words: str = asked.asked if isinstance(asked, Identity) else asked.way
     words += f", {asked.shots}-shot" if asked.shots else ""
     words += f", {asked.orders} order{'' if asked.orders == 1 else 's'}" if asked.orders else ""
     return words + (f", {asked.samples} samples" if asked.samples > 1 else "")
@@ -158,7 +159,9 @@ def render_group(group: Summary) -> str:
 def list_notes(run: Run) -> Iterable[str]:
     """Everything that a reader must know before using a number."""
     summary, identity = run.summary, run.manifest.identity
-    if summary.holds_chance:
+    if not identity.knows_choices:
+        pass  # what guessing would score depends on the choices
+    elif summary.holds_chance:
         chance = percent(summary.chance)
         yield f"can't be told from chance: the interval holds {chance} %"
     elif summary.is_above_chance is False:
@@ -198,6 +201,7 @@ def list_notes(run: Run) -> Iterable[str]:
         yield f"{run.unbound} of {summary.replied} replies don't keep to {what}: read as text"
     if run.retakes:
         yield f"cut off and asked once more with more room: {run.retakes}"
+    yield from describe_import(run)
     for lesson in run.manifest.learned:
         yield clean(lesson)
     for failure in run.failures():
@@ -267,7 +271,10 @@ def note_differences(runs: Sequence[Run]) -> Iterable[str]:
         values = collect_differences(models)
         if values:
             words = "; ".join(f"{name}: {' and '.join(found)}" for name, found in values.items())
-            remedy = "; --way instructed asks them alike" if "way" in values else ""
+            own = all(
+                run.manifest.identity.origin is None for runs in models.values() for run in runs
+            )
+            remedy = "; --way instructed asks them alike" if "way" in values and own else ""
             yield (
                 f"{clean(benchmark)}: the models were not all asked in the same way, which may be "
                 f"part of their difference ({clean(words)}){remedy}"

@@ -218,6 +218,10 @@ def named_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise RunFormatError(f"{path} is no run folder: it has no {name}") from error
+    except NotADirectoryError as error:
+        raise RunFormatError(
+            f"{path} is a file, no run folder; `evalkit import` makes runs of other tools' logs"
+        ) from error
     except (OSError, ValueError, EOFError, zlib.error) as error:
         raise RunFormatError(f"{path} can't be read: {error}") from error
 

@@ -39,6 +39,18 @@ COUNTS = frozenset((int, type(None)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceNote:
+    """What the log of another tool says of a reply, beside the reply itself."""
+
+    id: str
+    """What the tool calls the question."""
+    score: float | None = None
+    """The tool's own, 1 for right and 0 for wrong; None: it gave none."""
+    answer: str | None = None
+    """What the tool took the reply for; None: it does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRow:
     """What became of one request."""
 
@@ -60,8 +72,11 @@ class JournalRow:
     batch_id: str | None = None
     """The Message Batch that it came in."""
     reading: Answer | None = None
-    """What the reply was read as, where its text is not kept; the choice by its position in the
+    """What the reply was read as, where that can't be told from its text: it is not kept, or
+    another tool asked and took something else for the answer; the choice by its position in the
     set's own order."""
+    source: SourceNote | None = None
+    """Of an imported run: what the log says beside the reply."""
     is_bound: bool = True
     """Whether the reply keeps to its schema or tool, where its text is not kept."""
     lost_dollars: float = 0.0
@@ -114,6 +129,8 @@ def encode_line(row: JournalRow) -> bytes:
         table["batch"] = row.batch_id
     if row.reading:
         table["reading"] = row.reading
+    if row.source:
+        table["source"] = row.source
     if not row.is_bound:
         table["bound"] = False
     if row.lost_dollars:
@@ -175,6 +192,7 @@ def parse_row(table: Any) -> JournalRow:
         is_retake=bool(table.get("retake", False)),
         batch_id=batch and intern(batch),
         reading=parse_reading(table.get("reading")),
+        source=parse_source(table.get("source")),
         is_bound=bool(table.get("bound", True)),
         lost_dollars=float(lost),
         attempts=table["attempts"],
@@ -242,6 +260,17 @@ def parse_reading(table: Any) -> Answer | None:
             raise ValueError(f"choice {choice!r}")
     picked = tuple(choice) if isinstance(choice, list) else choice
     return share_answer(Outcome(table["outcome"]), picked)
+
+
+def parse_source(table: Any) -> SourceNote | None:
+    """What another tool's log said, if the row has it."""
+    if table is None:
+        return None
+    note = SourceNote(**table)
+    is_text = isinstance(note.id, str) and isinstance(note.answer, str | None)
+    if not is_text or type(note.score) not in (int, float, type(None)):
+        raise ValueError("a note of the source has another type")
+    return note
 
 
 class JournalReader:

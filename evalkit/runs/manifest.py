@@ -21,8 +21,34 @@ from evalkit.version import __version__
 FORMAT = 1
 """Version of the layout of run folders."""
 
+Evidence = Literal["replies", "picks", "scores"]
+"""What an imported log holds of each answer: what the model said; the choice that the tool took it
+for, as by comparing likelihoods; or no more than the tool's own score."""
+
 Orders = int | Literal["cyclic"]
 """In which orders each question's choices are shown: so many rotations of them, or all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a run comes from that another tool made."""
+
+    tool: str
+    """Such as "inspect_ai"; empty: a table of predictions, which does not say."""
+    version: str
+    """Of the tool; empty: the log does not say."""
+    digest: str
+    """SHA-256 of the log."""
+    part: str = ""
+    """Which of the log's runs it is, such as the name of a filter; empty: it holds one."""
+    score: str = ""
+    """The name of the tool's score that is kept beside ours; empty: the log has none."""
+    evidence: Evidence = "replies"
+
+    @property
+    def words(self) -> str:
+        """The tool with its version."""
+        return f"{self.tool} {self.version}".strip() or "whoever made the table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +82,21 @@ class Identity:
     """In which orders each question's choices are shown; None: in the set's own alone."""
     several: bool = False
     """Whether each answer is a set of choices, since several may be right."""
+    origin: Origin | None = None
+    """Where the run was imported from; None: evalkit asked. Of an imported run, `way` says how its
+    replies are read, and what the log does not tell is empty."""
+
+    @property
+    def asked(self) -> str:
+        """The way of asking in a word; of an imported run the tool that asked."""
+        if self.origin is None:
+            return self.way
+        return f"by {self.origin.tool}" if self.origin.tool else "imported"
+
+    @property
+    def knows_choices(self) -> bool:
+        """Whether it is known which choice was picked, and not only whether it was right."""
+        return self.origin is None or self.origin.evidence != "scores"
 
     @property
     def run_id(self) -> str:
@@ -67,6 +108,8 @@ class Identity:
         table = asdict(self)
         if self.orders is None:  # run ids from before there were orders stay
             del table["orders"]
+        if self.origin is None:  # and those from before there were imports
+            del table["origin"]
         if not self.several:  # and from before several choices could be picked
             del table["several"]
         return table
@@ -74,7 +117,7 @@ class Identity:
     @property
     def folder_name(self) -> str:
         """A readable name of the run's folder, unique by the id at its end."""
-        words = (self.benchmark, self.model, self.way, self.run_id)
+        words = (self.benchmark, self.model, self.asked, self.run_id)
         return "--".join(re.sub(r"[^A-Za-z0-9.]+", "-", word).strip("-.")[:60] for word in words)
 
 
@@ -103,6 +146,10 @@ class Manifest:
     evalkit_version: str = __version__
     python_version: str = field(default_factory=platform.python_version)
     git_commit: str | None = None
+    log: str = ""
+    """The name of the file that the run was imported from; empty: evalkit asked."""
+    notes: tuple[str, ...] = ()
+    """What was found when it was imported and has to be known, one sentence each."""
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
@@ -114,6 +161,8 @@ class Manifest:
         """The manifest as it stands in manifest.json."""
         identity = self.identity
         table = {**asdict(self), "identity": identity.to_json()}
+        if identity.origin is None:  # so that earlier versions read what evalkit itself asked
+            del table["log"], table["notes"]
         return {"format": FORMAT, "run_id": identity.run_id, **table}
 
 
@@ -128,13 +177,14 @@ def parse_manifest(table: Any) -> Manifest:
         raise RunFormatError(
             f"manifest.json has format {found!r}; evalkit {__version__} reads {FORMAT}"
         )
-    apart = ("format", "run_id", "identity", "prompt", "learned", "price")
+    apart = ("format", "run_id", "identity", "prompt", "learned", "price", "notes")
     rest = {k: v for k, v in table.items() if k not in apart}
     try:
         manifest = Manifest(
-            identity=Identity(**table["identity"]),
+            identity=parse_identity(table["identity"]),
             prompt=PromptFormat(**table["prompt"]),
             learned=tuple(table.get("learned", ())),
+            notes=tuple(table.get("notes", ())),
             price=parse_price(table.get("price")),
             **rest,
         )
@@ -143,6 +193,13 @@ def parse_manifest(table: Any) -> Manifest:
     if manifest.identity.way not in WAYS or manifest.identity.run_id != table.get("run_id"):
         raise RunFormatError("manifest.json was changed: its settings don't give its run id")
     return manifest
+
+
+def parse_identity(table: Mapping[str, Any]) -> Identity:
+    """Settings as `to_json` wrote them."""
+    if "origin" not in table:
+        return Identity(**table)
+    return Identity(**{**table, "origin": Origin(**table["origin"])})
 
 
 def parse_price(table: Any) -> Price | None:

@@ -1,0 +1,162 @@
+"""`evalkit import`: other tools' logs turned into run folders."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.cli.exit_codes import FINE, INCOMPLETE
+from evalkit.cli.options import Commands, check_results, new_parser
+from evalkit.cli.run import print_runs
+from evalkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from evalkit.importers.logged import LogOptions
+
+EXAMPLES = """  evalkit import logs/*.eval
+  evalkit import lm/out/*/samples_arc_easy_*.jsonl --benchmark arc-easy
+  evalkit import out/samples_mmlu_generative_*.jsonl --filter strict
+  evalkit import results.json --format promptfoo --answer expected
+  evalkit import benchmark_output/runs/v1/mmlu:subject=anatomy,model=openai_gpt2
+  evalkit import answers.csv --id qid --stem text --choices A --choices B --choices C \\
+    --answer key --predicted reply --model-name my-model
+
+The format is told by the content: .eval and .json logs of Inspect, --log_samples of
+lm-evaluation-harness, .json results of promptfoo, per_instance_stats.json of HELM with what lies
+beside it, and tables of predictions (.csv, .tsv, .jsonl, .json). `compare` and `report` take logs
+that need no options as they are, without an import.
+
+What evalkit counts is its own reading of each reply. The tool's score is kept beside it, and where
+the two differ, that is said with examples. A sample that failed is missing, never wrong. Questions
+are paired with those of other runs by their stem, choices and right choice.
+
+exit codes: 0 imported; 2 usage, or a log that can't be used; 4 imported, with replies missing
+"""
+
+COLUMNS = (
+    ("--id", "what the log calls a question"),
+    ("--answer", "which choice is right"),
+    ("--group", "the subject"),
+    ("--predicted", "what the model answered: a letter, a choice's text, or a whole reply"),
+    ("--score", "the tool's score: a column, or the name of a metric or scorer"),
+    ("--model", "the model, where a table holds several"),
+    ("--sample", "numbers several replies to a question"),
+    ("--error", "filled where no reply came"),
+)
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = new_parser(
+        commands,
+        "import",
+        "turn other tools' logs into runs, to be compared and reported",
+        EXAMPLES,
+    )
+    parser.add_argument(
+        "logs", nargs="+", type=Path, metavar="FILE", help="a log; of HELM, the folder of a run"
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="the folder in which each run has its own (default: results)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("inspect", "lm-eval", "promptfoo", "helm", "predictions"),
+        help="the tool (default: told by the content)",
+    )
+    parser.add_argument(
+        "--benchmark", metavar="NAME", help="what to call the questions (default: as the log does)"
+    )
+    parser.add_argument(
+        "--model-name", metavar="NAME", help="the model that was asked (default: as the log says)"
+    )
+    parser.add_argument(
+        "--filter",
+        metavar="NAME",
+        help="of lm-evaluation-harness: the filter whose score is kept (default: the first)",
+    )
+    add_column_options(parser)
+    parser.add_argument("--json", action="store_true", help="print the facts as JSON")
+    parser.set_defaults(execute=execute)
+
+
+def add_column_options(parser: argparse.ArgumentParser) -> None:
+    """What the user may say of the columns, where it is not found out."""
+    group = parser.add_argument_group(
+        "columns, variables or keys, which are found out where they are not named"
+    )
+    group.add_argument(
+        "--stem",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="the question's text; several are joined",
+    )
+    group.add_argument(
+        "--choices",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="all choices; or several times, one column for each",
+    )
+    group.add_argument(
+        "--answer-is",
+        choices=("letter", "index0", "index1", "text", "flags"),
+        help="how the answer is written: letter, position from 0 or from 1, text, list of 0 and 1",
+    )
+    for name, text in COLUMNS:
+        group.add_argument(name, metavar="COLUMN", help=text)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Import logs, and print what is in them."""
+    from evalkit.importers.folders import import_log
+
+    check_results(args.results)
+    options = build_options(args)
+    runs = [run for path in args.logs for run in import_log(path, args.results, options)]
+    if args.json:
+        from evalkit.source_scores import source_scores_to_dict
+
+        facts = [{**run.to_dict(), **source_scores_to_dict(run)} for run in runs]
+        print(json.dumps({"runs": facts}, indent=2))
+    else:
+        print_runs(runs, as_json=False)
+    return FINE if all(run.is_complete for run in runs) else INCOMPLETE
+
+
+def build_options(args: argparse.Namespace) -> LogOptions:
+    """How the logs are to be read.
+
+    Raises:
+        UsageError: two options contradict each other.
+    """
+    from evalkit.importers.logged import LogColumns, LogOptions
+
+    if args.model and args.model_name:
+        raise UsageError("--model names a column, --model-name the model itself: give one of them")
+    return LogOptions(
+        format=args.format,
+        benchmark=args.benchmark,
+        model=args.model_name,
+        filter=args.filter,
+        columns=LogColumns(
+            stem=tuple(args.stem),
+            choices=tuple(args.choices),
+            answer=args.answer,
+            answer_is=args.answer_is,
+            id=args.id,
+            group=args.group,
+            predicted=args.predicted,
+            score=args.score,
+            model=args.model,
+            sample=args.sample,
+            error=args.error,
+        ),
+    )

@@ -1,0 +1,294 @@
+"""Logs turned into run folders, to stay or for as long as they are looked at."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from evalkit.errors import LogError
+from evalkit.importers.endings import is_log
+from evalkit.importers.files import digest_file, named_errors
+from evalkit.importers.logged import SCORED, LoggedReply, LogOptions, LogRun, as_utf8
+from evalkit.importers.recognizing import read_log
+from evalkit.prompts import PromptFormat
+from evalkit.question_lines import decode_question, encode_question
+from evalkit.questions import Question, QuestionSet, digest_of
+from evalkit.requests import ID_LENGTH
+from evalkit.responses import RequestFailure, Response
+from evalkit.results import Run, load_run
+from evalkit.runs.folder import create_run_folder, write_whole
+from evalkit.runs.journal import JournalRow, encode_line
+from evalkit.runs.manifest import Evidence, Identity, Manifest, Origin
+from evalkit.stored_questions import collect_questions
+
+MOST_RUNS = 1000
+"""Runs that one log may hold; more of them is a column of something else than models."""
+
+MOST_MISSING = 1000
+"""Replies that a log may want for each that it has; more of them is a number gone wrong, and would
+fill the memory."""
+
+STRENGTH: tuple[Evidence, ...] = ("replies", "picks", "scores")
+"""From what can be checked to what can't; a run is as strong as its weakest reply."""
+
+
+UNSCORED = RequestFailure(kind="unscored", message="the log has neither choices nor a score")
+"""Stands for a reply of which nobody can say whether it is right."""
+
+
+class Spool:
+    """One run of a log while it is read, in two files, so that none of it stays in memory.
+
+    Args:
+        log: what is known of the run.
+        folder: takes the files.
+        number: tells the files of several runs apart.
+    """
+
+    def __init__(self, log: LogRun, folder: Path, number: int) -> None:
+        self.log = log
+        self._questions = folder / f"questions-{number}.jsonl"
+        self._rows = folder / f"rows-{number}.jsonl"
+        self._files: list[IO[bytes]] = [self._questions.open("wb"), self._rows.open("wb")]
+        self._named: dict[str, str] = {}
+        """The id of each question by what the log calls it and by its content."""
+        self._repeats: dict[str, int] = {}
+        self._replied: set[tuple[str, int]] = set()
+        self.count = self.rows = self.left_out = 0
+        self.samples = log.samples
+        self.evidence: Evidence = "replies"
+
+    def add(self, reply: LoggedReply, digest: str) -> None:
+        """Write a reply down.
+
+        Raises:
+            LogError: the log holds two replies with the same number to one question.
+        """
+        if not reply.question.has_one_answer:
+            self.left_out += 1
+            return
+        name = self._name(reply)
+        key = name, reply.sample_index
+        if key in self._replied:
+            raise ValueError(
+                f"question {reply.source.id!r} has reply {reply.sample_index + 1} twice"
+            )
+        self._replied.add(key)
+        self.rows += 1
+        self.samples = max(self.samples, reply.sample_index + 1)
+        self.evidence = max(self.evidence, reply.evidence, key=STRENGTH.index)
+        row = JournalRow(
+            request_id=digest_of(digest, name, str(reply.sample_index))[:ID_LENGTH],
+            question_id=name,
+            way=self.log.way,
+            result=UNSCORED if is_unscored(reply) else reply.result,
+            sample_index=reply.sample_index,
+            reading=reply.reading,
+            source=reply.source,
+        )
+        self._files[1].write(b"%b\n" % encode_line(row))
+
+    def _name(self, reply: LoggedReply) -> str:
+        """The id of a reply's question, which is written down when it comes for the first time."""
+        question = reply.question
+        called = digest_of(reply.source.id, question.id)[:16]
+        known = self._named.get(called)
+        if known is not None:
+            return known
+        # The log may hold the same question under two names.
+        number = self._repeats[question.id] = self._repeats.get(question.id, 0) + 1
+        name = question.id if number == 1 else f"{question.id}-{number}"
+        self._named[called] = name
+        self._files[0].write(b"%b\n" % encode_question(replace(question, id=name)))
+        self.count += 1
+        return name
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files:
+            file.close()
+
+    def store(self, results: Path, path: Path, digest: str, notes: Sequence[str]) -> Run:
+        """Make the folder of the run, and read it.
+
+        Args:
+            results: the folder of all runs.
+            path: the log.
+            digest: of the log.
+            notes: what has to be known of it.
+
+        Raises:
+            RunError: the folder can't be written.
+        """
+        with self._questions.open("rb") as file:
+            questions = collect_questions(map(decode_question, file), have_different_ids=True)
+        manifest = self._describe(questions, path, digest, notes)
+        folder = create_run_folder(results, manifest, questions)
+        with self._rows.open("rb") as file:
+            write_whole(folder.journal_path, file)
+        run = load_run(folder.path, questions=questions)
+        if run.is_complete:
+            folder.write_summary(run.to_dict())
+        return run
+
+    def _describe(
+        self, questions: Sequence[Question], path: Path, digest: str, notes: Sequence[str]
+    ) -> Manifest:
+        log, form = self.log, PromptFormat()
+        identity = Identity(
+            benchmark=log.benchmark,
+            benchmark_version=log.benchmark_version,
+            question_digest=QuestionSet(questions=questions).digest,
+            model=log.model,
+            endpoint=log.endpoint,
+            way=log.way,
+            prompt_digest=form.digest,
+            shots=log.shots,
+            parameters=dict(log.parameters),
+            api_version="",
+            limit=None,
+            seed=0,
+            samples=self.samples,
+            origin=Origin(
+                tool=log.tool,
+                version=log.version,
+                digest=digest,
+                part=log.part,
+                score=log.score,
+                evidence=self.evidence,
+            ),
+        )
+        return Manifest(
+            identity=identity,
+            prompt=form,
+            questions=len(questions),
+            left_out=self.left_out,
+            log=as_utf8(path.name),
+            notes=tuple(map(as_utf8, notes)),
+        )
+
+
+def is_unscored(reply: LoggedReply) -> bool:
+    """Whether only a score could tell if a reply is right, and there is none: missing data."""
+    told = reply.reading is not None or not isinstance(reply.result, Response)
+    return not told and (reply.question.choices == SCORED or reply.evidence == "scores")
+
+
+def import_log(
+    path: Path | str, results: Path | str = "results", options: LogOptions | None = None
+) -> tuple[Run, ...]:
+    """Turn another tool's log into run folders; no model is asked.
+
+    Args:
+        path: the log; of HELM, the folder of a run will do.
+        results: the folder of all runs. The same log gives the same folders again.
+        options: how to read it, where that can't be told from the log.
+
+    Returns:
+        Its runs: one for each model, and for each prompt if there are several.
+
+    Raises:
+        LogError: the log can't be read, or holds nothing that could be scored; nothing was written.
+        MissingExtraError: it is packed by Zstandard, and the library is not installed.
+        RunError: a folder can't be written.
+
+    Example:
+        >>> [run] = import_log("logs/arc.eval")  # doctest: +SKIP
+        >>> run.manifest.identity.origin.tool  # doctest: +SKIP
+        'inspect_ai'
+    """
+    path, results = Path(path), Path(results)
+    options = options or LogOptions()
+    with tempfile.TemporaryDirectory(prefix="evalkit-import-") as name:
+        digest = digest_file(find_file(path))
+        notes: list[str] = []
+        spools = spool_log(path, Path(name), digest, options, notes)
+        return tuple(spool.store(results, path, digest, notes) for spool in spools)
+
+
+def find_file(path: Path) -> Path:
+    """The file by which a log is known: of a folder, the first by name."""
+    if not path.is_dir():
+        return path
+    files = sorted(each for each in path.glob("*.json") if each.is_file())
+    return (
+        next((each for each in files if each.name == "per_instance_stats.json"), files[0])
+        if (files)
+        else path
+    )
+
+
+def spool_log(
+    path: Path, folder: Path, digest: str, options: LogOptions, notes: list[str]
+) -> list[Spool]:
+    """Read a log into files, one run after the other.
+
+    Raises:
+        LogError: it can't be read, or holds nothing that could be scored.
+    """
+    spools: dict[LogRun, Spool] = {}
+    with ExitStack() as stack, named_errors(path):
+        for log, reply in read_log(path, options, notes):
+            spool = spools.get(log)
+            if spool is None:
+                if len(spools) == MOST_RUNS:
+                    reason = (
+                        f"holds more than {MOST_RUNS} runs; is {log.model!r} a model (--model)?"
+                    )
+                    raise LogError(reason, path=path)
+                spool = spools[log] = Spool(log, folder, len(spools))
+                stack.callback(spool.close)
+            try:
+                spool.add(reply, digest)
+            except ValueError as error:
+                raise LogError(f"{error}; is the log made of several?", path=path) from error
+    found = [spool for spool in spools.values() if spool.count]
+    for spool in found:
+        if spool.samples * spool.count > MOST_MISSING * spool.rows:
+            raise LogError(
+                f"{spool.samples:,} replies to each of {spool.count:,} questions are wanted and "
+                f"{spool.rows:,} are there; is the log whole?",
+                path=path,
+            )
+    if not found:
+        left_out = sum(spool.left_out for spool in spools.values())
+        raise LogError(
+            f"all {left_out} questions have several right choices, which one letter can't answer"
+            if left_out
+            else "holds no replies",
+            path=path,
+        )
+    return found
+
+
+@contextmanager
+def opened_runs(paths: Sequence[Path], options: LogOptions | None = None) -> Iterator[list[Run]]:
+    """Runs by their folders, and those in logs, which are read into folders for a while.
+
+    A run of a log has the log's path as its own, followed by the name of its folder where the log
+    holds several.
+
+    Args:
+        paths: folders of runs, and logs of other tools.
+        options: how to read the logs.
+
+    Raises:
+        LogError: a log can't be read.
+        RunFormatError: a folder can't be read as a run.
+    """
+    with tempfile.TemporaryDirectory(prefix="evalkit-logs-") as name:
+        runs: list[Run] = []
+        for number, path in enumerate(paths):
+            if not is_log(path):
+                runs.append(load_run(path))
+                continue
+            folders = [run.path for run in import_log(path, Path(name) / str(number), options)]
+            runs += [
+                load_run(folder, called=path if len(folders) == 1 else path / folder.name)
+                for folder in folders
+            ]
+        yield runs

@@ -1,0 +1,295 @@
+"""Tables of predictions: a row for each reply, whatever wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from evalkit.answers import Answer, Outcome, share_answer
+from evalkit.errors import BenchmarkError, LogError, RowProblem
+from evalkit.importers.columns import LOOKED_AT, find_layout, read_question
+from evalkit.importers.entries import Entry
+from evalkit.importers.files import as_entry, read_lines
+from evalkit.importers.logged import (
+    SCORED,
+    LogColumns,
+    LoggedReply,
+    LogOptions,
+    LogRun,
+    as_score,
+    as_utf8,
+    make_response,
+)
+from evalkit.importers.scored import reading_of_known, reading_of_score
+from evalkit.loaders.choices import is_empty
+from evalkit.loaders.csv import read_csv
+from evalkit.loaders.guess import IDS, pick, simplify
+from evalkit.questions import Question
+from evalkit.responses import RequestFailure, Response
+from evalkit.runs.journal import SourceNote
+
+PREDICTED = (
+    "prediction", "predicted", "pred", "modelanswer", "modelresponse", "response", "reply",
+    "output", "completion", "generated", "picked",
+)  # fmt: skip
+SCORES = ("score", "iscorrect", "correct", "acc", "accuracy", "exactmatch")
+MODELS = ("model", "modelname", "modelid")
+SAMPLES = ("sample", "sampleindex", "epoch", "repeat", "trial")
+ERRORS = ("error", "failure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Which column of a table means what."""
+
+    id: str | None
+    predicted: str | None
+    score: str | None
+    model: str | None
+    sample: str | None
+    error: str | None
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """LogColumns that are no part of a question."""
+        named = (self.id, self.predicted, self.score, self.model, self.sample, self.error)
+        return tuple(filter(None, named))
+
+
+def read_table(
+    path: Path, options: LogOptions, notes: list[str]
+) -> Iterator[tuple[LogRun, LoggedReply]]:
+    """The replies in a table as CSV, JSON lines, or a JSON list; a run for each model.
+
+    Raises:
+        LogError: it can't be read, or it is not clear what its columns mean.
+    """
+    if path.suffix.lower() in (".csv", ".tsv"):
+        yield from read_rows(path, lambda: read_csv_rows(path), options, notes)
+    else:
+        yield from read_rows(path, lambda: read_lines(path), options, notes)
+
+
+def read_list(
+    top: list[Any], path: Path, options: LogOptions, notes: list[str]
+) -> Iterator[tuple[LogRun, LoggedReply]]:
+    """The replies in a JSON list."""
+
+    def open_rows() -> Iterator[Entry]:
+        return (as_entry(row, path, f"[{number}]") for number, row in enumerate(top))
+
+    yield from read_rows(path, open_rows, options, notes)
+
+
+def read_csv_rows(path: Path) -> Iterator[Entry]:
+    """The rows of a CSV or TSV file.
+
+    Raises:
+        LogError: a row can't be read.
+    """
+    try:
+        for row in read_csv(path):
+            if isinstance(row, RowProblem):
+                reason = f"{row.field} = {row.value}: {row.remedy}"
+                raise LogError(reason, path=path, place=row.line)
+            yield Entry(path=path, place=row.line, values=row.values)
+    except BenchmarkError as error:
+        raise LogError(error.reason, path=path, place=error.line) from error
+
+
+def read_rows(
+    path: Path,
+    open_rows: Callable[[], Iterable[Entry]],
+    options: LogOptions,
+    notes: list[str],
+) -> Iterator[tuple[LogRun, LoggedReply]]:
+    """The replies in rows, which are read twice: the first of them show what the columns mean."""
+    first = list(islice(open_rows(), LOOKED_AT))
+    if not first:
+        raise LogError("is empty: expected a row for each reply", path=path)
+    reader = RowReader(path, first, options)
+    for entry in open_rows():
+        yield reader.read(entry)
+    if reader.by_comparison:
+        notes.append(
+            "the table has no choices: right and wrong are told by whether prediction and answer "
+            "are the same text"
+        )
+
+
+class RowReader:
+    """Reads the rows of one table.
+
+    Args:
+        path: the file.
+        first: its first rows, which show what the columns mean.
+        options: how to read it.
+
+    Raises:
+        LogError: neither predictions nor scores can be found.
+    """
+
+    def __init__(self, path: Path, first: list[Entry], options: LogOptions) -> None:
+        self.path, self.options = path, options
+        self.places = find_places(first, options.columns)
+        rows = [entry.values for entry in first]
+        self.layout = find_layout(path, rows, options.columns, taken=self.places.taken)
+        self.by_comparison = False
+        self.runs: dict[str, LogRun] = {}
+        self.seen: dict[tuple[str, str], int] = {}
+        columns = ", ".join(map(repr, first[0].values))
+        if self.places.predicted is None and self.places.score is None:
+            raise LogError(
+                f"no column of predictions or scores among {columns}; name one by --predicted or "
+                "--score",
+                path=path,
+            )
+        if self.layout.choices is not None and self.layout.fields and self.layout.answer is None:
+            reason = f"no column of right answers among {columns}; name it by --answer"
+            raise LogError(reason, path=path)
+        if self.places.id is None and not self.layout.stem:
+            reason = f"no column tells the question, by id or text, among {columns}; name --id"
+            raise LogError(reason, path=path)
+
+    def read(self, entry: Entry) -> tuple[LogRun, LoggedReply]:
+        """One row.
+
+        Raises:
+            LogError: a field is missing or holds something that can't be right.
+        """
+        name = "" if self.places.id is None else entry.name(self.places.id)
+        question = read_question(entry, self.layout, name=name)
+        model = self._model_of(entry)
+        score = None if self.places.score is None else as_score(entry.values.get(self.places.score))
+        predicted = self._predicted_of(entry)
+        result = self._result_of(entry, predicted, score)
+        is_scored_only = self.places.predicted is None
+        reading: Answer | None = None
+        if isinstance(result, Response):
+            reading = self._reading_of(entry, question, predicted, score)
+        reply = LoggedReply(
+            question=question,
+            result=result,
+            source=SourceNote(id=name or " ".join(question.stem.split())[:60], score=score),
+            sample_index=self._sample_of(entry, model, name or question.id),
+            reading=reading,
+            evidence="scores" if question.choices == SCORED or is_scored_only else "replies",
+        )
+        return self._run_of(model), reply
+
+    def _run_of(self, model: str) -> LogRun:
+        if model not in self.runs:
+            self.runs[model] = LogRun(
+                tool="",
+                benchmark=self.options.benchmark or self.path.name.partition(".")[0],
+                model=model,
+                score=self.places.score or "",
+            )
+        return self.runs[model]
+
+    def _model_of(self, entry: Entry) -> str:
+        if self.options.model is not None:
+            return self.options.model
+        return "unknown" if self.places.model is None else entry.name(self.places.model)
+
+    def _sample_of(self, entry: Entry, model: str, name: str) -> int:
+        """The number of the reply among those to its question, from 0."""
+        key = (model, name)
+        index = self.seen[key] = self.seen.get(key, -1) + 1
+        if index and self.places.sample is None:
+            column = self.places.id or ", ".join(self.layout.stem)
+            remedy = "has a row already; name the column that numbers several replies by --sample"
+            raise entry.fault(column, remedy)
+        return index
+
+    def _predicted_of(self, entry: Entry) -> str | None:
+        """The prediction as a text; None if there is none."""
+        if self.places.predicted is None:
+            return None
+        value = entry.values.get(self.places.predicted)
+        if is_empty(value) or isinstance(value, list | Mapping):
+            return None
+        return str(value)
+
+    def _result_of(
+        self, entry: Entry, predicted: str | None, score: float | None
+    ) -> Response | RequestFailure:
+        """The reply; a row that says nothing is one that failed, never a wrong answer."""
+        error = None if self.places.error is None else entry.values.get(self.places.error)
+        if not is_empty(error) and error is not False:
+            message = as_utf8(str(error))
+            return RequestFailure(kind="error", message=message[:200])
+        is_told = predicted is not None or (self.places.predicted is None and score is not None)
+        if not is_told:
+            return RequestFailure(kind="no_output", message="the row has no prediction")
+        return make_response(predicted or "")
+
+    def _reading_of(
+        self, entry: Entry, question: Question, predicted: str | None, score: float | None
+    ) -> Answer | None:
+        """The answer, where it is not to be read from the prediction."""
+        if question.choices != SCORED:
+            if predicted is not None:
+                return self._reading_of_position(predicted, question)
+            return reading_of_known(question, score, entry, self.places.score or "")
+        if score is None and predicted is not None and self.layout.answer is not None:
+            self.by_comparison = True
+            answer = str(entry.values.get(self.layout.answer)).strip()
+            score = float(predicted.strip().casefold() == answer.casefold())
+        return reading_of_score(score, entry, self.places.score or self.places.predicted or "")
+
+    def _reading_of_position(self, predicted: str, question: Question) -> Answer | None:
+        """The choice whose position is predicted, where the right one is told by position too."""
+        form = None if self.layout.fields is None else self.layout.fields.answer_is
+        text = predicted.strip()
+        if form not in ("index0", "index1") or not text.isdecimal() or len(text) > 2:
+            return None
+        place = int(text) - (form == "index1")
+        if not 0 <= place < len(question.choices):
+            return share_answer(Outcome.UNPARSED)
+        return share_answer(Outcome.ANSWERED, place)
+
+
+def find_places(first: list[Entry], given: LogColumns) -> Places:
+    """Which columns mean what, from their names and what the user says."""
+    names: dict[str, str] = {}
+    for entry in first:
+        for column in entry.values:
+            names.setdefault(simplify(str(column)), column)
+    for column in filter(None, (given.score, given.error)):
+        if not any(entry.has(column) for entry in first):
+            there = ", ".join(names.values())
+            raise LogError(f"no column {column!r}; there are {there}", path=first[0].path)
+    question = (*given.stem, *given.choices, given.answer, given.group)
+    free = {simple: name for simple, name in names.items() if name not in question}
+    return Places(
+        id=given.id or pick(free, IDS),
+        predicted=given.predicted or pick(free, PREDICTED),
+        score=given.score or find_score(first, free),
+        model=given.model or pick(free, MODELS),
+        sample=given.sample or pick(free, SAMPLES),
+        error=given.error or pick(free, ERRORS),
+    )
+
+
+def find_score(first: list[Entry], names: Mapping[str, str]) -> str | None:
+    """The column of scores: one of a usual name that holds nothing but right and wrong."""
+    for usual in SCORES:
+        column = names.get(usual)
+        if column is None:
+            continue
+        values = [entry.values.get(column) for entry in first]
+        told = [value for value in values if not is_empty(value)]
+        # `correct` may as well be the letter of the right choice.
+        if told and all(is_mark(value) for value in told):
+            return column
+    return None
+
+
+def is_mark(value: object) -> bool:
+    """Whether a value says right or wrong; a letter alone names a choice."""
+    is_letter = isinstance(value, str) and len(value.strip()) == 1 and value.strip().isalpha()
+    return not is_letter and as_score(value) in (0.0, 1.0)

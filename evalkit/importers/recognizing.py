@@ -1,0 +1,101 @@
+"""Which tool wrote a log: told by what is in it, whatever it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from evalkit.errors import LogError
+from evalkit.importers import helm, inspect, lm_eval, predictions, promptfoo
+from evalkit.importers.endings import LINES, TABLES
+from evalkit.importers.files import as_entry, read_head, read_json_file, read_lines
+from evalkit.importers.logged import LoggedReply, LogOptions, LogRun
+
+Replies = Iterator[tuple[LogRun, LoggedReply]]
+
+EXPECTED = (
+    "expected a log of Inspect (.eval, .json), lm-evaluation-harness (samples_*.jsonl), promptfoo "
+    "(.json), HELM (per_instance_stats.json), or a table of predictions (.csv, .jsonl, .json)"
+)
+
+
+def read_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
+    """The replies in a log, one after the other, each with the run that it belongs to.
+
+    Args:
+        path: the log; of HELM, the folder of a run will do.
+        options: how to read it.
+        notes: takes what has to be known of it; whole when all replies have been read.
+
+    Raises:
+        LogError: it can't be read, is of no known format, or not of the one that is wanted.
+    """
+    if path.is_dir():
+        stats, state = path / helm.STATS, path / helm.STATE
+        if not stats.is_file() and not state.is_file():
+            raise LogError(f"a folder without {helm.STATS}: {EXPECTED}", path=path)
+        path = stats if stats.is_file() else state
+    head = read_head(path)
+    if not head.strip():
+        raise LogError(f"is empty: {EXPECTED}", path=path)
+    suffix, wanted = path.suffix.lower(), options.format
+    if head.startswith(b"PK"):
+        check_format(path, "inspect", wanted)
+        return inspect.read_archive(path, options, notes)
+    if suffix in TABLES:
+        check_format(path, "predictions", wanted)
+        return predictions.read_table(path, options, notes)
+    if suffix in LINES and not head.lstrip().startswith(b"["):
+        return read_line_log(path, options, notes)
+    if suffix in (".json", *LINES) or wanted is not None:
+        return read_json_log(path, options, notes)
+    raise LogError(f"of no known format: {EXPECTED}; --format names it", path=path)
+
+
+def read_line_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
+    """The replies in a file of lines: lm-eval's samples, or a table."""
+    first = next(islice(read_lines(path), 1), None)
+    is_sample = first is not None and lm_eval.is_sample(first.values)
+    found = "lm-eval" if is_sample else "predictions"
+    check_format(path, found, options.format)
+    if is_sample:
+        return lm_eval.read_samples(path, options, notes)
+    return predictions.read_table(path, options, notes)
+
+
+def read_json_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
+    """The replies in a JSON file, by the keys that each tool writes."""
+    top, wanted = read_json_file(path), options.format
+    if inspect.is_log(top):
+        check_format(path, "inspect", wanted)
+        return inspect.read_json(top, path, options, notes)
+    if promptfoo.is_log(top):
+        check_format(path, "promptfoo", wanted)
+        return promptfoo.read_results(top, path, options, notes)
+    if helm.is_stats(top) or helm.is_state(top):
+        check_format(path, "helm", wanted)
+        return helm.read_run(top, path, options, notes)
+    if isinstance(top, list):
+        entries = [as_entry(each, path, f"[{number}]") for number, each in enumerate(top)]
+        if entries and lm_eval.is_sample(entries[0].values):  # as it wrote them until 2024
+            check_format(path, "lm-eval", wanted)
+            return lm_eval.read_samples(path, options, notes, lambda _: entries)
+        check_format(path, "predictions", wanted)
+        return predictions.read_list(top, path, options, notes)
+    keys = ", ".join(list(map(str, top))[:8]) if isinstance(top, dict) else type(top).__name__
+    raise LogError(f"of no known format (it holds {keys}): {EXPECTED}", path=path)
+
+
+def check_format(path: Path, found: str, wanted: str | None) -> None:
+    """Refuse a log of another format than the one that is wanted.
+
+    Raises:
+        LogError: naming both.
+    """
+    if wanted not in (None, found):
+        raise LogError(
+            f"looks like a log of format {found}, not {wanted}: leave out --format, or name "
+            "another file",
+            path=path,
+        )

@@ -1,0 +1,166 @@
+"""`evalkit import`, and logs where `compare` and `report` take runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from evalkit.benchmarks import load_benchmark
+from evalkit.evaluation import run
+from evalkit.settings import RunSettings
+from evalkit.testing.messages_server import MessagesServer, key_answers
+from tests import command_line
+from tests.command_line import Outcome
+from tests.conftest import QUICK, endpoint_of
+from tests.test_importers import GENERATED, INSPECT, PICKED, PROMPTFOO, rows_of, write_lines
+
+Call = Callable[..., Outcome]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs a command in this process."""
+    return partial(command_line.call, capsys)
+
+
+def test_an_import_prints_the_runs_with_the_tool_s_own_score(call: Call, tmp_path: Path) -> None:
+    done = call("import", GENERATED, "--results", tmp_path / "results", "--benchmark", "mine")
+    assert done.code == 0
+    assert "by lm-eval" in done.out
+    assert "lm-eval's own score (exact_match) is 0.0 % over 10 replies; 4 of 10 differ" in done.out
+    [folder] = (tmp_path / "results").iterdir()
+    assert folder.name.startswith("mine--claude-haiku-4-5--by-lm-eval--")
+    for command in ("show", "score", "verify"):
+        assert call(command, folder).code == 0
+
+
+def test_an_import_with_failures_ends_with_the_code_of_what_is_incomplete(
+    call: Call, tmp_path: Path
+) -> None:
+    done = call("import", INSPECT / "errors.eval", "--results", tmp_path)
+    assert done.code == 4
+    assert "incomplete: 2 of 10 questions have no reply" in done.out
+
+
+def test_the_facts_of_an_import_hold_every_difference(call: Call, tmp_path: Path) -> None:
+    done = call("import", INSPECT / "unread.eval", "--results", tmp_path, "--json")
+    [facts] = json.loads(done.out)["runs"]
+    assert facts["origin"]["tool"] == "inspect_ai"
+    assert (facts["source_scores"]["compared"], facts["source_scores"]["differing"]) == (10, 4)
+    assert [each["source_score"] for each in facts["source_scores"]["examples"]] == [0.0] * 4
+
+
+def test_columns_are_named_by_options(call: Call, tmp_path: Path) -> None:
+    rows = [
+        {"nr": row["id"], "text": row["question"], "A": row["choices"][0], "B": row["choices"][1]}
+        | {"key": row["answer"], "said": "B"}
+        for row in rows_of({}, {}, {})
+    ]
+    path = write_lines(tmp_path / "x.jsonl", rows)
+    options = ["--id", "nr", "--stem", "text", "--choices", "A", "--choices", "B"]
+    options += ["--answer", "key", "--predicted", "said", "--model-name", "m"]
+    done = call("import", path, "--results", tmp_path / "results", *options, "--json")
+    [facts] = json.loads(done.out)["runs"]
+    assert (facts["model"], facts["outcomes"]["correct"], facts["questions"]) == ("m", 2, 3)
+
+
+def test_a_model_and_a_column_of_models_contradict_each_other(call: Call, tmp_path: Path) -> None:
+    done = call("import", GENERATED, "--model", "who", "--model-name", "m", "--results", tmp_path)
+    assert done.code == 2
+    assert "give one of them" in done.err
+
+
+def test_a_broken_log_is_one_line_and_leaves_nothing(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "x.eval"
+    path.write_bytes((INSPECT / "plain.eval").read_bytes()[:5000])
+    done = call("import", path, "--results", tmp_path / "results")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"evalkit: {path}: can't be unpacked")
+    assert done.err.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.fixture
+def runs(call: Call, tmp_path: Path) -> Path:
+    """A folder with one imported run."""
+    call("import", INSPECT / "plain.eval", "--results", tmp_path / "results")
+    return tmp_path / "results"
+
+
+def test_logs_are_compared_as_they_are(call: Call, runs: Path) -> None:
+    done = call("compare", runs, GENERATED, PICKED, "--flips", "2")
+    assert done.code == 0
+    assert "claude-haiku-4-5, by inspect_ai 0.3.285 (baseline)" in done.out
+    assert "(2) imported from samples_everyday_gen" in done.out
+    assert "WARNING: (3) its log has no replies but the choices that the tool picked" in done.out
+    assert "loss" in done.out
+
+
+def test_a_log_may_be_the_baseline(call: Call, runs: Path) -> None:
+    done = call("compare", runs, "--baseline", GENERATED, "--json")
+    [benchmark] = json.loads(done.out)["benchmarks"]
+    assert benchmark["runs"][0]["folder"] == str(GENERATED)
+    assert benchmark["runs"][0]["origin"]["tool"] == "lm-eval"
+    assert benchmark["runs"][0]["source_scores"]["differing"] == 4
+    assert "source_scores" in benchmark["runs"][1]
+
+
+def test_logs_are_reported_as_they_are(call: Call, runs: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("report.md", "report.json", "r.csv", "r.parquet")]
+    done = call("report", runs, PROMPTFOO, "--to", *paths, "--rows", "responses")
+    assert done.code == 0
+    markdown = paths[0].read_text(encoding="utf-8")
+    assert "by promptfoo" in markdown
+    facts = json.loads(paths[1].read_text(encoding="utf-8"))
+    assert [each["source_scores"]["differing"] for each in facts["runs"]] == [0, 0, 0]
+    assert len(set(facts["remarks"])) == len(facts["remarks"])
+
+
+@pytest.mark.parametrize("command", ["score", "verify", "show"])
+def test_where_a_log_is_no_run_the_import_is_named(call: Call, command: str) -> None:
+    done = call(command, GENERATED)
+    assert done.code == 2
+    assert command != "score" or "`evalkit import` makes runs of other tools' logs" in done.err
+
+
+def test_a_run_of_evalkit_s_own_pairs_with_the_log_of_another_tool(
+    call: Call, tmp_path: Path
+) -> None:
+    rows = [json.loads(line)["doc"] for line in PICKED.read_text("utf-8").splitlines()]
+    questions = write_lines(tmp_path / "own.jsonl", rows)
+    key = {row["question"]: row["choices"]["ABCD".index(row["answer"])] for row in rows}
+    with MessagesServer(answer=key_answers(key)) as server:
+        own = run(
+            load_benchmark(questions),
+            "claude-haiku-4-5",
+            settings=RunSettings(way="instructed", retries=QUICK),
+            endpoint=endpoint_of(server),
+            results=tmp_path / "results",
+            progress=False,
+        )
+    assert own.summary.mean == 1.0
+    done = call("compare", own.path, INSPECT / "plain.eval", "--json")
+    [benchmark] = json.loads(done.out)["benchmarks"]
+    assert (benchmark["benchmark"], benchmark["n"]) == ("own", 10)
+    [pair] = benchmark["pairs"]
+    assert (pair["accuracy"]["losses"], pair["accuracy"]["gains"]) == (3, 0)
+    text = call("compare", own.path, INSPECT / "plain.eval").out
+    assert "way: instructed (1), by inspect_ai 0.3.285 (2)" in text
+    assert "everyday-0" in text  # flips bear evalkit's ids
+
+
+def test_an_imported_run_is_refused_as_a_baseline_of_a_gate(call: Call, runs: Path) -> None:
+    [folder] = runs.iterdir()
+    done = call("gate", "--baseline", folder, "--model", "local/smollm2-135m")
+    assert done.code == 2
+    assert "whose prompt evalkit does not know" in done.err
+
+
+def test_the_help_has_examples_for_each_tool(call: Call) -> None:
+    out = call("import", "--help").out
+    for words in ("Inspect", "lm-evaluation-harness", "promptfoo", "HELM", "answers.csv"):
+        assert words in out

@@ -1,0 +1,555 @@
+"""Logs as tools wrote them, and what becomes of each of their replies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit.errors import LogError, UsageError
+from evalkit.importers.folders import import_log, opened_runs
+from evalkit.importers.logged import SCORED, LogColumns, LogOptions
+from evalkit.questions import Question
+from evalkit.reports.formats import write_report
+from evalkit.reports.report import build_report
+from evalkit.responses import Response
+from evalkit.results import Run
+from evalkit.runs.folder import SUMMARY
+from evalkit.source_scores import compare_source_scores
+from evalkit.verifying import verify_run
+
+LOGS = Path(__file__).parent / "logs"
+INSPECT, LM_EVAL, HELM = (LOGS / name for name in ("inspect", "lm-eval", "helm"))
+PROMPTFOO = LOGS / "promptfoo" / "results.json"
+GENERATED = next(LM_EVAL.glob("samples_everyday_gen_*.jsonl"))
+PICKED = next(LM_EVAL.glob("samples_everyday_mc_*.jsonl"))
+WOLVES = "Which word is used for a group of wolves?"
+
+QUESTIONS = [
+    ("q1", "Largest planet?", ["Mars", "Jupiter"], "B"),
+    ("q2", "Smallest planet?", ["Mercury", "Earth"], "A"),
+    ("q3", "Hottest planet?", ["Neptune", "Venus"], "B"),
+]
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def rows_of(*answers: dict[str, Any]) -> list[dict[str, Any]]:
+    """The three questions as rows of a table, each with what was answered."""
+    return [
+        {"id": name, "question": stem, "choices": choices, "answer": right, **answer}
+        for (name, stem, choices, right), answer in zip(QUESTIONS, answers, strict=True)
+    ]
+
+
+def only(path: Path, results: Path, **options: Any) -> Run:
+    """The one run in a log."""
+    [run] = import_log(path, results, LogOptions(**options))
+    return run
+
+
+def outcomes(run: Run) -> str:
+    """What came of each response, in a word: right, wrong, or its outcome."""
+    words = {True: "right", False: "wrong"}
+    return " ".join(
+        words[score.correct]
+        if score.correct is not None and score.answer.choice is not None
+        else score.answer.outcome.value
+        for score in run.scores
+    )
+
+
+# Each file of tests/logs: the runs in it as (model, questions, correct, failed), and of the tool's
+# scores how many there are and how many differ from evalkit's reading.
+FILES: dict[Path, list[tuple[str, int, int, int, int, int]]] = {
+    INSPECT / "plain.eval": [("claude-haiku-4-5", 10, 7, 0, 10, 0)],
+    INSPECT / "shuffled.eval": [("claude-haiku-4-5", 10, 7, 0, 10, 0)],
+    INSPECT / "unread.eval": [("claude-haiku-4-5", 10, 4, 0, 10, 4)],
+    INSPECT / "errors.eval": [("claude-haiku-4-5", 10, 8, 2, 8, 0)],
+    INSPECT / "epochs.json": [("claude-opus-4-6", 10, 8, 0, 20, 8)],
+    GENERATED: [("claude-haiku-4-5", 10, 4, 0, 10, 4)],
+    PICKED: [("qdpv68r5", 10, 2, 0, 10, 0)],
+    PROMPTFOO: [("claude-haiku-4-5", 10, 7, 0, 10, 0), ("claude-opus-4-6", 10, 8, 2, 8, 0)],
+    HELM: [("gpt2", 10, 4, 1, 9, 0)],
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name[:30])
+def test_a_log_comes_to_these_runs(path: Path, tmp_path: Path) -> None:
+    found = []
+    for run in import_log(path, tmp_path):
+        scores = compare_source_scores(run)
+        assert scores is not None
+        model, summary = run.manifest.identity.model, run.summary
+        counts = (summary.questions, summary.correct, summary.failed)
+        found.append((model, *counts, scores.scored, scores.differing))
+        assert summary.not_asked == 0
+        assert (run.path / SUMMARY).is_file() == run.is_complete
+        verified = verify_run(run.path)
+        assert (verified.verdict, verified.rows) == ("sound", summary.wanted)
+    assert found == FILES[path]
+
+
+def test_all_logs_hold_the_same_questions(tmp_path: Path) -> None:
+    contents = [
+        {(question.stem, frozenset(question.choices), question.right_texts) for question in each}
+        for path in FILES
+        for each in (run.questions for run in import_log(path, tmp_path))
+    ]
+    assert len(contents[0]) == 10
+    assert all(each == contents[0] for each in contents)
+
+
+def test_a_question_has_the_id_that_evalkit_gives_it_in_a_file_without_ids(tmp_path: Path) -> None:
+    from evalkit.benchmarks import load_benchmark
+
+    table = [{k: v for k, v in row.items() if k != "id"} for row in rows_of({}, {}, {})]
+    benchmark = load_benchmark(write_lines(tmp_path / "own.jsonl", table))
+    log = write_lines(tmp_path / "log.jsonl", rows_of(*[{"predicted": "A"}] * 3))
+    run = only(log, tmp_path)
+    assert [q.id for q in run.questions] == [q.id for q in benchmark.question_set.questions]
+
+
+def test_the_same_log_gives_the_same_folder_again(tmp_path: Path) -> None:
+    first = only(INSPECT / "plain.eval", tmp_path)
+    journal = (first.path / "responses.jsonl").read_bytes()
+    again = only(INSPECT / "plain.eval", tmp_path)
+    assert again.path == first.path
+    assert (again.path / "responses.jsonl").read_bytes() == journal
+    assert sorted(path.name for path in tmp_path.iterdir()) == [first.path.name]
+
+
+def test_a_log_of_another_content_is_another_run(tmp_path: Path) -> None:
+    runs = {only(INSPECT / name, tmp_path).path for name in ("plain.eval", "shuffled.eval")}
+    assert len(runs) == 2
+
+
+# -- Inspect ----------------------------------------------------------------------------------
+
+
+def test_a_run_of_inspect_says_where_it_comes_from(tmp_path: Path) -> None:
+    manifest = only(INSPECT / "epochs.json", tmp_path).manifest
+    identity, origin = manifest.identity, manifest.identity.origin
+    assert origin is not None
+    assert (origin.tool, origin.version, origin.score) == ("inspect_ai", "0.3.285", "choice")
+    assert (identity.benchmark, identity.samples, identity.way) == ("everyday", 2, "reasoned")
+    assert (manifest.log, identity.parameters) == ("epochs.json", {"max_tokens": 32})
+
+
+def test_a_failed_sample_is_missing_and_never_wrong(tmp_path: Path) -> None:
+    run = only(INSPECT / "errors.eval", tmp_path)
+    assert outcomes(run).split().count("failed") == 2
+    assert run.summary.mean == 1.0
+    assert run.summary.missing == (0.8, 1.0)
+    assert "authentication_error" in run.failures()[0].message
+
+
+def test_letters_of_shuffled_choices_are_those_that_were_shown(tmp_path: Path) -> None:
+    # Inspect could not read these replies, so that it left letters and prompt as they were sent.
+    run = only(INSPECT / "unread.eval", tmp_path)
+    score = next(score for score in run.scores if score.question.stem == WOLVES)
+    assert score.row is not None
+    assert isinstance(score.row.result, Response)
+    assert score.row.result.text == "I think that it is (B)."
+    assert score.question.choices == ("swarm", "pack", "flock", "shoal")
+    assert isinstance(score.answer.choice, int)
+    assert score.question.choices[score.answer.choice] != "pack"
+
+
+def change_log(tmp_path: Path, **changes: Any) -> Path:
+    """An Inspect log of one sample with other facts; None takes a key away."""
+    top = json.loads((INSPECT / "epochs.json").read_text(encoding="utf-8"))
+    sample = {**top["samples"][0], **changes.pop("sample", {})}
+    top |= {"samples": [{k: v for k, v in sample.items() if v is not None}], **changes}
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({k: v for k, v in top.items() if v is not None}), encoding="utf-8")
+    return path
+
+
+def reply(text: str, stop: str = "stop") -> dict[str, Any]:
+    choice = {"message": {"role": "assistant", "content": text}, "stop_reason": stop}
+    return {"model": "m", "choices": [choice]}
+
+
+@pytest.mark.parametrize(
+    ("sample", "outcome"),
+    [
+        ({"output": reply("ANSWER: B"), "choices": ["a", "b"], "target": "B"}, "right"),
+        ({"output": reply("ANSWER: A"), "choices": ["a", "b"], "target": ["B"]}, "wrong"),
+        ({"output": reply("no idea"), "choices": ["a", "b"], "target": "A"}, "unparsed"),
+        ({"output": reply("Let me", "max_tokens")}, "truncated"),
+        ({"output": reply("", "content_filter")}, "refused"),
+        ({"output": {"choices": []}, "limit": {"type": "time", "limit": 3}}, "failed"),
+        ({"output": reply("ANSWER: B"), "error": {"message": "lost"}}, "failed"),
+        ({"output": None}, "failed"),
+        ({"choices": None, "scores": {"choice": {"value": "C"}}}, "right"),
+        ({"choices": None, "scores": {"choice": {"value": 0}}}, "wrong"),
+        ({"choices": None, "scores": {}}, "failed"),
+    ],
+)
+def test_a_sample_of_inspect_has_one_of_six_outcomes(
+    sample: dict[str, Any], outcome: str, tmp_path: Path
+) -> None:
+    path = change_log(tmp_path, sample={"epoch": 1, **sample})
+    run = only(path, tmp_path)
+    assert outcomes(run).split()[0] == outcome
+
+
+def test_questions_with_several_right_choices_are_left_out(tmp_path: Path) -> None:
+    path = change_log(tmp_path, sample={"target": ["A", "B"]})
+    with pytest.raises(LogError, match="all 1 questions have several right choices"):
+        import_log(path, tmp_path)
+
+
+def test_a_log_that_was_cut_short_says_so(tmp_path: Path) -> None:
+    run = only(change_log(tmp_path, status="cancelled"), tmp_path)
+    assert run.manifest.notes == (
+        "the log's status is cancelled, so that samples may be missing",
+        "19 of 20 samples are not in the log",
+    )
+
+
+def test_an_input_of_several_messages_is_what_the_user_says(tmp_path: Path) -> None:
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "attachment://abc"}]},
+    ]
+    sample = {"input": turns, "attachments": {"abc": "A long question?"}}
+    assert only(change_log(tmp_path, sample=sample), tmp_path).questions[0].stem == (
+        "A long question?"
+    )
+
+
+# -- lm-evaluation-harness --------------------------------------------------------------------
+
+
+def test_a_run_of_lm_eval_takes_its_facts_from_the_results_beside_it(tmp_path: Path) -> None:
+    identity = only(GENERATED, tmp_path).manifest.identity
+    assert identity.origin is not None
+    assert identity.origin.words == "lm-eval 0.4.13"
+    assert (identity.benchmark, identity.benchmark_version) == ("everyday_gen", "1.0")
+    assert identity.parameters == {"temperature": 0.0, "max_tokens": 16}
+    alone = tmp_path / GENERATED.name
+    shutil.copy(GENERATED, alone)
+    identity = only(alone, tmp_path, model="mine").manifest.identity
+    assert identity.origin is not None
+    assert (identity.model, identity.origin.words) == ("mine", "lm-eval")
+
+
+@pytest.mark.parametrize(("name", "differing"), [(None, 4), ("strict", 4), ("letter", 0)])
+def test_the_score_kept_is_that_of_one_filter(
+    name: str | None, differing: int, tmp_path: Path
+) -> None:
+    run = only(GENERATED, tmp_path, filter=name)
+    found = compare_source_scores(run)
+    assert found is not None
+    assert (found.compared, found.differing) == (10, differing)
+    assert f"filter {name or 'strict'}" in run.manifest.notes[0]
+
+
+def test_the_pick_of_likelihoods_is_that_of_the_score_that_is_kept(tmp_path: Path) -> None:
+    plain = only(PICKED, tmp_path)
+    weighed = only(PICKED, tmp_path, columns=LogColumns(score="acc_norm"))
+    assert (plain.summary.correct, weighed.summary.correct) == (2, 3)
+    for run in (plain, weighed):
+        found = compare_source_scores(run)
+        assert found is not None
+        assert (found.compared, found.differing) == (10, 0)
+        assert run.manifest.identity.origin is not None
+        assert run.manifest.identity.origin.evidence == "picks"
+
+
+def lm_sample(number: int = 0, **changes: Any) -> dict[str, Any]:
+    rows = [json.loads(line) for line in PICKED.read_text(encoding="utf-8").splitlines()]
+    return {**rows[number], **changes}
+
+
+def test_a_document_that_is_no_plain_question_is_what_was_sent(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "x.jsonl", [lm_sample(doc={"ctx_a": "x", "endings_n": 4})])
+    [question] = only(path, tmp_path).questions
+    assert question.stem == f"Question: {WOLVES}\nAnswer:"
+    assert (question.choices, question.right) == (("swarm", "pack", "flock", "shoal"), (1,))
+
+
+def test_two_sentences_with_one_end_are_two_choices(tmp_path: Path) -> None:
+    sent = {
+        f"gen_args_{n}": {"arg_0": f"The {who} was too big for it", "arg_1": " so it broke."}
+        for n, who in enumerate(("box", "cup"))
+    }
+    sample = lm_sample(arguments=sent, resps=[[["-3", "x"]], [["-2", "x"]]], doc={}, target="1")
+    run = only(write_lines(tmp_path / "x.jsonl", [sample]), tmp_path)
+    assert run.questions[0].choices == tuple(f"The {w} was too big for it" for w in ("box", "cup"))
+    assert run.summary.correct == 1
+
+
+def test_repeated_replies_are_samples(tmp_path: Path) -> None:
+    [first, *_] = [json.loads(line) for line in GENERATED.read_text("utf-8").splitlines()]
+    first["resps"] = [["(B)", "(A)", "(B)"]]
+    run = only(write_lines(tmp_path / "x.jsonl", [first]), tmp_path)
+    assert (run.manifest.identity.samples, outcomes(run)) == (3, "right wrong right")
+
+
+def test_a_sample_without_choices_has_only_the_tool_s_score(tmp_path: Path) -> None:
+    sample = {
+        "doc_id": 0, "doc": {"question": "6 x 7?", "answer": "42"}, "target": "42",
+        "arguments": {"gen_args_0": {"arg_0": "6 x 7?", "arg_1": {}}}, "resps": [["It is 42"]],
+        "filtered_resps": ["42"], "metrics": ["exact_match"], "exact_match": 1.0,
+    }  # fmt: skip
+    run = only(write_lines(tmp_path / "x.jsonl", [sample]), tmp_path)
+    assert run.questions[0].choices == SCORED
+    assert run.manifest.identity.origin is not None
+    assert run.manifest.identity.origin.evidence == "scores"
+    assert (run.summary.correct, run.summary.questions) == (1, 1)
+
+
+@pytest.mark.parametrize("path", [INSPECT / "errors.eval", INSPECT / "epochs.json", PICKED, HELM])
+def test_exported_samples_are_read_back_as_they_were(path: Path, tmp_path: Path) -> None:
+    run = only(path, tmp_path / "first")
+    report = tmp_path / "samples.jsonl"
+    write_report(build_report([run]), report)
+    again = only(report, tmp_path / "second")
+    assert outcomes(again) == outcomes(run)
+    assert [(q.stem, q.right_texts) for q in again.questions] == [
+        (q.stem, q.right_texts) for q in run.questions
+    ]
+    found = compare_source_scores(again)
+    assert found is not None
+    assert found.differing == 0
+
+
+DOCS: dict[str, tuple[dict[str, Any], list[str], str, tuple[str, ...]]] = {
+    "mmlu": (
+        {"question": "Up?", "subject": "law", "choices": ["a", "b", "c", "d"], "answer": 1},
+        [" A", " B", " C", " D"],
+        "1",
+        ("a", "b", "c", "d"),
+    ),
+    "arc": (
+        {
+            "id": "M1", "question": "Up?", "answerKey": "2",
+            "choices": {"text": ["x", "y"], "label": ["1", "2"]},
+        },
+        [" x", " y"],
+        "1",
+        ("x", "y"),
+    ),
+    "hellaswag": ({"query": "A man", "choices": ["sits", "runs"], "gold": 1, "label": "1"},
+        [" sits", " runs"], "1", ("sits", "runs")),
+    "truthfulqa": (
+        {"question": "Up?", "mc1_targets": {"choices": ["no", "yes"], "labels": [0, 1]}},
+        [" no", " yes"], "1", ("no", "yes"),
+    ),
+    "a target in words": ({"question": "Up?"}, [" no", " yes"], "yes", ("no", "yes")),
+}  # fmt: skip
+"""Documents of known tasks, with the choices sent, the target, and the question's choices."""
+
+
+@pytest.mark.parametrize("name", DOCS)
+@pytest.mark.parametrize("old", [False, True])
+def test_documents_of_known_tasks_are_read(name: str, old: bool, tmp_path: Path) -> None:
+    doc, sent, target, choices = DOCS[name]
+    sample = lm_sample(doc=doc, target=target)
+    prompt = "Up?\nAnswer:"
+    likelihoods = [-float(len(sent) - n) for n in range(len(sent))]
+    sample["arguments"] = {
+        f"gen_args_{n}": {"arg_0": prompt, "arg_1": text} for n, text in enumerate(sent)
+    }
+    sample["resps"] = [[[str(value), "False"]] for value in likelihoods]
+    path = tmp_path / "x.jsonl"
+    if old:
+        sample["arguments"] = [[prompt, text] for text in sent]
+        sample["resps"] = [[[value, False]] for value in likelihoods]
+        del sample["filter"]
+        path.write_text(json.dumps([sample], indent=2), encoding="utf-8")
+    else:
+        write_lines(path, [sample])
+    run = only(path, tmp_path)
+    [question] = run.questions
+    assert (question.choices, question.right) == (choices, (1,))
+    assert outcomes(run) == ("right" if len(choices) == 2 else "wrong")
+
+
+def test_a_position_that_may_count_from_0_or_1_is_asked_about(tmp_path: Path) -> None:
+    [sample, *_] = [json.loads(line) for line in GENERATED.read_text("utf-8").splitlines()]
+    sample["doc"]["answer"] = sample["target"] = "1"
+    path = write_lines(tmp_path / "x.jsonl", [sample])
+    with pytest.raises(LogError, match="1: target = '1': positions may count from 0 or from 1"):
+        import_log(path, tmp_path)
+    columns = LogColumns(answer="answer", answer_is="index1")
+    assert only(path, tmp_path, columns=columns).questions[0].right == (0,)
+
+
+# -- promptfoo --------------------------------------------------------------------------------
+
+
+def test_a_reply_that_failed_its_assertion_is_wrong_and_one_that_never_came_is_not(
+    tmp_path: Path,
+) -> None:
+    _, opus = import_log(PROMPTFOO, tmp_path)
+    assert (opus.summary.wrong, opus.summary.failed) == (0, 2)
+    assert opus.failures()[0].kind == "error"
+
+
+def test_an_assertion_names_the_right_choice_where_no_variable_does(tmp_path: Path) -> None:
+    top = json.loads(PROMPTFOO.read_text("utf-8"))
+    top["results"]["results"] = top["results"]["results"][:1]
+    [result] = top["results"]["results"]
+    del result["vars"]["answer"]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(top), encoding="utf-8")
+    assert only(path, tmp_path).questions[0].right_texts == ("pack",)
+    result["testCase"]["assert"] = [{"type": "llm-rubric", "value": "is right"}]
+    path.write_text(json.dumps(top), encoding="utf-8")
+    with pytest.raises(LogError, match="neither a variable nor an assertion names the right"):
+        import_log(path, tmp_path)
+
+
+def test_repetitions_of_promptfoo_are_samples(tmp_path: Path) -> None:
+    top = json.loads(PROMPTFOO.read_text("utf-8"))
+    first, second = top["results"]["results"][0], top["results"]["results"][2]
+    again = {**first, "testIdx": 1}
+    top["results"]["results"] = [first, again, {**second, "testIdx": 2}, {**second, "testIdx": 3}]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({**top, "runtimeOptions": {"repeat": 2}}), encoding="utf-8")
+    run = only(path, tmp_path)
+    assert (len(run.questions), run.manifest.identity.samples) == (2, 2)
+    assert run.is_complete
+    # Without that, the set holds them twice.
+    path.write_text(json.dumps(top), encoding="utf-8")
+    run = only(path, tmp_path)
+    assert (len(run.questions), run.manifest.identity.samples) == (4, 1)
+
+
+# -- HELM -------------------------------------------------------------------------------------
+
+
+def test_scores_of_helm_alone_are_taken_as_they_are(tmp_path: Path) -> None:
+    path = Path(shutil.copy(HELM / "per_instance_stats.json", tmp_path))
+    run = only(path, tmp_path / "results", benchmark="everyday")
+    assert (run.summary.asked, run.summary.correct) == (9, 4)
+    assert run.questions[0].choices == SCORED
+    assert "scenario_state.json" in run.manifest.notes[0]
+
+
+def test_the_web_pages_of_helm_hold_the_replies_too(tmp_path: Path) -> None:
+    state = json.loads((HELM / "scenario_state.json").read_text("utf-8"))
+    stats = json.loads((HELM / "per_instance_stats.json").read_text("utf-8"))
+    instances = [each["instance"] for each in state["request_states"]]
+    shown = [
+        {
+            "instance_id": each["instance"]["id"],
+            "predicted_text": each["result"]["completions"][0]["text"],
+            "train_trial_index": 0,
+            "mapped_output": each["output_mapping"][
+                each["result"]["completions"][0]["text"].strip()
+            ],
+        }
+        for each in state["request_states"]
+        if each["result"]["success"]
+    ]
+    for name, value in (
+        ("per_instance_stats.json", stats),
+        ("instances.json", instances),
+        ("display_predictions.json", shown),
+    ):
+        (tmp_path / name).write_text(json.dumps(value), encoding="utf-8")
+    run = only(tmp_path, tmp_path / "results")
+    found = compare_source_scores(run)
+    assert found is not None
+    assert (run.summary.correct, found.compared, found.differing) == (4, 9, 0)
+
+
+def test_choices_that_helm_asked_about_one_by_one_have_only_its_score(tmp_path: Path) -> None:
+    shutil.copytree(HELM, tmp_path / "run")
+    path = tmp_path / "run" / "scenario_state.json"
+    state = json.loads(path.read_text("utf-8"))
+    state["request_states"] = [
+        {**each, "reference_index": n} for each in state["request_states"][:9] for n in range(4)
+    ]
+    path.write_text(json.dumps(state), encoding="utf-8")
+    run = only(tmp_path / "run", tmp_path)
+    assert run.manifest.identity.origin is not None
+    assert run.manifest.identity.origin.evidence == "scores"
+    assert (run.summary.correct, len(run.questions[0].choices)) == (4, 4)
+
+
+# -- Tables -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (({"predicted": "B"}, {"predicted": "B"}, {"predicted": "?"}), "right wrong unparsed"),
+        (({"output": "(B) Jupiter"}, {"output": "Mercury"}, {"output": "A"}), "right right wrong"),
+        (({"pred": "B"}, {"pred": ""}, {"pred": None}), "right failed failed"),
+        (({"correct": 1}, {"correct": 0}, {"correct": True}), "right wrong right"),
+        (({"correct": 1}, {"correct": None}, {"correct": 0}), "right failed wrong"),
+        (({"pred": "B"}, {"pred": "B", "error": "timeout"}, {"pred": "A"}), "right failed wrong"),
+    ],
+)
+def test_a_table_of_predictions_is_read_by_the_usual_names(
+    answers: tuple[dict[str, Any], ...], expected: str, tmp_path: Path
+) -> None:
+    log = write_lines(tmp_path / "log.jsonl", rows_of(*answers))
+    assert outcomes(only(log, tmp_path)) == expected
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps(rows_of(*answers)), encoding="utf-8")
+    assert outcomes(only(path, tmp_path)) == expected
+
+
+def test_a_table_is_read_by_the_columns_that_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(
+        "nr,frage,eins,zwei,richtig,antwort,wer,lauf\n"
+        "1,Largest?,Mars,Jupiter,2,2,m1,1\n"
+        "1,Largest?,Mars,Jupiter,2,1,m1,2\n"
+        "1,Largest?,Mars,Jupiter,2,2,m2,1\n",
+        encoding="utf-8",
+    )
+    columns = LogColumns(
+        id="nr", stem=("frage",), choices=("eins", "zwei"), answer="richtig", answer_is="index1",
+        predicted="antwort", model="wer", sample="lauf",
+    )  # fmt: skip
+    runs = import_log(path, tmp_path, LogOptions(columns=columns, benchmark="b"))
+    assert [(run.manifest.identity.model, outcomes(run)) for run in runs] == [
+        ("m1", "right wrong"),
+        ("m2", "right"),
+    ]
+    assert all(run.manifest.identity.knows_choices for run in runs)
+
+
+def test_predictions_without_choices_are_held_against_the_answers(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("id,answer,prediction\n1,B,b\n2,C,A\n3,C,\n", encoding="utf-8")
+    run = only(path, tmp_path)
+    assert outcomes(run) == "right wrong failed"
+    assert "the table has no choices" in run.manifest.notes[0]
+    assert run.questions[0] == Question(
+        id=run.questions[0].id, stem="1", choices=SCORED, right=(0,)
+    )
+
+
+# -- Without an import ------------------------------------------------------------------------
+
+
+def test_a_log_is_looked_at_without_leaving_anything(tmp_path: Path) -> None:
+    own = only(INSPECT / "plain.eval", tmp_path)
+    with opened_runs([own.path, INSPECT / "plain.eval", PROMPTFOO]) as runs:
+        assert [run.summary.correct for run in runs] == [7, 7, 7, 8]
+        assert runs[1].path == INSPECT / "plain.eval"
+        assert [run.path.parent for run in runs[2:]] == [PROMPTFOO, PROMPTFOO]
+        assert len(runs[3].rows) == 10
+        kept = runs[1].folder
+        assert kept.is_dir()
+    assert not kept.exists()
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(UsageError, match="format 'csv'"):
+        LogOptions(format="csv")  # type: ignore[arg-type]
