@@ -106,7 +106,7 @@ def test_every_module_can_be_imported_by_itself() -> None:
         "    importlib.import_module(name)\n"
     )
     assert len(names) > 30
-    subprocess.run([sys.executable, "-c", script, *names], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script, *names], check=True, timeout=300)
 
 
 def modules_loaded_by(code: str) -> set[str]:

@@ -197,9 +197,15 @@ def import_log(
         RunError: a folder can't be written.
 
     Example:
-        >>> [run] = import_log("logs/arc.eval")  # doctest: +SKIP
-        >>> run.manifest.identity.origin.tool  # doctest: +SKIP
-        'inspect_ai'
+        >>> from os import linesep
+        >>> from tempfile import TemporaryDirectory
+        >>> rows = ["question,A,B,answer,reply", "Is ice cold?,yes,no,A,A", "Is snow?,yes,no,A,B"]
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "answers.csv"
+        ...     _ = path.write_text(linesep.join(rows))
+        ...     [run] = import_log(path, Path(folder) / "results")
+        >>> run.summary.accuracy.estimate
+        0.5
     """
     path, results = Path(path), Path(results)
     options = options or LogOptions()
