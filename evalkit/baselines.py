@@ -93,7 +93,7 @@ class Baseline:
             and list_facts(other) != list_facts(q)
         ]
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write it to a file without any text, fit for a repository.
 
         Raises:
@@ -105,7 +105,7 @@ class Baseline:
             "prompt_parts": dict(self.prompt_parts),
             **{name: getattr(self, name) for name in FACTS},
         }
-        write_baseline_file(path, table, self._list_rows())
+        write_baseline_file(Path(path), table, self._list_rows())
 
     def _list_rows(self) -> Iterable[Row]:
         contents: Iterable[str | None] = self.contents
@@ -192,7 +192,7 @@ def find_own_flips(run: Run) -> float | None:
     return None if variances is None else variances.flips
 
 
-def read_baseline(path: Path) -> Baseline:
+def read_baseline(path: Path | str) -> Baseline:
     """Read what `Baseline.write` wrote.
 
     Raises:
@@ -212,6 +212,7 @@ def read_baseline(path: Path) -> Baseline:
         ...     read_baseline(path).identity.model
         'claude-haiku-4-5'
     """
+    path = Path(path)
     facts, rows = read_baseline_file(path)
     try:
         named = {field.name: facts[field.name] for field in fields(Identity) if field.name in facts}

@@ -158,7 +158,7 @@ def unpack_runs(path: Path, target: Path) -> None:
 
 
 def verify_run(
-    path: Path, *, called: Path | None = None, tick: Callable[[int], object] = ignore_bytes
+    path: Path | str, *, called: Path | None = None, tick: Callable[[int], object] = ignore_bytes
 ) -> Verification:
     """Check a run's folder; nothing in it is changed, and nobody is asked.
 
@@ -173,10 +173,10 @@ def verify_run(
         tick: hears how many bytes of the journal have been read since the last time.
 
     Example:
-        >>> verify_run(Path("nowhere")).verdict
+        >>> verify_run("nowhere").verdict
         'damaged'
     """
-    return Check(path, tick).run(called or path)
+    return Check(Path(path), tick).run(called or Path(path))
 
 
 @dataclass(kw_only=True, eq=False)

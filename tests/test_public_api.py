@@ -9,7 +9,7 @@ import itertools
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -67,6 +67,18 @@ def test_what_users_call_or_construct_has_an_example_that_runs(name: str) -> Non
         examples = doctest.DocTestParser().get_examples(inspect.getdoc(value) or "")
         assert examples
         assert not any(doctest.SKIP in example.options for example in examples)
+
+
+def test_a_path_may_be_a_text_wherever_one_is_named_first() -> None:
+    for name in stub_names():
+        value = getattr(evalkit, name)
+        if inspect.isfunction(value) and (parameters := list(signature_of(value))):
+            assert "Path" not in parameters[0] or "str" in parameters[0], name
+
+
+def signature_of(function: Callable[..., object]) -> Iterator[str]:
+    """The parameters as they are written."""
+    return map(str, inspect.signature(function).parameters.values())
 
 
 def test_a_name_that_is_not_offered_is_an_attribute_error() -> None:
