@@ -86,9 +86,11 @@ def test_the_sdist_holds_what_building_and_testing_takes(dist: Path) -> None:
         *("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO"),
         *("evalkit/py.typed", "evalkit/__init__.pyi", "evalkit/reports/report.schema.json"),
         *("benchmarks/everyday.toml", "benchmarks/everyday.jsonl", "tests/conftest.py"),
+        *(".docs/mkdocs.yml", ".docs/pages/index.md", ".docs/pages/pictures/accuracies.svg"),
     } <= names
     assert any(name.startswith("evalkit/view/templates/") for name in names)
-    assert not any(name.startswith(("results/", ".git/", ".venv/")) for name in names)
+    unwanted = ("results/", ".git/", ".venv/", ".docs/site/")
+    assert not any(name.startswith(unwanted) for name in names)
 
 
 @pytest.mark.slow
