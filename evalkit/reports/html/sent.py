@@ -105,7 +105,7 @@ def find_builder(run: Run) -> RequestBuilder | None:
         return None
     if not identity.shots:
         return RequestBuilder(run.manifest, ())
-    folder = RunFolder(path=run.path, manifest=run.manifest, questions=run.questions)
+    folder = RunFolder(path=run.folder, manifest=run.manifest, questions=run.questions)
     try:
         examples = folder.read_examples()
     except RunFormatError:
