@@ -110,7 +110,9 @@ def test_a_log_may_be_the_baseline(call: Call, runs: Path) -> None:
 
 
 def test_logs_are_reported_as_they_are(call: Call, runs: Path, tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("report.md", "report.json", "r.csv", "r.parquet")]
+    paths = [
+        tmp_path / name for name in ("report.md", "report.json", "r.csv", "r.parquet", "r.html")
+    ]
     done = call("report", runs, PROMPTFOO, "--to", *paths, "--rows", "responses")
     assert done.code == 0
     markdown = paths[0].read_text(encoding="utf-8")

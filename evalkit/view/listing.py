@@ -178,7 +178,7 @@ def begin_row(shelved: Shelved, manifest: Manifest) -> Listed:
         state=INCOMPLETE,
         benchmark=str(identity.benchmark),
         model=str(identity.model),
-        way=identity.way,
+        way=identity.asked,
         details=describe_settings(manifest),
         created_at=str(manifest.created_at),
         questions=manifest.questions,

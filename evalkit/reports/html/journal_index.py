@@ -22,7 +22,7 @@ class JournalIndex:
     """
 
     def __init__(self, run: Run) -> None:
-        self.path = run.path / JOURNAL
+        self.path = run.folder / JOURNAL
         self.ledger = Ledger(run.manifest, run.questions)
         self.starts = array("q", [NOWHERE]) * len(self.ledger.codes)
         """For each response two places: of its row, and of the one with more room."""

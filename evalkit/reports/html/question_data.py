@@ -252,7 +252,7 @@ def describe_run(number: int, name: str, run: Run) -> dict[str, Any]:
     return {
         "number": number,
         "name": clean(name),
-        "way": identity.way,
+        "way": identity.asked,
         "labels": form.labels,
         "template": tidy(form.template),
         "choice": tidy(form.choice),

@@ -101,11 +101,11 @@ class SentRequests:
 def find_builder(run: Run) -> RequestBuilder | None:
     """What builds a run's requests again; None: the folder lacks what that takes."""
     identity = run.manifest.identity
-    if not identity.keep_text:
+    if not identity.keep_text or identity.origin is not None:  # another tool's prompt is not known
         return None
     if not identity.shots:
         return RequestBuilder(run.manifest, ())
-    folder = RunFolder(path=run.path, manifest=run.manifest, questions=run.questions)
+    folder = RunFolder(path=run.folder, manifest=run.manifest, questions=run.questions)
     try:
         examples = folder.read_examples()
     except RunFormatError:
