@@ -30,6 +30,11 @@ OFF_SECONDS = 60.0
 LEAST_BYTES, FEW_BYTES = 10_000_000, 1_000_000_000
 """Free space below which no run is begun, and below which a large one may not end."""
 
+ANOTHER_FOLDER = {
+    "results": "choose another folder by --results, or another working directory",
+    "cache": "choose another folder by EVALKIT_CACHE_DIR",
+}
+
 REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[(?P<extras>[\w,-]+)\])?[^;]*(;(?P<marker>.*))?")
 EXTRA = re.compile(r"""extra\s*==\s*['"](?P<name>[\w-]+)['"]""")
 
@@ -300,21 +305,38 @@ def look_at_folder(name: str, folder: Path) -> Point:
     """Whether a folder, or the nearest one above it that exists, takes files, and how many."""
     folder = folder.absolute()
     place = next(path for path in (folder, *folder.parents) if path.exists())
-    facts: dict[str, Any] = {"folder": str(folder), "writable": False, "free_bytes": None}
-    remedy = "choose another folder: " + (
-        "--results, or the working directory" if name == "results" else "EVALKIT_CACHE_DIR"
-    )
     try:
         free = shutil.disk_usage(place).free
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        says = f"{folder} can't be written: {error.strerror}"
-        return Point(name=name, level="fault", says=says, remedy=remedy, facts=facts)
-    facts.update(writable=True, free_bytes=free)
-    says = f"{folder} can be written; {free / 1e9:,.1f} GB are free"
+        return Point(
+            name=name,
+            level="fault",
+            says=f"{folder} can't be written: {error.strerror}",
+            remedy=ANOTHER_FOLDER[name],
+            facts={"folder": str(folder), "writable": False, "free_bytes": None},
+        )
+    return judge_space(name, folder, free)
+
+
+def judge_space(name: str, folder: Path, free: int) -> Point:
+    """Whether so many free bytes do for a folder that takes files.
+
+    Example:
+        >>> judge_space("results", Path("results"), 5_000_000_000).says
+        'results can be written; 5.0 GB are free'
+    """
+    level: Level = "fine"
+    remedy = None
     if free < LEAST_BYTES:
-        return Point(name=name, level="fault", says=says, remedy=remedy, facts=facts)
-    if free < FEW_BYTES:
-        return Point(name=name, level="note", says=says, remedy="make room", facts=facts)
-    return Point(name=name, level="fine", says=says, facts=facts)
+        level, remedy = "fault", f"make room, or {ANOTHER_FOLDER[name]}"
+    elif free < FEW_BYTES:
+        level, remedy = "note", "make room before a large run"
+    return Point(
+        name=name,
+        level=level,
+        says=f"{folder} can be written; {free / 1e9:,.1f} GB are free",
+        remedy=remedy,
+        facts={"folder": str(folder), "writable": True, "free_bytes": free},
+    )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.cli.doctor import conclude
+from evalkit.diagnosis import Diagnosis, Point
 from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
 
@@ -67,6 +69,24 @@ def test_without_a_folder_for_runs_none_could_work(
     found = call(capsys, "doctor", "--results", "file/results")
     assert found.code == 2
     assert found.out.endswith("\nNo run could work.\n")
+
+
+@pytest.mark.parametrize(
+    ("faults", "embedded", "said"),
+    [
+        ((), True, "with models of the endpoint and with embedded ones"),
+        ((), False, "embedded ones can't be asked"),
+        (("key",), True, "the endpoint can't be asked"),
+        (("endpoint",), False, "No run could work"),
+        (("results",), True, "No run could work"),
+    ],
+)
+def test_the_conclusion_says_who_could_be_asked(
+    faults: tuple[str, ...], embedded: bool, said: str
+) -> None:
+    points = [Point(name=name, level="fault", says="no") for name in faults]
+    extras = Point(name="extras", level="fine", says="", facts={"extras": {"local": embedded}})
+    assert said in conclude(Diagnosis(points=(extras, *points)))
 
 
 def test_for_embedded_models_no_endpoint_is_needed(

@@ -16,9 +16,11 @@ from evalkit.diagnosis import (
     Point,
     diagnose,
     judge_clock,
+    judge_space,
     look_at_dependencies,
     look_at_extras,
     look_at_folder,
+    names_of,
 )
 from evalkit.testing.messages_faults import Fault
 from evalkit.testing.messages_server import MessagesServer
@@ -182,6 +184,22 @@ def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above(tmp_path: Pat
     assert point.facts["writable"] is True
     assert point.facts["free_bytes"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("free", "level"),
+    [(9_999_999, "fault"), (10_000_000, "note"), (999_999_999, "note"), (1_000_000_000, "fine")],
+)
+def test_a_disk_may_be_full_or_nearly_so(free: int, level: Level) -> None:
+    point = judge_space("results", Path("results"), free)
+    assert point.level == level
+    assert (point.remedy is None) is (level == "fine")
+
+
+def test_a_copy_that_was_not_installed_says_so() -> None:
+    assert look_at_dependencies([]).level == "note"
+    assert look_at_extras([]).says == "installed: none"
+    assert list(names_of(["numpy", "; nonsense"], None)) == ["numpy"]
 
 
 def test_without_an_endpoint_an_embedded_model_may_do() -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,14 @@ def test_the_reference_names_everything_that_evalkit_offers() -> None:
     text = (PAGES / "reference" / "python.md").read_text(encoding="utf-8")
     named = re.findall(r"^::: evalkit\.(\w+)$", text, re.MULTILINE)
     assert sorted(named) == sorted(set(evalkit.__all__) - {"__version__"})
+
+
+def test_the_first_page_names_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (PAGES / "index.md").read_text(encoding="utf-8")
+    table = text[text.index("| extra |") : text.index("Whether a run could work")]
+    named = set(re.findall(r"`(\w+)`", table))
+    assert named == set(project["optional-dependencies"]) - {"dev", "docs"}
 
 
 def test_pictures_are_small_and_shown() -> None:
