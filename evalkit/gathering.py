@@ -259,6 +259,7 @@ class Gatherer:
             raise
         finally:
             beating.cancel()
+            await asyncio.wait([beating])
             pool.shutdown(wait=False)
         await self.take_new()
         for note in dict.fromkeys(note for report in reports for note in report.notes):
@@ -297,7 +298,12 @@ class Gatherer:
         while not self._is_stopped:
             if self._now() - told_at >= BEAT_SECONDS:
                 beat, told_at = beat + 1, self._now()
-                await asyncio.to_thread(self._give_sign, beat)
+                # A sign that is being written would make the folder again after it was cleared.
+                sign = asyncio.create_task(asyncio.to_thread(self._give_sign, beat))
+                try:
+                    await asyncio.shield(sign)
+                finally:
+                    await asyncio.wait([sign])
             await asyncio.sleep(LOOK_SECONDS / 2)
         await asyncio.to_thread(self.store.give_orders, "stop")
         await asyncio.Event().wait()  # until it is cancelled

@@ -62,6 +62,8 @@ def own_environment(
         weights.mkdir(parents=True, exist_ok=True)
         (cache / "weights").symlink_to(weights)
     monkeypatch.setenv("EVALKIT_CACHE_DIR", str(cache))
+    # Where tests run in several processes, these are told the width of the terminal.
+    monkeypatch.delenv("COLUMNS", raising=False)
     for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
         monkeypatch.delenv(name)
     # No test asks the hub itself: nothing listens there.
