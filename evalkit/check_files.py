@@ -36,8 +36,9 @@ def load_project(path: Path | str = FILE) -> Project:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder) / "evalkit.toml"
-        ...     keys = "benchmark = 'everyday', model = 'claude-haiku-4-5', limit = 10"
-        ...     _ = path.write_text(f"checks.one = {{ {keys}, threshold = 1, baseline = false }}")
+        ...     keys = "benchmark = 'everyday', model = 'claude-haiku-4-5', way = 'tool'"
+        ...     rest = "limit = 9, threshold = 1, baseline = false"
+        ...     _ = path.write_text(f"checks.one = {{ {keys}, {rest} }}")
         ...     [found] = load_project(path).checks
         >>> found.name, found.models
         ('one', ('claude-haiku-4-5',))

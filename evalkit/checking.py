@@ -94,8 +94,9 @@ def check(
         >>> from evalkit.testing import MessagesServer
         >>> with MessagesServer() as server, TemporaryDirectory() as folder:
         ...     path = Path(folder) / "evalkit.toml"
-        ...     keys = "benchmark = 'everyday', model = 'claude-haiku-4-5', limit = 10"
-        ...     _ = path.write_text(f"checks.one = {{ {keys}, threshold = 1, baseline = false }}")
+        ...     keys = "benchmark = 'everyday', model = 'claude-haiku-4-5', way = 'tool'"
+        ...     rest = "limit = 9, threshold = 1, baseline = false"
+        ...     _ = path.write_text(f"checks.one = {{ {keys}, {rest} }}")
         ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
         ...     [found] = check(load_project(path), endpoint=endpoint, progress=False)
         >>> found.case.check.name

@@ -81,7 +81,7 @@ def run(
         ...     found = run(
         ...         "everyday",
         ...         "claude-haiku-4-5",
-        ...         settings=RunSettings(limit=10),
+        ...         settings=RunSettings(way="instructed", limit=10),
         ...         endpoint=endpoint,
         ...         results=folder,
         ...         progress=False,
@@ -144,7 +144,7 @@ async def run_async(
         >>> from evalkit.testing import MessagesServer
         >>> with MessagesServer() as server, TemporaryDirectory() as folder:
         ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
-        ...     settings = RunSettings(limit=10)
+        ...     settings = RunSettings(way="instructed", limit=10)
         ...     job = run_async(
         ...         "everyday",
         ...         "claude-haiku-4-5",
