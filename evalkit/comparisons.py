@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ class Comparison:
     """Runs compared on one or several benchmarks."""
 
     options: ComparisonOptions
-    benchmarks: tuple[BenchmarkComparison, ...]
+    benchmarks: tuple[BenchmarkComparison, ...] = field(repr=False)
     averages: tuple[Average, ...]
     """Over the benchmarks, of those who were asked all of them; empty: there is one benchmark."""
     alone: tuple[Run, ...]

@@ -47,7 +47,7 @@ class Run:
 
     path: Path
     """Its folder; of a log that is only looked at, the log."""
-    manifest: Manifest
+    manifest: Manifest = field(repr=False)
     questions: Sequence[Question] = field(repr=False)
     """Those to be asked, in the order of the set."""
     tally: Tally = field(repr=False)

@@ -47,6 +47,8 @@ def test_a_whole_session_within_a_running_loop(sums: evalkit.Benchmark, tmp_path
         )
         [pair] = evalkit.compare([run, other]).pairs
         report = evalkit.build_report([run, other])
+        assert len(repr(run)) < 300, "a prompt shows it, not all that it holds"
+        assert len(repr(evalkit.compare([run, other]))) < 300
         report.write(tmp_path / "report.md")
         return [
             again.summary == run.summary,
