@@ -230,3 +230,25 @@ def test_no_file_is_written(tmp_path: Path) -> None:
         urllib.request.urlopen(address, timeout=10).close()
         assert list(tmp_path.iterdir()) == []
         assert os.access(tmp_path, os.W_OK)
+
+
+LOGS = Path(__file__).parent / "logs"
+
+
+def test_logs_of_other_tools_are_shown_as_runs() -> None:
+    samples = next((LOGS / "lm-eval").glob("samples_everyday_mc_*.jsonl"))
+    log = LOGS / "inspect" / "plain.eval"
+    with (
+        viewing(log, str(samples), "--port", "0") as (_, address),
+        urllib.request.urlopen(address, timeout=10) as reply,
+    ):
+        page = reply.read().decode()
+    assert "2 of 2 runs" in page
+
+
+def test_a_folder_and_a_log_are_not_shown_together(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = call(capsys, "view", tmp_path, LOGS / "inspect" / "plain.eval")
+    assert found.code == 2
+    assert "one folder of runs is shown, or logs of other tools" in found.err

@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from evalkit.cli.exit_codes import FINE
 from evalkit.cli.options import Commands, new_parser, print_note
+from evalkit.errors import UsageError
+from evalkit.importers.endings import is_log
 
 EXAMPLES = """  evalkit view
   evalkit view ~/results --port 9000 --no-open
+  evalkit view logs/arc.eval samples_arc.jsonl          other tools' logs, as runs
 
 It shows the runs in a folder: how those that go on are doing, what came of the others, and any of
 them compared. Nothing is changed, no model is asked, and only this machine is answered. Ctrl-C ends
@@ -24,11 +30,11 @@ def add_parser(commands: Commands) -> None:
     parser = new_parser(commands, "view", "show runs in a browser, live while they go on", EXAMPLES)
     parser.add_argument(
         "results",
-        nargs="?",
+        nargs="*",
         type=Path,
-        default=Path("results"),
+        default=[Path("results")],
         metavar="RESULTS",
-        help="the folder of all runs (default: results)",
+        help="the folder of all runs (default: results), or logs of other tools",
     )
     parser.add_argument(
         "--port",
@@ -59,19 +65,44 @@ def execute(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from evalkit.view.serving import serve
 
+    shown = ", ".join(map(str, args.results))
     opens = not args.no_open and sys.stdout.isatty() and has_display()
 
     def tell(address: str) -> None:
-        print(f"{args.results} is shown at {address}", flush=True)
+        print(f"{shown} is shown at {address}", flush=True)
         print_note("Ctrl-C ends it.")
         if opens:
             open_browser(address)
 
     try:
-        serve(args.results, port=args.port, ready=tell)
+        with opened_results(args.results) as results:
+            serve(results, port=args.port, ready=tell)
     except KeyboardInterrupt:
         print_note("")
     return FINE
+
+
+@contextmanager
+def opened_results(paths: Sequence[Path]) -> Iterator[Path]:
+    """The folder to show; logs of other tools are runs in one that lasts as long as it is shown.
+
+    Raises:
+        UsageError: there are several folders, or folders and logs.
+        LogError: a log can't be read.
+    """
+    logs = [path for path in paths if is_log(path)]
+    if not logs and len(paths) == 1:
+        yield paths[0]
+        return
+    if len(logs) < len(paths):
+        names = ", ".join(map(str, paths))
+        raise UsageError(f"{names}: one folder of runs is shown, or logs of other tools")
+    from evalkit.importers.folders import import_log
+
+    with tempfile.TemporaryDirectory(prefix="evalkit-view-") as name:
+        for path in logs:
+            import_log(path, name)
+        yield Path(name)
 
 
 def has_display() -> bool:
