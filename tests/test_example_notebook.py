@@ -46,7 +46,7 @@ def test_the_notebook_runs_and_prints_what_it_shows(tmp_path: Path) -> None:
     import nbformat
     from nbclient import NotebookClient
 
-    stored = nbformat.read(NOTEBOOK, as_version=4)
+    stored = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     expected = [shape_of(text) for text in printed_by(stored)]
     client = NotebookClient(
         stored, timeout=900, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
