@@ -253,6 +253,9 @@ def test_a_report_can_be_taken_away_in_every_format(
     assert reply.headers["content-disposition"] == disposition
     if ending == ".xlsx":
         assert zipfile.ZipFile(io.BytesIO(reply.body)).testzip() is None
+    elif ending == ".parquet":
+        assert reply.body.startswith(b"PAR1")
+        assert OPUS.encode() in reply.body
     else:
         assert OPUS in reply.text
 

@@ -14,7 +14,7 @@ from evalkit.view.addresses import Wanted
 if TYPE_CHECKING:
     from evalkit.reports.report import Report
 
-NEEDS = {".html": "matplotlib", ".xlsx": "xlsxwriter"}
+NEEDS = {".html": "matplotlib", ".xlsx": "xlsxwriter", ".parquet": "pyarrow"}
 """Modules without which a format can't be written."""
 
 TYPES = {
@@ -25,6 +25,8 @@ TYPES = {
     ".json": "application/json",
     ".xml": "application/xml",
     ".tex": "application/x-tex",
+    ".jsonl": "application/jsonl",
+    ".parquet": "application/vnd.apache.parquet",
 }
 ANY_TYPE = "application/octet-stream"
 
