@@ -31,6 +31,9 @@ SECONDS_PER_MEGABYTE = 10.0
 WHOLE = "evalkit_whole"
 """The extension of a request whose response is wanted as a whole."""
 
+FRESH = "evalkit_fresh"
+"""The extension of a request that goes over a connection of its own."""
+
 Upload = tuple[str, bytes, str]
 """File name, content, media type."""
 
@@ -57,6 +60,9 @@ class MessagesClient:
         self._secrets = [secret.encode() for secret in endpoint.secrets]
         self._transport: httpx.AsyncBaseTransport | None = None
         self._urls: dict[str, httpx.URL] = {}
+        self._broken_off: set[bytes] = set()
+        """What was sent when a connection broke off. Others of the pool may be dead as well, so
+        that the same body goes over a new one when it comes again."""
 
     @property
     def aside_at_once(self) -> int:
@@ -174,6 +180,8 @@ class MessagesClient:
             files=files,
             extensions={WHOLE: True},
         )
+        if content is not None and content in self._broken_off:
+            request.extensions[FRESH] = True
         assert self._transport is not None, "use `async with`"
         try:
             # For all of it: limits for each read would never be reached by a server that trickles.
@@ -184,7 +192,10 @@ class MessagesClient:
                 finally:
                     await reply.aclose()
         except (httpx.HTTPError, TimeoutError) as error:
+            if content is not None:
+                self._broken_off.add(content)
             raise ConnectionFailedError(self.describe(error, seconds)) from error
+        self._broken_off.discard(content or b"")
         headers = reply.headers.raw
         everything = b"\n".join([reply.content, *(value for _, value in headers)])
         if any(secret in everything for secret in self._secrets):

@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -21,7 +21,7 @@ import httpx
 import yarl
 from multidict import CIMultiDict
 
-from evalkit.api.client import WHOLE
+from evalkit.api.client import FRESH, WHOLE
 from evalkit.errors import UsageError
 
 IDLE_SECONDS = 30.0
@@ -57,18 +57,20 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         secure: ssl.SSLContext | bool = True
         if base_url.startswith("https:"):
             secure = httpx.create_ssl_context(trust_env=trust_env)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections, ssl=secure, keepalive_timeout=IDLE_SECONDS
-            ),
+        # Not by `trust_env`, which would look up a password in ~/.netrc for each request.
+        proxy = find_proxy(base_url) if trust_env else None
+        connector = partial(aiohttp.TCPConnector, limit=connections, ssl=secure)
+        session = partial(
+            aiohttp.ClientSession,
             # Who asks sets the time for all of it: aiohttp's limits would end large uploads.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
             # httpx unpacks what comes back, by the header that it has sent.
             auto_decompress=False,
-            # Not by `trust_env`, which would look up a password in ~/.netrc for each request.
-            proxy=find_proxy(base_url) if trust_env else None,
+            proxy=proxy,
         )
+        self._session = session(connector=connector(keepalive_timeout=IDLE_SECONDS))
+        self._fresh_session = session(connector=connector(force_close=True))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; the body of the response is read by whoever wants it.
@@ -76,8 +78,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: no response came.
         """
+        session = self._fresh_session if FRESH in request.extensions else self._session
         with as_httpx_errors():
-            reply = await self._session.request(
+            reply = await session.request(
                 request.method,
                 parse_url(str(request.url)),
                 headers=CIMultiDict(request.headers.multi_items()),
@@ -99,6 +102,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+        await self._fresh_session.close()
 
 
 @lru_cache(maxsize=1000)
