@@ -65,9 +65,6 @@ from tests.simulated_time import now, run_simulated
 
 ONCE = replace(QUICK, attempts=1)
 
-STUBBORN = replace(QUICK, attempts=16)
-"""For connections that die in silence: others of the pool may be dead as well."""
-
 
 def requests_for(count: int) -> list[Request]:
     """Different questions."""
@@ -485,7 +482,8 @@ def test_ctrl_c_is_passed_on() -> None:
 @pytest.mark.parametrize("replies", [1, 3])
 def test_connections_that_close_in_silence_lose_no_answer(replies: int) -> None:
     with MessagesServer(close_silently_every=replies) as server:
-        ran = ask(server, requests_for(60), policy=STUBBORN)
+        # After one dead connection, a request goes over a new one: two attempts are enough.
+        ran = ask(server, requests_for(60), policy=replace(QUICK, attempts=2))
         assert (ran.error, len(ran.answered)) == (None, 60)
         assert server.count(None) > 0
         assert server.answered_again == 0
@@ -498,7 +496,7 @@ def test_faults_of_several_kinds_at_once() -> None:
         no_faults,
     )
     with MessagesServer(faults=plan, close_silently_every=5) as server:
-        ran = ask(server, requests_for(60), policy=STUBBORN)
+        ran = ask(server, requests_for(60))
         assert (ran.error, len(ran.answered), ran.failed) == (None, 60, set())
 
 
@@ -577,7 +575,8 @@ def test_a_request_is_not_tried_for_longer_than_its_deadline() -> None:
     policy = RetryPolicy(attempts=10**6, deadline_seconds=60.0)
     ran, seconds = ask_simulated(send, 10, policy=policy)
     assert (len(ran.answered), ran.failed) == (9, {"q3"})
-    assert 50 < seconds <= 60.2
+    assert max(at for at, _ in sent) <= 60
+    assert 45 < seconds <= 80
     [row] = [row for row in ran.rows if not row.is_response]
     assert row.attempts == sum(question == "q3" for _, question in sent)
     assert row.seconds == pytest.approx(seconds - 0.1, abs=0.2)
@@ -706,9 +705,9 @@ def test_one_line_is_said_when_an_endpoint_breaks_down_for_a_while() -> None:
 
 
 def break_off_after(
-    server: MessagesServer, answers: int, *, concurrency: int = 8
+    server: MessagesServer, answers: int, *, arrived: int = 0, concurrency: int = 8
 ) -> tuple[Ran, Limiter, list[str]]:
-    """Break off everything when so many answers have come.
+    """Break off everything when so many answers have come, and so many requests have arrived.
 
     Returns:
         What came, the limiter, and the questions that were under way but never settled.
@@ -727,16 +726,18 @@ def break_off_after(
     async def run() -> None:
         event = asyncio.Event()
 
-        def put(row: JournalRow) -> None:
-            ran.rows.append(row)
-            if len(ran.rows) == answers:
-                event.set()
+        async def watch() -> None:
+            # The server runs in another thread, and can set no event.
+            while len(ran.rows) < answers or len(server.requests) < arrived:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            event.set()
 
         async with MessagesClient(endpoint_of(server), concurrency) as client:
+            watching = asyncio.create_task(watch())
             await run_requests(
                 requests_for(500),
                 lambda request, ticket: client.send(request.body),
-                put,
+                ran.rows.append,
                 RunnerSettings(
                     limiter=limiter,
                     policy=QUICK,
@@ -745,6 +746,7 @@ def break_off_after(
                     break_off=event,
                 ),
             )
+            watching.cancel()
 
     asyncio.run(run())
     return ran, limiter, sorted(open_ones)
@@ -755,10 +757,10 @@ def test_what_is_under_way_is_broken_off_when_somebody_says_so() -> None:
         faults=lambda record: slow(30) if record.body_number > 10 else None
     ) as server:
         started = time.monotonic()
-        ran, limiter, unsettled = break_off_after(server, 10)
+        ran, limiter, unsettled = break_off_after(server, 10, arrived=12)
         assert time.monotonic() - started < 5
         assert len(ran.answered) == len(ran.rows) == 10
-        assert 10 < len(server.requests) <= 18
+        assert 12 <= len(server.requests) <= 18
     assert limiter.in_flight == 0, "all tickets are given back"
     assert unsettled == [], "and no request is waited for any more"
 

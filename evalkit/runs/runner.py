@@ -117,6 +117,8 @@ class Pending:
     backoffs: int = 0
     """Waits for as long as we thought fit: those that the endpoint asked for say nothing of how
     long another one should be."""
+    error: ApiError | None = None
+    """Why the last attempt failed."""
 
 
 async def run_requests(
@@ -238,6 +240,11 @@ class Runner:
                 except BaseException:
                     self.settings.admission.settle(pending.request, None)
                     raise
+                if pending.error is not None and self._is_late(pending, ticket.entered):
+                    # All were held back when its time came.
+                    limiter.leave(ticket, None)
+                    self._judge(pending, pending.error)
+                    continue
                 self._in_flight += 1
                 group.create_task(self._attempt(pending, ticket))
         except Exception as error:
@@ -383,7 +390,6 @@ class Runner:
             raise
 
     def _is_last_word(self, pending: Pending, error: ApiError) -> bool:
-        assert pending.started is not None, "an attempt was made"
         if self._ends_run(error):
             raise error
         if not self.settings.is_worth(error):
@@ -395,17 +401,22 @@ class Runner:
         if wait > self.policy.patience_seconds:
             raise error.with_lead(f"the endpoint asks to wait {timedelta(seconds=round(wait))}")
         now = self.settings.limiter.clock()
-        is_late = now - pending.started + wait > self.policy.deadline_seconds
-        if pending.attempts >= self.policy.attempts or is_late:
+        if pending.attempts >= self.policy.attempts or self._is_late(pending, now + wait):
             return True
         if self._has_ended:
             self.settings.admission.settle(pending.request, error)
             return False
+        pending.error = error
         pending.backoffs += not error.retry_after_seconds
         # What it waits for may have been said to all.
         due = max(now + wait, self.settings.limiter.held_until)
         heapq.heappush(self._waiting, (due, next(self._serial), pending))
         return False
+
+    def _is_late(self, pending: Pending, start: float) -> bool:
+        """Whether another attempt would come too late that starts at this time."""
+        assert pending.started is not None, "an attempt was made"
+        return start - pending.started > self.policy.deadline_seconds
 
     def _ends_run(self, error: ApiError) -> bool:
         """Whether an error concerns more than the question it came for."""
