@@ -113,6 +113,8 @@ class Project:
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "ANTHROPIC_BASE_URL": self.server.base_url,
             "ANTHROPIC_API_KEY": self.server.key,
+            # It was meant for the tests of evalkit.
+            "PYTEST_ADDOPTS": "",
         }
 
 
