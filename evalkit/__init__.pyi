@@ -25,6 +25,7 @@ from .candidates import settings_of as settings_of
 from .check_files import load_project as load_project
 from .check_results import CheckResult as CheckResult
 from .checking import check as check
+from .checking import check_async as check_async
 from .checks import Project as Project
 from .comparisons import Comparison as Comparison
 from .comparisons import ComparisonOptions as ComparisonOptions
@@ -111,6 +112,7 @@ from .linting.check import LintReport as LintReport
 from .linting.check import lint as lint
 from .linting.doubts import Doubt as Doubt
 from .planning import plan as plan
+from .planning import plan_async as plan_async
 from .plans import Plan as Plan
 from .plans import PlanOptions as PlanOptions
 from .prompts import PromptFormat as PromptFormat
@@ -210,6 +212,7 @@ __all__ = [
     "baseline_of",
     "build_report",
     "check",
+    "check_async",
     "compare",
     "endpoint_from_environment",
     "gate",
@@ -221,6 +224,7 @@ __all__ = [
     "load_run",
     "mean_interval",
     "plan",
+    "plan_async",
     "read_baseline",
     "read_choice",
     "run",

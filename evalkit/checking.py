@@ -102,13 +102,27 @@ def check(
         >>> found.case.check.name
         'one'
     """
-    say = print_to_stderr if progress else ignore
-    return run_to_end(
-        check_async(project, project.choose(names), endpoint=endpoint, progress=progress, say=say)
-    )
+    return run_to_end(check_async(project, names, endpoint=endpoint, progress=progress))
 
 
 async def check_async(
+    project: Project,
+    names: Sequence[str] = (),
+    *,
+    endpoint: Endpoint | None = None,
+    progress: bool = True,
+) -> tuple[CheckResult, ...]:
+    """The same as `check`, to be awaited."""
+    return await hold_cases(
+        project,
+        project.choose(names),
+        endpoint=endpoint,
+        progress=progress,
+        say=print_to_stderr if progress else ignore,
+    )
+
+
+async def hold_cases(
     project: Project,
     cases: Sequence[Case],
     *,
@@ -283,7 +297,7 @@ def outline(project: Project, case: Case) -> Outline:
         if case.check.threshold is None and not case.check.full:
             flips = ASSUMED_FLIPS if baseline.own_flips is None else baseline.own_flips
             count = expected_questions(
-                size, delta=terms.delta, drop=0.0, flips=max(flips, 0.002), alpha=terms.alpha
+                size, delta=terms.margin, drop=0.0, flips=max(flips, 0.002), alpha=terms.alpha
             )
             count = min(count, terms.budget or count)
         facts = FREE if is_local(case.model) else find_model(case.model).price

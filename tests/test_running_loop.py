@@ -31,6 +31,9 @@ def test_a_whole_session_within_a_running_loop(sums: evalkit.Benchmark, tmp_path
             progress=False,
         )
         planned = evalkit.plan(sums, HAIKU, settings=settings, endpoint=endpoint, results=tmp_path)
+        planned_too = await evalkit.plan_async(
+            sums, HAIKU, settings=settings, endpoint=endpoint, results=tmp_path
+        )
         gate = evalkit.gate(
             run,
             settings=evalkit.RunSettings(way="instructed"),
@@ -53,6 +56,7 @@ def test_a_whole_session_within_a_running_loop(sums: evalkit.Benchmark, tmp_path
         return [
             again.summary == run.summary,
             planned.requests,
+            planned_too == planned,
             gate.verdict == awaited.verdict,
             pair.accuracy.n,
             evalkit.load_run(run.path).is_complete,
@@ -62,7 +66,7 @@ def test_a_whole_session_within_a_running_loop(sums: evalkit.Benchmark, tmp_path
 
     with MessagesServer(answer=sums_answers(wrong_share=0.2)) as server:
         found = asyncio.run(work(endpoint_of(server)))
-    assert found == [True, 0, True, 30, True, "sound", True]
+    assert found == [True, 0, True, True, 30, True, "sound", True]
 
 
 def test_a_check_within_a_running_loop(tmp_path: Path) -> None:
@@ -70,9 +74,13 @@ def test_a_check_within_a_running_loop(tmp_path: Path) -> None:
     keys = f"benchmark = 'everyday', model = '{HAIKU}', limit = 5, threshold = 1, baseline = false"
     file.write_text(f"checks.one = {{ {keys} }}", encoding="utf-8")
 
-    async def work(endpoint: evalkit.Endpoint) -> int:
+    async def work(endpoint: evalkit.Endpoint) -> list[list[str]]:
         project = evalkit.load_project(file)
-        return len(evalkit.check(project, endpoint=endpoint, progress=False))
+        plain = evalkit.check(project, endpoint=endpoint, progress=False)
+        awaited = await evalkit.check_async(project, ["one"], endpoint=endpoint, progress=False)
+        return [[str(each.status) for each in results] for results in (plain, awaited)]
 
     with MessagesServer() as server:
-        assert asyncio.run(work(endpoint_of(server))) == 1
+        plain, awaited = asyncio.run(work(endpoint_of(server)))
+    assert plain == awaited
+    assert len(plain) == 1

@@ -92,7 +92,7 @@ def execute(args: argparse.Namespace) -> int:
     import asyncio
 
     from evalkit.check_files import load_project
-    from evalkit.checking import check_async
+    from evalkit.checking import hold_cases
     from evalkit.progress import ignore
 
     if args.json and args.annotations:
@@ -108,7 +108,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.dry_run:
         return print_outlines(project, cases, as_json=args.json)
     results = asyncio.run(
-        check_async(
+        hold_cases(
             project,
             cases,
             progress=not args.quiet,
