@@ -169,7 +169,7 @@ class Reader:
         limit = values.get("budget")
         try:
             terms = GateTerms(
-                delta=values.get("margin", 0.02),
+                margin=values.get("margin", 0.02),
                 alpha=values.get("alpha", 0.05),
                 fail_margin=values.get("fail_margin"),
                 budget=limit if isinstance(limit, int) else None,

@@ -223,7 +223,7 @@ def count_more(gate: Gate, plan: GatePlan) -> int:
     flips = max((gate.losses + gate.gains) / gate.answered, abs(drop.estimate), plan.lot.flips / 2)
     whole = expected_questions(
         plan.size,
-        delta=plan.terms.delta,
+        delta=plan.terms.margin,
         drop=drop.estimate,
         flips=min(1.0, flips),
         alpha=plan.terms.alpha,
@@ -259,9 +259,9 @@ def judge_full(run: Run, plan: GatePlan) -> FullVerdict | None:
     else:
         interval = mean_difference_interval(differences, confidence=level)
     drop = 0.0 - math.fsum(differences) / n
-    within = drop <= terms.delta + 1e-9 / n
+    within = drop <= terms.margin + 1e-9 / n
     return FullVerdict(
-        verdict=margin_verdict(interval, terms.delta),
+        verdict=margin_verdict(interval, terms.margin),
         interval=interval,
         drop=drop,
         on_this_set=Verdict.NO_REGRESSION if within else Verdict.REGRESSED,

@@ -168,7 +168,7 @@ class GatePlan:
             suite=self.suite_digest,
             baseline=self.baseline,
             candidate=self.candidate,
-            delta=self.terms.delta,
+            delta=self.terms.margin,
             alpha=self.terms.alpha,
         )
 
@@ -189,7 +189,7 @@ class GatePlan:
         """About how many questions it takes if nothing has changed, by the flips in the lot."""
         terms = self.terms
         count = expected_questions(
-            self.size, delta=terms.delta, drop=0.0, flips=self.lot.flips, alpha=terms.alpha
+            self.size, delta=terms.margin, drop=0.0, flips=self.lot.flips, alpha=terms.alpha
         )
         return min(count, terms.budget or count)
 
@@ -210,7 +210,7 @@ class GatePlan:
     def is_too_noisy(self) -> bool:
         """Whether the margin is below what the model's scatter allows."""
         floor, terms = self.noise_floor, self.terms
-        margin = terms.delta if terms.fail_margin is None else terms.fail_margin
+        margin = terms.margin if terms.fail_margin is None else terms.fail_margin
         return floor is not None and margin < floor
 
     def open(self) -> Gate:

@@ -313,7 +313,7 @@ def cap_concurrency(contests: Sequence[Contest], terms: GateTerms) -> list[Conte
     expected = sum(
         expected_questions(
             contest.baseline.questions,
-            delta=terms.delta,
+            delta=terms.margin,
             drop=0.0,
             flips=0.05,
             alpha=terms.alpha,

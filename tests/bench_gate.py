@@ -51,7 +51,7 @@ def measure(baseline: Run, scores: list[Score], folder: Path) -> tuple[dict[str,
         known = baseline_of(baseline)
         pairing = pair_questions(known, questions, IDENTITY)
         lot = draw_up(pairing, known, [])
-        plan = plan_gate(pairing, known, MANIFEST, GateTerms(delta=0.00002), lot)
+        plan = plan_gate(pairing, known, MANIFEST, GateTerms(margin=0.00002), lot)
     with watch.on("writing the order down"):
         write_lot(folder, plan.seed, lot)
         referee = GateWatch(plan)

@@ -85,7 +85,7 @@ def order_of(baseline: Run, candidate: Run, terms: GateTerms) -> tuple[list[str]
         suite=digest_of(identity.question_digest),
         baseline=baseline.manifest.identity.run_id,
         candidate=identity.run_id,
-        delta=terms.delta,
+        delta=terms.margin,
         alpha=terms.alpha,
     )
     lot = read_lot(candidate.path, seed)

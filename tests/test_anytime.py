@@ -94,14 +94,14 @@ def test_it_agrees_with_the_verdict(case: Case, terms: GateTerms) -> None:
     interval = interval_of(gate)
     assert -1 - 1e-9 <= interval.low <= interval.estimate <= interval.high <= 1 + 1e-9
     assert (interval.n, interval.method) == (gate.used, "betting")
-    margin = terms.delta if terms.fail_margin is None else terms.fail_margin
+    margin = terms.margin if terms.fail_margin is None else terms.fail_margin
     if gate.verdict is Verdict.NO_REGRESSION:
-        assert interval.high <= terms.delta + 1e-9
+        assert interval.high <= terms.margin + 1e-9
     elif gate.verdict is Verdict.REGRESSED:
         assert interval.low >= margin - 1e-9
         assert not gate.is_binary or interval.low > margin + 1e-9
     else:
-        assert interval.high >= terms.delta - 1e-9
+        assert interval.high >= terms.margin - 1e-9
         assert interval.low <= margin + 1e-9
 
 
@@ -136,7 +136,7 @@ def test_it_covers_the_drop_wherever_a_gate_stops(weight: float) -> None:
     for seed in range(gates):
         order = draw_order(weights, seed)
         # Some stop at a budget that has nothing to do with the answers, others at the verdict.
-        terms = GateTerms(delta=0.02, budget=rng.choice([20, 60, 120, None]))
+        terms = GateTerms(margin=0.02, budget=rng.choice([20, 60, 120, None]))
         gate = Gate(baseline, terms, order=order, weights=weights)
         for place in order:
             if gate.update(candidate[place]):

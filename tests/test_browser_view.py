@@ -66,7 +66,7 @@ def hold_gate(folder: Path, results: Path) -> None:
     with MessagesServer(answer=answers) as server:
         baseline = make_run(server, load_sums(folder, 200, "gated"), results, concurrency=16)
         gate(baseline, prompt=BRIEF, settings=RunSettings(retries=QUICK, concurrency=4),
-             terms=GateTerms(delta=0.1), endpoint=endpoint_of(server), results=results,
+             terms=GateTerms(margin=0.1), endpoint=endpoint_of(server), results=results,
              progress=False)  # fmt: skip
 
 

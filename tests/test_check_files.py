@@ -34,8 +34,8 @@ def test_the_defaults_hold_for_every_check_that_says_nothing_else(tmp_path: Path
     )
     one, two, _ = project.checks
     assert (project.results, project.dollars) == (tmp_path / "runs", 5.0)
-    assert (one.terms.delta, one.models, one.settings) == (0.015, ("m",), {"way": "tool"})
-    assert (two.terms.delta, two.threshold, two.dollars) == (0.03, 0.8, 2.5)
+    assert (one.terms.margin, one.models, one.settings) == (0.015, ("m",), {"way": "tool"})
+    assert (two.terms.margin, two.threshold, two.dollars) == (0.03, 0.8, 2.5)
     assert two.settings == {"way": "tool", "stop_sequences": ("END",)}
     assert (one.benchmark, two.benchmark) == ("everyday", str(tmp_path / "q.csv"))
     assert [case.id for case in project.cases] == ["one", "two[a/b]", "two[c]", "three"]

@@ -171,7 +171,7 @@ def test_json_is_the_record_on_disk(capsys: pytest.CaptureFixture[str], baseline
     [path] = list_records(folder)
     assert facts["verdict"] == "no regression beyond delta"
     assert facts["errors"] == []
-    assert [{"format": 1, **gate} for gate in facts["gates"]] == [read_record(path)]
+    assert [{"format": 2, **gate} for gate in facts["gates"]] == [read_record(path)]
 
 
 def test_a_replay_prints_the_same_report_and_exits_the_same(
@@ -186,7 +186,7 @@ def test_a_replay_prints_the_same_report_and_exits_the_same(
     assert again.out == f"{done.out}\nComputed again from the journal: as recorded.\n"
     facts = json.loads(call(capsys, "gate", "--replay", folder, "--json").out)
     [table] = facts["gates"]
-    assert {**table, "format": 1} == {**read_record(list_records(folder)[0]), "differences": []}
+    assert {**table, "format": 2} == {**read_record(list_records(folder)[0]), "differences": []}
     assert len(server.requests) == asked
 
 

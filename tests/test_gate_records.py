@@ -58,9 +58,9 @@ def record_on_disk(record: GateRecord) -> tuple[Path, dict[str, Any]]:
     "arguments",
     [
         {},
-        {"terms": GateTerms(delta=0.3)},
-        {"terms": GateTerms(delta=0.05, fail_margin=0.0, alpha=0.1)},
-        {"terms": GateTerms(delta=0.02, budget=30)},
+        {"terms": GateTerms(margin=0.3)},
+        {"terms": GateTerms(margin=0.05, fail_margin=0.0, alpha=0.1)},
+        {"terms": GateTerms(margin=0.02, budget=30)},
         {"full": True},
     ],
     ids=["plain", "wide", "fail margin", "budget", "full"],
@@ -77,7 +77,7 @@ def test_a_replay_gives_what_was_recorded(
 def test_what_is_on_disk_is_what_is_returned(server: MessagesServer, baseline: Run) -> None:
     [record] = hold(server, baseline).gates
     _, table = record_on_disk(record)
-    assert table == {"format": 1, **json.loads(json.dumps(record.to_dict()))}
+    assert table == {"format": 2, **json.loads(json.dumps(record.to_dict()))}
     assert table["seed"] == f"{record.plan.seed:016x}"
     assert len(table["trace"]["pass"]) == len(table["trace"]["fail"]) == table["used"]
     assert table["verdict"] == str(record.verdict)
@@ -189,7 +189,7 @@ def test_another_seed_is_another_order_and_is_not_found(
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{", '{"format": 7}', '{"format": 1}', '{"format": 1, "sequential_verdict": 3}']
+    "text", ["[]", "{", '{"format": 7}', '{"format": 2}', '{"format": 2, "sequential_verdict": 3}']
 )
 def test_what_is_no_record_is_an_error_that_names_the_file(
     text: str, server: MessagesServer, baseline: Run
@@ -209,7 +209,7 @@ def test_a_run_without_a_gate_says_so(baseline: Run) -> None:
 def test_a_run_that_was_completed_later_replays_the_same(
     server: MessagesServer, baseline: Run, bench: Benchmark
 ) -> None:
-    [record] = hold(server, baseline, terms=GateTerms(delta=0.3)).gates
+    [record] = hold(server, baseline, terms=GateTerms(margin=0.3)).gates
     assert record.used < N
     complete(server, bench, baseline.path.parent)
     [replayed] = replay_run(Path(record.folder))
@@ -222,7 +222,7 @@ def test_a_full_verdict_keeps_to_clusters(
 ) -> None:
     """Twenty losses in one cluster are no twenty."""
     answers.wrong["Be brief."] = [*range(0, N, 10), *range(1, 9)]
-    [record] = hold(server, baseline, full=True, terms=GateTerms(delta=0.02)).gates
+    [record] = hold(server, baseline, full=True, terms=GateTerms(margin=0.02)).gates
     assert record.full is not None
     run = load_run(record.folder)
     questions = tuple(
@@ -246,5 +246,5 @@ def test_of_an_incomplete_run_there_is_no_full_verdict(
 
 
 def test_limits_follow_from_the_terms(server: MessagesServer, baseline: Run) -> None:
-    [record] = hold(server, baseline, terms=GateTerms(delta=0.3, alpha=0.1)).gates
+    [record] = hold(server, baseline, terms=GateTerms(margin=0.3, alpha=0.1)).gates
     assert record.pass_limit == record.fail_limit == pytest.approx(math.log(10))

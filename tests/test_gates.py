@@ -137,7 +137,7 @@ def test_the_order_is_that_of_seed_and_weights() -> None:
         {"suite_digest": "e"},
         {"baseline": "e"},
         {"candidate": "e"},
-        {"terms": GateTerms(delta=0.03)},
+        {"terms": GateTerms(margin=0.03)},
         {"terms": GateTerms(alpha=0.1)},
     ],
 )
@@ -167,9 +167,9 @@ def test_what_is_expected_and_the_noise_floor_are_those_of_the_statistics() -> N
     assert plan_of([1.0] * 1000, budget=100).expected == 100
     assert plan.noise_floor == noise_floor(0.1, 1000, baseline_samples=5)
     assert not plan.is_too_noisy
-    assert replace(plan, terms=GateTerms(delta=0.01)).is_too_noisy
-    assert replace(plan, terms=GateTerms(delta=0.02, fail_margin=0.0)).is_too_noisy
-    assert not plan_of([1.0] * 1000, delta=0.0).is_too_noisy
+    assert replace(plan, terms=GateTerms(margin=0.01)).is_too_noisy
+    assert replace(plan, terms=GateTerms(margin=0.02, fail_margin=0.0)).is_too_noisy
+    assert not plan_of([1.0] * 1000, margin=0.0).is_too_noisy
 
 
 # The watch
@@ -192,7 +192,7 @@ def test_scores_in_any_order_give_the_verdict_of_the_drawn_order(
     right: list[bool], seed: int, group: int, delta: float
 ) -> None:
     baseline = [float(number % 4 != 0) for number in range(len(right))]
-    plan = plan_of(baseline, delta=delta)
+    plan = plan_of(baseline, margin=delta)
     watch = GateWatch(plan)
     expected = feed_pure(baseline, right, plan.open())
     arrivals = [score_of(number, is_right) for number, is_right in enumerate(right)]
@@ -214,7 +214,7 @@ def test_a_score_before_its_turn_waits() -> None:
 
 
 def test_a_question_counts_when_all_its_responses_are_there() -> None:
-    plan = replace(plan_of([1.0] * 4, delta=0.0), candidate_samples=3)
+    plan = replace(plan_of([1.0] * 4, margin=0.0), candidate_samples=3)
     watch = GateWatch(plan, lambda question: 3)
     number = int(watch.ids[0][1:])
     watch.take([score_of(number, True, 0), score_of(number, False, 2)])
@@ -231,7 +231,7 @@ def test_other_questions_than_those_of_the_gate_are_nothing_to_it() -> None:
 
 
 def test_a_failure_ends_the_asking_and_is_invalid_unless_there_is_a_verdict_before_it() -> None:
-    watch = GateWatch(plan_of([1.0] * 300, delta=0.3))
+    watch = GateWatch(plan_of([1.0] * 300, margin=0.3))
     by_id = {name: question_of(int(name[1:])) for name in watch.ids}
     asking = watch.list_questions(by_id)
     assert next(asking).id == watch.ids[0]
@@ -244,7 +244,7 @@ def test_a_failure_ends_the_asking_and_is_invalid_unless_there_is_a_verdict_befo
 
 
 def test_a_reply_that_was_cut_and_cannot_be_had_longer_counts_as_wrong() -> None:
-    watch = GateWatch(plan_of([1.0] * 4, delta=0.0))
+    watch = GateWatch(plan_of([1.0] * 4, margin=0.0))
     failed = score_of(int(watch.ids[0][1:]), None)
     assert failed.row is not None
     assert isinstance(failed.row.result, RequestFailure)
@@ -261,7 +261,7 @@ def test_no_more_than_the_budget_is_asked() -> None:
 
 
 def test_who_asks_for_all_gets_all_and_the_first_verdict_stays() -> None:
-    plan = plan_of([1.0] * 30, delta=0.3)
+    plan = plan_of([1.0] * 30, margin=0.3)
     watch = GateWatch(plan, asks_all=True)
     by_id = {f"q{number}": question_of(number) for number in range(32)}
     asked = [question.id for question in watch.list_questions(by_id)]

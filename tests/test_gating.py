@@ -61,7 +61,7 @@ from tests.worker_processes import wait_until
 
 N = 200
 
-TERMS = GateTerms(delta=0.02)
+TERMS = GateTerms(margin=0.02)
 
 PATIENT = RetryPolicy(attempts=6, first_seconds=0.001, longest_seconds=0.01)
 
@@ -292,7 +292,7 @@ def test_with_a_fail_margin_a_smaller_drop_is_called_a_regression(
     server: MessagesServer, answers: Answers, baseline: Run, bench: Benchmark
 ) -> None:
     answers.wrong["Be brief."] = [*range(0, N, 10), 1, 2, 3, 7, 9]
-    terms = replace(TERMS, delta=0.05, fail_margin=0.0)
+    terms = replace(TERMS, margin=0.05, fail_margin=0.0)
     [record] = hold(server, baseline, terms=terms).gates
     expected = decide(baseline, complete(server, bench, baseline.path.parent), terms)
     assert (record.verdict, record.used) == (expected.verdict, expected.used)
@@ -366,7 +366,7 @@ def test_full_asks_everything_and_judges_questions_like_these(
     server: MessagesServer, answers: Answers, baseline: Run
 ) -> None:
     answers.wrong["Be brief."] = [*range(0, N, 10), 1, 2, 3]
-    [record] = hold(server, baseline, full=True, terms=GateTerms(delta=0.04)).gates
+    [record] = hold(server, baseline, full=True, terms=GateTerms(margin=0.04)).gates
     assert record.full is not None
     assert (record.used, record.asked) == (N, N)
     assert record.full.drop == pytest.approx(3 / N)
@@ -443,7 +443,7 @@ def test_questions_that_the_baseline_has_no_reply_to_are_left_out(
 
 def test_a_sample_of_the_baseline_can_be_asked(server: MessagesServer, baseline: Run) -> None:
     settings = replace(settings_of(baseline), limit=80)
-    [record] = hold(server, baseline, settings=settings, terms=GateTerms(delta=0.1)).gates
+    [record] = hold(server, baseline, settings=settings, terms=GateTerms(margin=0.1)).gates
     assert record.plan.size == 80
     assert record.verdict is Verdict.NO_REGRESSION
 
@@ -548,7 +548,7 @@ def test_two_baselines_of_one_benchmark_are_refused(server: MessagesServer, base
 def test_as_many_are_in_flight_as_a_tenth_of_the_questions_expected(baseline: Run) -> None:
     def most(settings: RunSettings, delta: float) -> tuple[int | None, int]:
         contest = set_up(baseline_of(baseline), None, None, settings)
-        [capped] = cap_concurrency([contest], GateTerms(delta=delta))
+        [capped] = cap_concurrency([contest], GateTerms(margin=delta))
         return capped.settings.concurrency, capped.settings.max_concurrency
 
     settings = settings_of(baseline)

@@ -24,7 +24,9 @@ BETS = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 def gate_of(inputs: dict[str, Any]) -> dict[str, float]:
     """The outputs that golden values have for `gate`: verdict -1 is `regressed`."""
-    terms = GateTerms(**{key: inputs[key] for key in ("delta", "alpha", "fail_margin")})
+    terms = GateTerms(
+        margin=inputs["delta"], alpha=inputs["alpha"], fail_margin=inputs["fail_margin"]
+    )
     n, answers = len(inputs["baseline"]), inputs["answers"]
     gate = Gate(
         inputs["baseline"],
@@ -91,7 +93,7 @@ fractional_cases = cases_of(st.sampled_from([place / 5 for place in range(6)]))
 cases = binary_cases | fractional_cases
 terms = st.builds(
     lambda delta, part, alpha, budget: GateTerms(
-        delta=delta,
+        margin=delta,
         alpha=alpha,
         fail_margin=None if part is None else part * delta,
         budget=budget,
@@ -106,10 +108,10 @@ terms = st.builds(
 def slow_gate(case: Case, terms: GateTerms) -> tuple[Verdict | None, int, float, float]:
     """Verdict, answers used, and both evidences at the end, by the definition of every step."""
     baseline, weights, n = case.baseline, case.weights, len(case.baseline)
-    fail_margin = terms.delta if terms.fail_margin is None else terms.fail_margin
-    pass_total, fail_total = -terms.delta * n, -fail_margin * n
+    fail_margin = terms.margin if terms.fail_margin is None else terms.fail_margin
+    pass_total, fail_total = -terms.margin * n, -fail_margin * n
     if case.is_binary:
-        pass_total = -(math.floor(terms.delta * n + 1e-9) + 1)
+        pass_total = -(math.floor(terms.margin * n + 1e-9) + 1)
         fail_total = -math.floor(fail_margin * n + 1e-9)
     passing, failing, total = [1.0] * 5, [1.0] * 5, 0.0
     verdict, used = None, 0
@@ -186,7 +188,7 @@ def test_a_resumed_gate_goes_on_as_if_never_interrupted(
 @given(binary_cases, st.sampled_from([0.0, 0.02, 0.05, 0.1, 0.3]))
 def test_exhausting_the_set_gives_the_verdict_of_the_count(case: Case, delta: float) -> None:
     """With so small an error, no evidence is ever enough."""
-    gate = case.gate(GateTerms(delta=delta, alpha=1e-300))
+    gate = case.gate(GateTerms(margin=delta, alpha=1e-300))
     for score in case.candidate:
         gate.update(score)
     drop = gate.losses - gate.gains
@@ -197,7 +199,7 @@ def test_exhausting_the_set_gives_the_verdict_of_the_count(case: Case, delta: fl
     ("drop", "verdict"), [(0.1, PASS), (0.1 + 1e-6, FAIL), (0.1 - 1e-6, PASS), (0.0, PASS)]
 )
 def test_a_fractional_drop_of_exactly_delta_is_no_regression(drop: float, verdict: Verdict) -> None:
-    gate = Gate([0.5] * 3, GateTerms(delta=0.1, alpha=1e-300), order=range(3))
+    gate = Gate([0.5] * 3, GateTerms(margin=0.1, alpha=1e-300), order=range(3))
     for _ in range(3):
         gate.update(0.5 - drop)
     assert gate.verdict is verdict
@@ -216,7 +218,7 @@ def test_a_verdict_by_evidence_has_a_p_value_of_at_most_alpha() -> None:
 
 @pytest.mark.parametrize(("n", "used"), [(200, 122), (1000, 215), (14_042, 275)])
 def test_without_flips_the_verdict_comes_at_a_known_answer(n: int, used: int) -> None:
-    gate = Gate([1] * n, GateTerms(delta=0.02), order=range(n))
+    gate = Gate([1] * n, GateTerms(margin=0.02), order=range(n))
     while gate.verdict is None:
         gate.update(1)
     assert (gate.verdict, gate.used) == (PASS, used)
@@ -242,14 +244,14 @@ def test_suites_judged_together_take_more_evidence_of_a_regression_only() -> Non
 
 
 def test_thresholds_are_whole_questions_where_scores_are() -> None:
-    binary = Gate([1.0] * 300, GateTerms(delta=0.0233, fail_margin=0.01), order=range(300))
+    binary = Gate([1.0] * 300, GateTerms(margin=0.0233, fail_margin=0.01), order=range(300))
     fractional = Gate(
-        [1.0] * 300, GateTerms(delta=0.02, fail_margin=0.01), order=range(300), is_binary=False
+        [1.0] * 300, GateTerms(margin=0.02, fail_margin=0.01), order=range(300), is_binary=False
     )
     assert (binary.pass_total, binary.fail_total) == (-7, -3)
     assert (fractional.pass_total, fractional.fail_total) == (-6, -3)
     # 0.29 * 100 is a little less than 29.
-    assert Gate([1] * 100, GateTerms(delta=0.29), order=range(100)).pass_total == -30
+    assert Gate([1] * 100, GateTerms(margin=0.29), order=range(100)).pass_total == -30
 
 
 def test_a_gate_asks_in_its_order() -> None:
@@ -310,12 +312,12 @@ def gains_first(baseline: list[int], candidate: list[int]) -> list[float]:
 
 
 def true_gate(baseline: list[int], weights: list[float], order: tuple[int, ...]) -> Gate:
-    return Gate(baseline, GateTerms(delta=0.02), order=order, weights=weights)
+    return Gate(baseline, GateTerms(margin=0.02), order=order, weights=weights)
 
 
 def weightless_gate(baseline: list[int], weights: list[float], order: tuple[int, ...]) -> Gate:
     """A wrong gate: drawn by weight, but judged as if it were not."""
-    return Gate(baseline, GateTerms(delta=0.02), order=order)
+    return Gate(baseline, GateTerms(margin=0.02), order=order)
 
 
 def peeking_gate(baseline: list[int], weights: list[float], order: tuple[int, ...]) -> PeekingTest:
@@ -424,7 +426,7 @@ def test_a_gate_uses_as_many_questions_as_published(
     n: int, delta: float, net: int, share: float
 ) -> None:
     def build(baseline: list[int], weights: list[float], order: tuple[int, ...]) -> Gate:
-        return Gate(baseline, GateTerms(delta=delta), order=order)
+        return Gate(baseline, GateTerms(margin=delta), order=order)
 
     flips = round(0.05 * n)
     losses = (flips + net) // 2
@@ -440,7 +442,7 @@ def test_the_estimate_is_right_on_average_though_gates_stop_early() -> None:
     candidate = [0] * 20 + [1] * (n - 20)
     for seed in range(400):
         order = draw_order([1.0] * n, seed)
-        gate = Gate(baseline, GateTerms(delta=0.02), order=order)
+        gate = Gate(baseline, GateTerms(margin=0.02), order=order)
         for place in order:
             if gate.update(candidate[place]):
                 break
@@ -456,9 +458,9 @@ def test_the_estimate_is_right_on_average_though_gates_stop_early() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"delta": -0.01}, "delta = -0.01: expected 0 to less than 1"),
-        ({"delta": 2}, "delta = 2: expected 0 to less than 1"),
-        ({"delta": math.nan}, "delta = nan: expected 0 to less than 1"),
+        ({"margin": -0.01}, "margin = -0.01: expected 0 to less than 1"),
+        ({"margin": 2}, "margin = 2: expected 0 to less than 1"),
+        ({"margin": math.nan}, "margin = nan: expected 0 to less than 1"),
         ({"alpha": 0}, "alpha = 0: expected more than 0, less than 0.5"),
         ({"alpha": 0.5}, "alpha = 0.5: expected more than 0, less than 0.5"),
         ({"fail_margin": 0.03}, "fail_margin = 0.03: expected 0 to 0.02"),

@@ -479,7 +479,7 @@ def gated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Run,
             settings = RunSettings(retries=QUICK, concurrency=4)
 
             def ask() -> None:
-                gate(baseline, prompt=BRIEF, settings=settings, terms=GateTerms(delta=0.1),
+                gate(baseline, prompt=BRIEF, settings=settings, terms=GateTerms(margin=0.1),
                      endpoint=endpoint_of(server), results=results, progress=False)  # fmt: skip
 
             asking = threading.Thread(target=ask)

@@ -286,7 +286,7 @@ def build_terms(args: argparse.Namespace) -> GateTerms:
         raise UsageError("--full asks all questions: leave out --budget, or give it in dollars")
     try:
         return GateTerms(
-            delta=args.margin,
+            margin=args.margin,
             alpha=args.alpha,
             fail_margin=args.fail_margin,
             budget=args.budget.questions,

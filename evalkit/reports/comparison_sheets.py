@@ -301,7 +301,7 @@ def list_gate(record: GateRecord) -> tuple[Value, ...]:
         record.gains,
         None if drop is None else drop.estimate,
         *list_interval(drop),
-        plan.terms.delta,
+        plan.terms.margin,
         plan.terms.alpha,
         record.pass_p_value,
         record.fail_p_value,

@@ -69,10 +69,10 @@ def describe_verdict(record: GateRecord) -> str:
     terms = plan.terms
     used = f"{record.used:,} of {plan.size:,} questions used"
     counts = f"{record.losses:,} losses, {record.gains:,} gains"
-    margin = points(terms.delta)
+    margin = points(terms.margin)
     match record.verdict:
         case Verdict.REGRESSED:
-            fail = points(terms.delta if terms.fail_margin is None else terms.fail_margin)
+            fail = points(terms.margin if terms.fail_margin is None else terms.fail_margin)
             chance = percent(terms.alpha / terms.suites)
             return (
                 f"Regressed: accuracy on {suite} fell by more than {fail} points. "
@@ -134,7 +134,7 @@ def describe_full(record: GateRecord) -> str:
     """The verdict of a complete run: about questions like these, then about these."""
     full, plan = record.full, record.plan
     assert full is not None, "all was asked"
-    suite, margin = clean(plan.suite), points(plan.terms.delta)
+    suite, margin = clean(plan.suite), points(plan.terms.margin)
     interval = (
         f"the drop on questions like these is between {points(0.0 - full.interval.high)} and "
         f"{points(0.0 - full.interval.low)} points ({describe_interval(full.interval)})"
@@ -178,10 +178,11 @@ def list_facts(record: GateRecord) -> Iterator[str]:
             f"({percent(drop.level)}, {drop.method}, valid at any stopping time); estimate "
             f"{points(drop.estimate)}, stopped early"
         )
-    fail = terms.delta if terms.fail_margin is None else terms.fail_margin
+    fail = terms.margin if terms.fail_margin is None else terms.fail_margin
     yield (
-        f"Betting p-values: {render_p(record.pass_p_value)} of a drop beyond {points(terms.delta)} "
-        f"points, {render_p(record.fail_p_value)} of a drop within {points(fail)}"
+        f"Betting p-values: {render_p(record.pass_p_value)} of a drop beyond "
+        f"{points(terms.margin)} points, {render_p(record.fail_p_value)} of a drop within "
+        f"{points(fail)}"
     )
     yield (
         f"Evidence: pass {record.pass_evidence:.2f} of {record.pass_limit:.2f}, fail "
@@ -194,7 +195,7 @@ def list_facts(record: GateRecord) -> Iterator[str]:
         if lot.volatile
         else f"uniform order ({count_runs(lot.history)} of the model)"
     )
-    margins = f"Margin {points(terms.delta)} points"
+    margins = f"Margin {points(terms.margin)} points"
     if terms.fail_margin is not None:
         margins += f", fail margin {points(terms.fail_margin)}"
     yield f"{margins}, alpha {terms.alpha:g}{suites}, seed {plan.seed}, {order}"

@@ -18,7 +18,7 @@ from evalkit.errors import RunFormatError
 from evalkit.question_lines import compress_lines
 from evalkit.runs.folder import named_errors, write_whole
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of both files."""
 
 RECORDS = "gate-*.json"

@@ -27,16 +27,16 @@ class GateTerms:
     """What a gate tests, fixed before the first answer.
 
     Example:
-        >>> GateTerms(delta=0.05).alpha
+        >>> GateTerms(margin=0.05).alpha
         0.05
     """
 
-    delta: float = 0.02
-    """The margin: the largest drop that is no regression, a fraction in [0, 1)."""
+    margin: float = 0.02
+    """The largest drop that is no regression, a fraction in [0, 1): delta in the formulas."""
     alpha: float = 0.05
     """The chance of either wrong verdict, a fraction in (0, 0.5)."""
     fail_margin: float | None = None
-    """A drop of more than this may be called a regression, 0 to delta; None: delta.
+    """A drop of more than this may be called a regression, 0 to the margin; None: the margin.
 
     With a lower one, clear drops are found much sooner, and harmless ones may be called
     regressions.
@@ -47,12 +47,12 @@ class GateTerms:
     """Suites that are judged together, at least 1: a regression is shown at alpha / suites."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.delta < 1:
-            raise ValueError(f"delta = {self.delta}: expected 0 to less than 1")
+        if not 0 <= self.margin < 1:
+            raise ValueError(f"margin = {self.margin}: expected 0 to less than 1")
         if not 0 < self.alpha < 0.5:
             raise ValueError(f"alpha = {self.alpha}: expected more than 0, less than 0.5")
-        if self.fail_margin is not None and not 0 <= self.fail_margin <= self.delta:
-            raise ValueError(f"fail_margin = {self.fail_margin}: expected 0 to {self.delta}")
+        if self.fail_margin is not None and not 0 <= self.fail_margin <= self.margin:
+            raise ValueError(f"fail_margin = {self.fail_margin}: expected 0 to {self.margin}")
         if self.budget is not None and self.budget < 1:
             raise ValueError(f"budget = {self.budget}: expected at least 1")
         if self.suites < 1:
@@ -66,7 +66,7 @@ class Gate:
     guarantee. To resume, build the gate anew and give it the recorded scores again.
 
     Example:
-        >>> gate = Gate([1.0] * 900 + [0.0] * 100, GateTerms(delta=0.02), order=range(1000))
+        >>> gate = Gate([1.0] * 900 + [0.0] * 100, GateTerms(margin=0.02), order=range(1000))
         >>> while gate.verdict is None:
         ...     verdict = gate.update(gate.baseline_score)
         >>> str(verdict), gate.used
@@ -113,12 +113,12 @@ class Gate:
         """Questions answered whose score fell."""
         self.gains = 0
         """Questions answered whose score rose."""
-        fail_margin = terms.delta if terms.fail_margin is None else terms.fail_margin
+        fail_margin = terms.margin if terms.fail_margin is None else terms.fail_margin
         if self.is_binary:
-            self.pass_total: float = -(math.floor(terms.delta * n + SLACK) + 1)
+            self.pass_total: float = -(math.floor(terms.margin * n + SLACK) + 1)
             self.fail_total: float = -math.floor(fail_margin * n + SLACK)
         else:
-            self.pass_total, self.fail_total = -terms.delta * n, -fail_margin * n
+            self.pass_total, self.fail_total = -terms.margin * n, -fail_margin * n
         self._baseline = tuple(baseline[place] for place in self.order)
         self._outlook = look_ahead(self._baseline, [weights[place] for place in self.order])
         self._passing, self._failing = Bettor(), Bettor()

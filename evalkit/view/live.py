@@ -221,7 +221,7 @@ def word_gate(record: GateRecord) -> dict[str, str]:
         "losses": f"{record.losses:,}",
         "gains": f"{record.gains:,}",
         "drop": "-" if drop is None else f"{100 * drop.estimate:.1f}{bounds}",
-        "margin": f"{100 * plan.terms.delta:g}",
+        "margin": f"{100 * plan.terms.margin:g}",
         "pass": f"{render_wealth(record.pass_evidence)} of {math.exp(record.pass_limit):,.4g}",
         "fail": f"{render_wealth(record.fail_evidence)} of {math.exp(record.fail_limit):,.4g}",
     }

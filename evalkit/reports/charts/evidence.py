@@ -56,7 +56,7 @@ def chart_evidence(record: GateRecord) -> Chart | None:
     if not len(passing):
         return None
     terms = record.plan.terms
-    fail = terms.delta if terms.fail_margin is None else terms.fail_margin
+    fail = terms.margin if terms.fail_margin is None else terms.fail_margin
     decided = find_decision(record)
 
     def draw(theme: Theme) -> Figure:
@@ -69,7 +69,7 @@ def chart_evidence(record: GateRecord) -> Chart | None:
         caption=sentences(
             describe_verdict(shorten_names(record)),
             f"Each line is the wealth of a bettor that starts with 1: one gains if the drop is at "
-            f"most {points(terms.delta)} points, the other if it is more than {points(fail)}. "
+            f"most {points(terms.margin)} points, the other if it is more than {points(fail)}. "
             f"{describe_bounds(record)}",
             f"n = {record.used:,} of {record.plan.size:,} questions, baseline "
             f"{name_in_sentence(record.plan.baseline)}.",
@@ -97,7 +97,7 @@ def describe_gate(record: GateRecord, decided: int | None) -> str:
     """The verdict in a few words, and after how many questions it fell."""
     plan, suite = record.plan, name_in_sentence(record.plan.suite)
     terms = plan.terms
-    fail = points(terms.delta if terms.fail_margin is None else terms.fail_margin)
+    fail = points(terms.margin if terms.fail_margin is None else terms.fail_margin)
     used, full, verdict = decided or record.used, "", record.verdict
     if record.full is not None and verdict is not Verdict.INVALID:
         used, verdict = record.used, record.full.verdict
@@ -107,7 +107,7 @@ def describe_gate(record: GateRecord, decided: int | None) -> str:
         case Verdict.REGRESSED:
             return f"Regressed: accuracy on {suite} fell by more than {fail} points, {after}{full}"
         case Verdict.NO_REGRESSION:
-            return f"No regression beyond {points(terms.delta)} points on {suite}, {after}{full}"
+            return f"No regression beyond {points(terms.margin)} points on {suite}, {after}{full}"
         case Verdict.INCONCLUSIVE:
             return f"Inconclusive on {suite} {after}{full}"
         case Verdict.INVALID:

@@ -136,7 +136,7 @@ def build_gate_card(record: GateRecord) -> Card:
     return Card(
         where=f"Gate on {clean(record.plan.suite)}",
         headline="No verdict yet" if found is None else TITLES[found],
-        tag=tag_margin(record.plan.terms.delta, found),
+        tag=tag_margin(record.plan.terms.margin, found),
         findings=(describe_verdict(record),),
     )
 
