@@ -194,6 +194,8 @@ def test_what_is_no_object_is_refused(table: Any) -> None:
         ({"price": {"input": 1.0}}, "can't be used"),
         ({"price": stored()["price"] | {"extra": 1}}, "extra"),
         ({"learned": 7}, "can't be used"),
+        ({"created_at": 5}, "must be str"),
+        ({"created_at": "yesterday"}, "Invalid isoformat"),
         ({"questions": "absent"}, "questions"),
         ({"from the future": 1}, "from the future"),
         ({"identity": stored()["identity"] | {"seed": 7}}, "was changed"),

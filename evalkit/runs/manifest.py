@@ -188,7 +188,8 @@ def parse_manifest(table: Any) -> Manifest:
             price=parse_price(table.get("price")),
             **rest,
         )
-    except (KeyError, TypeError, PromptError) as error:
+        datetime.fromisoformat(manifest.created_at)
+    except (KeyError, TypeError, ValueError, PromptError) as error:
         raise RunFormatError(f"manifest.json can't be used: {error}") from error
     if manifest.identity.way not in WAYS or manifest.identity.run_id != table.get("run_id"):
         raise RunFormatError("manifest.json was changed: its settings don't give its run id")
