@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,8 @@ def test_a_slow_model_holds_up_no_other(
     assert done.errors == []
     slow_seconds = last[SLOW] - first
     assert slow_seconds > SUMS * SLOW_SECONDS * 0.8
-    assert last[FAST] - first < slow_seconds / 3
+    # Had one waited for the other, both would have come to their end together.
+    assert last[FAST] - first < slow_seconds * 2 / 3
 
 
 def test_an_unknown_model_costs_its_own_table_alone(
@@ -139,7 +139,7 @@ def test_a_rate_is_for_all_benchmarks_of_a_model_and_each_model_has_its_own(
     sums: Benchmark, others: Benchmark, tmp_path: Path
 ) -> None:
     def seconds(benchmarks: Sequence[Benchmark], models: Sequence[str], name: str) -> float:
-        settings = [RunSettings(retries=QUICK, requests_per_minute=3000.0)]
+        settings = [RunSettings(retries=QUICK, requests_per_minute=1500.0)]
         with MessagesServer(answer=sums_answers()) as server:
             done = run_all(server, benchmarks, models, tmp_path / name, settings)
             assert all(run.is_complete for run in done.list_runs())
@@ -149,7 +149,7 @@ def test_a_rate_is_for_all_benchmarks_of_a_model_and_each_model_has_its_own(
     alone = seconds([sums], [FAST], "alone")
     both = seconds([sums, others], [FAST], "both")
     models = seconds([sums], [FAST, SLOW], "models")
-    assert alone > SUMS / 50 * 0.9
+    assert alone > SUMS / 25 * 0.9
     assert both > 1.7 * alone
     assert models < 1.6 * alone
 
@@ -188,9 +188,8 @@ def test_an_interrupt_leaves_the_runs_that_are_done(sums: Benchmark, tmp_path: P
             await asyncio.wait([running])
             assert running.cancelled()
 
-        start = time.monotonic()
         asyncio.run(interrupt())
-    assert time.monotonic() - start < SUMS * SLOW_SECONDS
+        assert len(messages_to(server, SLOW)) < SUMS, "it does not wait for the other"
     finished = [run for run in done.list_runs() if run.is_complete]
     assert [run.manifest.identity.model for run in finished] == [FAST]
 
