@@ -24,6 +24,7 @@ from evalkit.verifying import verify_run
 LOGS = Path(__file__).parent / "logs"
 INSPECT, LM_EVAL, HELM = (LOGS / name for name in ("inspect", "lm-eval", "helm"))
 PROMPTFOO = LOGS / "promptfoo" / "results.json"
+PROMPTFOO_LINES = LOGS / "promptfoo" / "results.jsonl"
 GENERATED = next(LM_EVAL.glob("samples_everyday_gen_*.jsonl"))
 PICKED = next(LM_EVAL.glob("samples_everyday_mc_*.jsonl"))
 WOLVES = "Which word is used for a group of wolves?"
@@ -76,6 +77,7 @@ FILES: dict[Path, list[tuple[str, int, int, int, int, int]]] = {
     GENERATED: [("claude-haiku-4-5", 10, 4, 0, 10, 4)],
     PICKED: [("qdpv68r5", 10, 2, 0, 10, 0)],
     PROMPTFOO: [("claude-haiku-4-5", 10, 7, 0, 10, 0), ("claude-opus-4-6", 10, 8, 2, 8, 0)],
+    PROMPTFOO_LINES: [("claude-haiku-4-5", 10, 7, 0, 10, 0), ("claude-opus-4-6", 10, 8, 2, 8, 0)],
     HELM: [("gpt2", 10, 4, 1, 9, 0)],
 }
 
@@ -424,6 +426,38 @@ def test_repetitions_of_promptfoo_are_samples(tmp_path: Path) -> None:
     path.write_text(json.dumps(top), encoding="utf-8")
     run = only(path, tmp_path)
     assert (len(run.questions), run.manifest.identity.samples) == (4, 1)
+
+
+def test_lines_of_promptfoo_are_read_as_its_json_is(tmp_path: Path) -> None:
+    whole = import_log(PROMPTFOO, tmp_path / "whole", LogOptions(benchmark="b"))
+    lines = import_log(PROMPTFOO_LINES, tmp_path / "lines", LogOptions(benchmark="b"))
+    assert [[(q.id, q.stem, q.right_texts, q.group) for q in run.questions] for run in lines] == [
+        [(q.id, q.stem, q.right_texts, q.group) for q in run.questions] for run in whole
+    ]
+    assert list(map(outcomes, lines)) == list(map(outcomes, whole))
+    assert [run.manifest.identity.model for run in lines] == ["claude-haiku-4-5", "claude-opus-4-6"]
+    # What stands around the results of a whole file is not known.
+    origins = [run.manifest.identity.origin for run in lines]
+    assert [origin and origin.words for origin in origins] == ["promptfoo", "promptfoo"]
+
+
+def test_repetitions_in_lines_of_promptfoo_are_told_by_their_number(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in PROMPTFOO_LINES.read_text("utf-8").splitlines()][:6:2]
+    twice = [row for row in rows for _ in range(2)]
+    run = only(write_lines(tmp_path / "x.jsonl", twice), tmp_path)
+    assert (len(run.questions), run.manifest.identity.samples) == (3, 2)
+    assert run.is_complete
+    assert "each test is there 2 times" in run.manifest.notes[0]
+    run = only(write_lines(tmp_path / "x.jsonl", twice[:-1]), tmp_path)
+    assert (len(run.questions), run.manifest.identity.samples) == (5, 1)
+    assert not run.manifest.notes
+
+
+def test_lines_of_promptfoo_that_were_cut_off_are_refused_with_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(PROMPTFOO_LINES.read_bytes()[:3000])
+    with pytest.raises(LogError, match=r"x.jsonl:\d: .* is not JSON"):
+        import_log(path, tmp_path)
 
 
 # -- HELM -------------------------------------------------------------------------------------

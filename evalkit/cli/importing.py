@@ -24,9 +24,9 @@ EXAMPLES = """  evalkit import logs/*.eval
     --answer key --predicted reply --model-name my-model
 
 The format is told by the content: .eval and .json logs of Inspect, --log_samples of
-lm-evaluation-harness, .json results of promptfoo, per_instance_stats.json of HELM with what lies
-beside it, and tables of predictions (.csv, .tsv, .jsonl, .json). `compare` and `report` take logs
-that need no options as they are, without an import.
+lm-evaluation-harness, .json and .jsonl results of promptfoo, per_instance_stats.json of HELM with
+what lies beside it, and tables of predictions (.csv, .tsv, .jsonl, .json). `compare` and `report`
+take logs that need no options as they are, without an import.
 
 What evalkit counts is its own reading of each reply. The tool's score is kept beside it, and where
 the two differ, that is said with examples. A sample that failed is missing, never wrong. Questions

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from evalkit.errors import LogError
 from evalkit.importers import helm, inspect, lm_eval, predictions, promptfoo
@@ -16,7 +16,8 @@ Replies = Iterator[tuple[LogRun, LoggedReply]]
 
 EXPECTED = (
     "expected a log of Inspect (.eval, .json), lm-evaluation-harness (samples_*.jsonl), promptfoo "
-    "(.json), HELM (per_instance_stats.json), or a table of predictions (.csv, .jsonl, .json)"
+    "(.json, .jsonl), HELM (per_instance_stats.json), or a table of predictions (.csv, .jsonl, "
+    ".json)"
 )
 
 
@@ -54,13 +55,16 @@ def read_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
 
 
 def read_line_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
-    """The replies in a file of lines: lm-eval's samples, or a table."""
-    first = next(islice(read_lines(path), 1), None)
-    is_sample = first is not None and lm_eval.is_sample(first.values)
-    found = "lm-eval" if is_sample else "predictions"
-    check_format(path, found, options.format)
-    if is_sample:
+    """The replies in a file of lines: lm-eval's samples, promptfoo's results, or a table."""
+    first = next(read_lines(path), None)
+    values: Mapping[str, Any] = {} if first is None else first.values
+    if lm_eval.is_sample(values):
+        check_format(path, "lm-eval", options.format)
         return lm_eval.read_samples(path, options, notes)
+    if promptfoo.is_result(values):
+        check_format(path, "promptfoo", options.format)
+        return promptfoo.read_result_lines(path, options, notes)
+    check_format(path, "predictions", options.format)
     return predictions.read_table(path, options, notes)
 
 
