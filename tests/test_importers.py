@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from evalkit.comparisons import compare
 from evalkit.errors import LogError, UsageError
 from evalkit.importers.folders import import_log, opened_runs
 from evalkit.importers.logged import SCORED, LogColumns, LogOptions
@@ -27,6 +28,8 @@ PROMPTFOO = LOGS / "promptfoo" / "results.json"
 PROMPTFOO_LINES = LOGS / "promptfoo" / "results.jsonl"
 GENERATED = next(LM_EVAL.glob("samples_everyday_gen_*.jsonl"))
 PICKED = next(LM_EVAL.glob("samples_everyday_mc_*.jsonl"))
+SEVERAL = [INSPECT / "several.eval", LOGS / "promptfoo" / "several.jsonl"]
+"""Six questions, of which five have several right choices."""
 WOLVES = "Which word is used for a group of wolves?"
 
 QUESTIONS = [
@@ -132,6 +135,198 @@ def test_a_log_of_another_content_is_another_run(tmp_path: Path) -> None:
     assert len(runs) == 2
 
 
+# -- Several right choices --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SEVERAL, ids=lambda path: path.parent.name)
+def test_questions_with_several_right_choices_are_judged_by_sets(
+    path: Path, tmp_path: Path
+) -> None:
+    run = only(path, tmp_path)
+    assert run.manifest.identity.several
+    assert [(score.question.right, score.answer.choice) for score in run.scores] == [
+        ((0, 2), (0, 2)),
+        ((0, 3), (0, 1, 3)),
+        ((0, 2, 3), (0, 2, 3)),
+        ((0, 2), (0,)),
+        ((1,), (1,)),
+        ((0, 3), (0, 3)),
+    ]
+    assert run.summary.correct == 4
+    assert run.summary.partial is not None
+    assert run.summary.partial.mean == pytest.approx((4 + 2 / 3 + 1 / 2) / 6)
+    found = compare_source_scores(run)
+    assert found is not None
+    assert (found.mean, found.compared, found.differing) == (4 / 6, 6, 0)
+    assert verify_run(run.path).verdict == "sound"
+
+
+def test_sets_that_two_tools_logged_are_paired(tmp_path: Path) -> None:
+    [pair] = compare([only(path, tmp_path) for path in SEVERAL]).pairs
+    assert (pair.accuracy.n, pair.accuracy.losses, pair.accuracy.gains) == (6, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "right"),
+    [
+        (["A", "C"], (0, 2)),
+        (["c", "A"], (0, 2)),
+        ("A, C", (0, 2)),
+        ("AC", (0, 2)),
+        (["A, C", "D"], (0, 2, 3)),
+        ("B", (1,)),
+    ],
+)
+def test_targets_of_inspect_are_taken_apart_as_its_scorer_does(
+    target: Any, right: tuple[int, ...], tmp_path: Path
+) -> None:
+    run = only(change_log(tmp_path, sample={"target": target}), tmp_path)
+    assert run.questions[0].right == right
+    assert run.manifest.identity.several is (len(right) > 1)
+
+
+@pytest.mark.parametrize("target", ["A, E", "AA", "", ["A", "Paris"], ["A", 1]])
+def test_a_target_of_inspect_that_names_no_choice_is_refused(target: Any, tmp_path: Path) -> None:
+    with pytest.raises(LogError, match=r"target = .* expected letters of choices, A to D"):
+        import_log(change_log(tmp_path, sample={"target": target}), tmp_path)
+
+
+def test_replies_are_read_as_sets_where_the_solver_asked_for_them(tmp_path: Path) -> None:
+    step = {"solver": "multiple_choice", "params": {"multiple_correct": True}}
+    sample = {"target": "A", "output": reply("ANSWER: A, B")}
+    asked = change_log(tmp_path, sample=sample, plan={"steps": [step]})
+    assert outcomes(only(asked, tmp_path)).split()[0] == "wrong"
+    step["params"] = {"multiple_correct": False}
+    other = change_log(tmp_path, sample=sample, plan={"steps": [step]})
+    assert outcomes(only(other, tmp_path)).split()[0] == "unparsed"
+
+
+def test_letters_of_several_shuffled_choices_are_those_that_were_shown(tmp_path: Path) -> None:
+    sample = {
+        "choices": ["ant", "bee", "cat"],
+        "target": ["A", "B"],
+        "messages": [{"role": "user", "content": "Insects?\n\nA) cat\nB) bee\nC) ant"}],
+        "output": reply("ANSWER: B, C"),
+    }
+    run = only(change_log(tmp_path, sample=sample), tmp_path)
+    assert outcomes(run).split()[0] == "right"
+
+
+def test_likelihoods_of_several_right_choices_are_left_out_with_a_count(tmp_path: Path) -> None:
+    # The harness takes any of the right ones for right: one pick is never the set of them.
+    rows = [lm_sample(0, target=["0", "1"]), lm_sample(1), lm_sample(2, target=[2, 3])]
+    run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+    assert (run.summary.questions, run.manifest.left_out) == (1, 2)
+    assert not run.manifest.identity.several
+    for row in rows:
+        row["target"] = ["0", "1"]
+    with pytest.raises(LogError, match="all 3 questions have several right choices, and the tool"):
+        import_log(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+
+
+def test_marks_beside_the_choices_tell_that_several_are_right(tmp_path: Path) -> None:
+    # TruthfulQA's second task has the target 0 whatever is right.
+    texts = ["swarm", "pack", "flock", "shoal"]
+    marked = {"question": "?", "mc2_targets": {"choices": texts, "labels": [1, 1, 0, 0]}}
+    rows = [lm_sample(0, doc=marked, target="0"), lm_sample(1)]
+    run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+    assert (run.summary.questions, run.manifest.left_out) == (1, 1)
+
+
+def test_words_that_lm_eval_logged_are_read_as_sets(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in GENERATED.read_text("utf-8").splitlines()][:2]
+    for row, answer in zip(rows, ("B, C", ["A", "B"]), strict=True):
+        row["doc"]["answer"] = row["target"] = answer
+        row["resps"] = [["B and C"]]
+    run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+    assert [question.right for question in run.questions] == [(1, 2), (0, 1)]
+    assert outcomes(run) == "right wrong"
+
+
+def test_choices_of_helm_of_which_any_is_right_are_left_out(tmp_path: Path) -> None:
+    shutil.copytree(HELM, tmp_path / "run")
+    path = tmp_path / "run" / "scenario_state.json"
+    state = json.loads(path.read_text("utf-8"))
+    for reference in state["request_states"][0]["instance"]["references"]:
+        reference["tags"] = ["correct"]
+    path.write_text(json.dumps(state), encoding="utf-8")
+    run = only(tmp_path / "run", tmp_path)
+    assert (run.summary.questions, run.manifest.left_out) == (9, 1)
+
+
+@pytest.mark.parametrize(
+    "assertion",
+    [
+        {"type": "equals", "value": "A, B"},
+        {"type": "contains-all", "value": ["A", "B"]},
+        {"type": "icontains-all", "value": ["swarm", "pack"]},
+    ],
+)
+def test_assertions_of_promptfoo_name_several_right_choices(
+    assertion: dict[str, Any], tmp_path: Path
+) -> None:
+    top = json.loads(PROMPTFOO.read_text("utf-8"))
+    [result] = top["results"]["results"] = top["results"]["results"][:1]
+    del result["vars"]["answer"]
+    result["testCase"]["assert"] = [assertion]
+    result["response"]["output"] = "A, B"
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(top), encoding="utf-8")
+    run = only(path, tmp_path)
+    assert (run.questions[0].right, outcomes(run)) == ((0, 1), "right")
+
+
+FRUITS = ["apple", "stone", "pear", "plum"]
+
+# The answers of two questions, what was predicted of them, and what comes of that.
+SETS: list[tuple[list[Any], list[Any], str]] = [
+    (["A, C", "B"], ["A, C", "B"], "right right"),
+    (["A;C", "B"], ["(A) and (C)", "A, B"], "right wrong"),
+    (["AC", "B"], ["CA", "C"], "unparsed wrong"),
+    ([["A", "C"], ["B"]], [["C", "A"], ["A"]], "right wrong"),
+    ([["apple", "pear"], "stone"], [["pear", "apple"], "stone"], "right right"),
+    ([[0, 2], [1]], [[2, 0], [0, 1]], "right wrong"),
+    (["0, 2", "1"], ["0; 2", "1"], "right right"),
+    (["A, C", "B"], [["A", "C"], ["A", "rock"]], "right unparsed"),
+    (["A, C", "B"], [[], "B"], "failed right"),
+    (["A", "B"], [["A"], ["A", "B"]], "right unparsed"),
+]
+
+
+@pytest.mark.parametrize(("answers", "predicted", "expected"), SETS)
+def test_a_table_may_name_several_choices(
+    answers: list[Any], predicted: list[Any], expected: str, tmp_path: Path
+) -> None:
+    rows = [
+        {"id": f"q{n}", "question": f"Fruit {n}?", "choices": FRUITS, "answer": right, "pred": said}
+        for n, (right, said) in enumerate(zip(answers, predicted, strict=True))
+    ]
+    assert outcomes(only(write_lines(tmp_path / "log.jsonl", rows), tmp_path)) == expected
+
+
+def test_a_choice_that_looks_like_a_list_of_letters_is_one_choice(tmp_path: Path) -> None:
+    rows = [
+        {"id": 1, "question": "Which?", "choices": ["A, B", "A, C"], "answer": "A, C", "pred": "B"}
+    ]
+    run = only(write_lines(tmp_path / "log.jsonl", rows), tmp_path)
+    assert (run.questions[0].right, outcomes(run)) == ((1,), "right")
+
+
+def test_scores_alone_say_whether_the_set_was_right(tmp_path: Path) -> None:
+    rows = [
+        {"id": n, "question": f"{n}?", "choices": ["a", "b"], "answer": right, "score": score}
+        for n, (right, score) in enumerate((("A, B", 1), ("A, B", 0), ("A", 0), ("A", 1)))
+    ]
+    run = only(write_lines(tmp_path / "log.jsonl", rows), tmp_path)
+    assert outcomes(run) == "right wrong wrong right"
+
+
+def test_sets_without_choices_are_the_same_in_any_order(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text('id,answer,prediction\n1,"A, C","c,a"\n2,"A, C",A\n', encoding="utf-8")
+    assert outcomes(only(path, tmp_path)) == "right wrong"
+
+
 # -- Inspect ----------------------------------------------------------------------------------
 
 
@@ -201,12 +396,6 @@ def test_a_sample_of_inspect_has_one_of_six_outcomes(
     path = change_log(tmp_path, sample={"epoch": 1, **sample})
     run = only(path, tmp_path)
     assert outcomes(run).split()[0] == outcome
-
-
-def test_questions_with_several_right_choices_are_left_out(tmp_path: Path) -> None:
-    path = change_log(tmp_path, sample={"target": ["A", "B"]})
-    with pytest.raises(LogError, match="all 1 questions have several right choices"):
-        import_log(path, tmp_path)
 
 
 def test_a_log_that_was_cut_short_says_so(tmp_path: Path) -> None:
@@ -310,7 +499,9 @@ def test_a_sample_without_choices_has_only_the_tool_s_score(tmp_path: Path) -> N
     assert (run.summary.correct, run.summary.questions) == (1, 1)
 
 
-@pytest.mark.parametrize("path", [INSPECT / "errors.eval", INSPECT / "epochs.json", PICKED, HELM])
+@pytest.mark.parametrize(
+    "path", [INSPECT / "errors.eval", INSPECT / "epochs.json", SEVERAL[0], PICKED, HELM]
+)
 def test_exported_samples_are_read_back_as_they_were(path: Path, tmp_path: Path) -> None:
     run = only(path, tmp_path / "first")
     report = tmp_path / "samples.jsonl"
@@ -439,6 +630,7 @@ def test_lines_of_promptfoo_are_read_as_its_json_is(tmp_path: Path) -> None:
     # What stands around the results of a whole file is not known.
     origins = [run.manifest.identity.origin for run in lines]
     assert [origin and origin.words for origin in origins] == ["promptfoo", "promptfoo"]
+    assert only(SEVERAL[1], tmp_path).manifest.identity.benchmark == "several"
 
 
 def test_repetitions_in_lines_of_promptfoo_are_told_by_their_number(tmp_path: Path) -> None:

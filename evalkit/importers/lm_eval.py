@@ -16,7 +16,7 @@ from evalkit.importers.columns import (
     Layout,
     clean,
     find_layout,
-    find_target,
+    find_targets,
     read_question,
 )
 from evalkit.importers.entries import Entry
@@ -208,6 +208,7 @@ class SampleReader:
             source=note,
             reading=share_answer(Outcome.ANSWERED, picked),
             evidence="picks",
+            names_one=True,
         )
 
     def _question_of(self, entry: Entry, prompt: str, texts: tuple[str, ...]) -> Question:
@@ -216,13 +217,13 @@ class SampleReader:
             raise entry.fault("arguments", f"expected {MIN_CHOICES} to {MAX_CHOICES} requests")
         right = read_right(entry, texts)
         try:
-            found = read_question(entry.entry("doc"), self.targeted, name="", target=str(right))
+            found = read_question(entry.entry("doc"), self.targeted, name="", target=right[0])
             if len(found.choices) == len(texts) and found.choices != SCORED:
-                return make_question(found.stem, found.choices, (right,), found.group)
+                return make_question(found.stem, found.choices, right, found.group)
         except LogError:
             pass  # the document is no plain question: what was sent stands for it
         group = read_question_group(entry, self.layout)
-        return make_question(clean(prompt), tuple(map(clean, texts)), (right,), group)
+        return make_question(clean(prompt), tuple(map(clean, texts)), right, group)
 
     def _read_texts(
         self, entry: Entry, requests: Sequence[tuple[str, str]], replies: Sequence[Any]
@@ -286,21 +287,45 @@ def read_question_group(entry: Entry, layout: Layout) -> str | None:
     return find_group(entry.entry("doc").values, layout.group)
 
 
-def read_right(entry: Entry, texts: Sequence[str]) -> int:
-    """The position of the right choice, which the target names by position, text or letter.
+def read_right(entry: Entry, texts: Sequence[str]) -> tuple[int, ...]:
+    """The positions of the right choices, which the target names by position, text or letter.
+
+    The target of TruthfulQA's second task is none; marks beside its choices say which are right.
 
     Raises:
         LogError: it names none.
     """
+    marked = find_marked(entry.entry("doc").values, texts)
+    if len(marked) > 1:
+        return marked
     target = entry.values.get("target")
-    text = str(target).strip() if isinstance(target, str | int) else ""
     # A position comes first: a choice may be a number too.
-    if text.isdecimal() and len(text) < 3 and int(text) < len(texts):
-        return int(text)
+    places = list(map(read_position, target if isinstance(target, list) else [target]))
+    known = sorted({place for place in places if place is not None and place < len(texts)})
+    if known and len(known) == len(places):
+        return tuple(known)
     try:
-        return find_target(target, texts)
+        return find_targets(target, texts)
     except FieldError as error:
         raise entry.fault("target", error.remedy) from error
+
+
+def read_position(value: Any) -> int | None:
+    """A position, written as a number; None if it is none."""
+    text = str(value).strip() if isinstance(value, str | int) else ""
+    return int(text) if text.isdecimal() and len(text) < 3 else None
+
+
+def find_marked(doc: Mapping[str, Any], texts: Sequence[str]) -> tuple[int, ...]:
+    """The choices that are marked by a 1 in a list beside them; none if there is no such list."""
+    for value in doc.values():
+        marks = value.get("labels") if isinstance(value, Mapping) else None
+        listed = value.get("choices") if isinstance(value, Mapping) else None
+        if not isinstance(marks, list) or not isinstance(listed, list):
+            continue
+        if [str(text).strip() for text in listed] == list(texts) and len(marks) == len(texts):
+            return tuple(place for place, mark in enumerate(marks) if mark == 1)
+    return ()
 
 
 def read_likelihood(entry: Entry, reply: Any) -> float:

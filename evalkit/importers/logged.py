@@ -93,6 +93,8 @@ class LogRun:
     """Replies that the log says were wanted for each question."""
     way: Way = "instructed"
     """How the replies are read: "reasoned" if they end with a marked answer."""
+    several: bool = False
+    """Whether the model was told that it may pick several choices."""
     shots: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
@@ -115,6 +117,9 @@ class LoggedReply:
     reading: Answer | None = None
     """What was answered, where that is not to be read from the text."""
     evidence: Evidence = "replies"
+    names_one: bool = False
+    """Whether the tool takes one choice for the answer, any of several right ones, so that a
+    question with several can't be judged by the set of them."""
 
 
 def make_question(

@@ -10,7 +10,13 @@ from typing import Any
 
 from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.errors import BenchmarkError, LogError, RowProblem
-from evalkit.importers.columns import LOOKED_AT, find_layout, read_question
+from evalkit.importers.columns import (
+    LOOKED_AT,
+    find_layout,
+    find_named,
+    read_question,
+    split_answer,
+)
 from evalkit.importers.entries import Entry
 from evalkit.importers.files import as_entry, read_lines
 from evalkit.importers.logged import (
@@ -210,9 +216,9 @@ class RowReader:
         if self.places.predicted is None:
             return None
         value = entry.values.get(self.places.predicted)
-        if is_empty(value) or isinstance(value, list | Mapping):
-            return None
-        return str(value)
+        if isinstance(value, list):
+            return ", ".join(map(str, value)) or None
+        return None if is_empty(value) or isinstance(value, Mapping) else str(value)
 
     def _result_of(
         self, entry: Entry, predicted: str | None, score: float | None
@@ -233,24 +239,55 @@ class RowReader:
         """The answer, where it is not to be read from the prediction."""
         if question.choices != SCORED:
             if predicted is not None:
-                return self._reading_of_position(predicted, question)
+                given = entry.values.get(self.places.predicted or "")
+                return self._reading_of_list(
+                    given if isinstance(given, list) else split_answer(predicted, question.choices),
+                    question,
+                )
             return reading_of_known(question, score, entry, self.places.score or "")
         if score is None and predicted is not None and self.layout.answer is not None:
             self.by_comparison = True
-            answer = str(entry.values.get(self.layout.answer)).strip()
-            score = float(predicted.strip().casefold() == answer.casefold())
+            right = entry.values.get(self.layout.answer)
+            answer = ", ".join(map(str, right)) if isinstance(right, list) else str(right)
+            score = float(as_compared(predicted) == as_compared(answer))
         return reading_of_score(score, entry, self.places.score or self.places.predicted or "")
 
-    def _reading_of_position(self, predicted: str, question: Question) -> Answer | None:
-        """The choice whose position is predicted, where the right one is told by position too."""
+    def _reading_of_list(self, given: list[Any], question: Question) -> Answer | None:
+        """The choices that are predicted by position, where the right ones are too, or in a list.
+
+        Returns:
+            None: there is neither, so that the text tells.
+        """
         form = None if self.layout.fields is None else self.layout.fields.answer_is
-        text = predicted.strip()
-        if form not in ("index0", "index1") or not text.isdecimal() or len(text) > 2:
+        by_position = form in ("index0", "index1")
+        if len(given) == 1 and not (by_position and is_position(given[0])):
             return None
-        place = int(text) - (form == "index1")
-        if not 0 <= place < len(question.choices):
+        found = {
+            int(each) - (form == "index1")
+            if by_position and is_position(each)
+            else find_named(each, question.choices)
+            for each in given
+        }
+        places = [place for place in range(len(question.choices)) if place in found]
+        if len(places) < len(found):
             return share_answer(Outcome.UNPARSED)
-        return share_answer(Outcome.ANSWERED, place)
+        return share_answer(Outcome.ANSWERED, tuple(places))
+
+
+def is_position(value: object) -> bool:
+    """Whether a prediction is a number that may be a position."""
+    text = str(value).strip()
+    return text.isdecimal() and len(text) < 3
+
+
+def as_compared(text: str) -> list[str]:
+    """A prediction or answer as far as it counts where there are no choices to look it up in.
+
+    Example:
+        >>> as_compared("C, A") == as_compared("a,c"), as_compared(" Rome, Italy ")
+        (True, ['rome, italy'])
+    """
+    return sorted(part.casefold() for part in split_answer(text.strip(), ()))
 
 
 def find_places(first: list[Entry], given: LogColumns) -> Places:

@@ -35,6 +35,9 @@ ERROR = 2
 VERBATIM = ("equals", "iequals", "contains", "icontains", "starts-with", "regex")
 """Assertions whose value may be the right letter, or the text of the right choice."""
 
+ALL_OF = ("contains-all", "icontains-all")
+"""Assertions whose value may be a list of all right letters or texts."""
+
 STOPPED = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 """Why a reply ended, in the words of the Messages API."""
 
@@ -232,12 +235,14 @@ def read_result(
     )
 
 
-def find_expected(result: Entry) -> str | None:
+def find_expected(result: Entry) -> str | list[Any] | None:
     """What a test's assertion expects word by word; None if it has no such assertion."""
     assertions = result.entry_or_empty("testCase").values.get("assert")
     for each in assertions if isinstance(assertions, list) else ():
-        if isinstance(each, Mapping) and each.get("type") in VERBATIM:
+        if isinstance(each, Mapping) and each.get("type") in (*VERBATIM, *ALL_OF):
             value = each.get("value")
+            if isinstance(value, list) and each["type"] in ALL_OF:
+                return value
             if isinstance(value, str) and not value.strip().isdecimal():
                 return value
     return None
