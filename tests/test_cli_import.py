@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.baselines import FACTS, baseline_of
 from evalkit.benchmarks import load_benchmark
 from evalkit.evaluation import run
+from evalkit.results import load_run
+from evalkit.runs.baseline_files import Row, write_baseline_file
 from evalkit.settings import RunSettings
 from evalkit.testing.messages_server import MessagesServer, key_answers
 from tests import command_line
@@ -160,6 +163,51 @@ def test_an_imported_run_is_refused_as_a_baseline_of_a_gate(call: Call, runs: Pa
     done = call("gate", "--baseline", folder, "--model", "local/smollm2-135m")
     assert done.code == 2
     assert "whose prompt evalkit does not know" in done.err
+
+
+@pytest.mark.parametrize("name", ["plain.eval", "errors.eval"])
+def test_an_imported_run_is_not_stored_as_a_baseline(call: Call, name: str, tmp_path: Path) -> None:
+    call("import", INSPECT / name, "--results", tmp_path / "results")
+    [folder] = (tmp_path / "results").iterdir()
+    path = tmp_path / "baseline.jsonl"
+    for options in ((), ("--incomplete",)):
+        done = call("baseline", "set", folder, "--to", path, *options)
+        assert (done.code, done.out) == (2, "")
+        assert "was asked by inspect_ai 0.3.285, whose prompt evalkit does not know" in done.err
+        assert "Ask the baseline by `evalkit run`" in done.err
+        assert done.err.count("\n") == 1
+    assert not path.exists()
+
+
+def test_a_file_that_an_earlier_version_made_of_an_imported_run_is_refused_by_gates(
+    call: Call, runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [folder] = runs.iterdir()
+    baseline = baseline_of(load_run(folder))
+    facts = baseline.to_dict()
+    table = {
+        "run_id": baseline.identity.run_id,
+        **baseline.identity.to_json(),
+        **{name: facts[name] for name in ("prompt_parts", *FACTS)},
+    }
+    rows = [
+        Row(id=name, score=score, content=None)
+        for name, score in zip(baseline.ids, baseline.scores, strict=True)
+    ]
+    write_baseline_file(tmp_path / "old.jsonl", table, rows)
+    assert call("baseline", "show", "old.jsonl").code == 0
+    done = call("gate", "--baseline", "old.jsonl", "--model", "local/smollm2-135m")
+    assert done.code == 2
+    assert "old.jsonl was asked by inspect_ai 0.3.285" in done.err
+    (tmp_path / "evalkit.toml").write_text(
+        '[checks.one]\nbenchmark = "everyday"\nmodel = "claude-haiku-4-5"\n'
+        'baseline = "old.jsonl"\n',
+        encoding="utf-8",
+    )
+    done = call("check", "--quiet")
+    assert done.code == 2
+    assert "old.jsonl was asked by inspect_ai 0.3.285" in " ".join((done.out + done.err).split())
 
 
 def test_the_help_has_examples_for_each_tool(call: Call) -> None:
