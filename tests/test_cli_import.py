@@ -71,6 +71,21 @@ def test_columns_are_named_by_options(call: Call, tmp_path: Path) -> None:
     assert (facts["model"], facts["outcomes"]["correct"], facts["questions"]) == ("m", 2, 3)
 
 
+def test_texts_of_a_table_are_taken_from_a_benchmark(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text("id,prediction\neveryday-001,B\neveryday-002,A\n", encoding="utf-8")
+    where = ("--results", tmp_path / "results", "--json")
+    done = call("import", path, "--questions", "everyday", *where)
+    [facts] = json.loads(done.out)["runs"]
+    assert (facts["benchmark"], facts["questions"]) == ("everyday", 2)
+    path.write_text("id,prediction\neveryday-001,B\n1,A\n", encoding="utf-8")
+    done = call("import", path, "--questions", "everyday", *where)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "1 of 2 rows have ids that are not in everyday: '1'; its own are such as" in done.err
+    done = call("import", path, "--questions", "nothing", *where)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+
+
 def test_a_model_and_a_column_of_models_contradict_each_other(call: Call, tmp_path: Path) -> None:
     done = call("import", GENERATED, "--model", "who", "--model-name", "m", "--results", tmp_path)
     assert done.code == 2

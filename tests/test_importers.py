@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.comparisons import compare
 from evalkit.errors import LogError, UsageError
 from evalkit.importers.folders import import_log, opened_runs
@@ -112,8 +113,6 @@ def test_all_logs_hold_the_same_questions(tmp_path: Path) -> None:
 
 
 def test_a_question_has_the_id_that_evalkit_gives_it_in_a_file_without_ids(tmp_path: Path) -> None:
-    from evalkit.benchmarks import load_benchmark
-
     table = [{k: v for k, v in row.items() if k != "id"} for row in rows_of({}, {}, {})]
     benchmark = load_benchmark(write_lines(tmp_path / "own.jsonl", table))
     log = write_lines(tmp_path / "log.jsonl", rows_of(*[{"predicted": "A"}] * 3))
@@ -759,6 +758,117 @@ def test_predictions_without_choices_are_held_against_the_answers(tmp_path: Path
     assert run.questions[0] == Question(
         id=run.questions[0].id, stem="1", choices=SCORED, right=(0,)
     )
+
+
+# -- Tables without texts ---------------------------------------------------------------------
+
+
+def load_planets(folder: Path) -> Benchmark:
+    """The three questions as a benchmark, which has their ids."""
+    return load_benchmark(write_lines(folder / "planets.jsonl", rows_of({}, {}, {})))
+
+
+def write_table(folder: Path, *lines: str) -> Path:
+    path = folder / "log.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("lines", "columns", "expected"),
+    [
+        (["id,prediction", "q1,B", "q2,B", "q3,?"], {}, "right wrong unparsed"),
+        (["id,prediction", "q2,Mercury"], {}, "right"),
+        (["nr,said", "q3,Venus"], {"id": "nr", "predicted": "said"}, "right"),
+        (["id,prediction", "q1,1", "q2,1"], {"answer_is": "index0"}, "right wrong"),
+        (["id,prediction", "q1,1", "q2,1"], {"answer_is": "index1"}, "wrong right"),
+        (["id,answer,prediction", "q1,B,B", "q2,0,A", "q3,Venus,A"], {}, "right right wrong"),
+        (["id,correct", "q1,1", "q2,0"], {}, "right wrong"),
+        # Columns by the names of choices that hold something else, such as probabilities.
+        (["id,prediction,A,B", "q1,B,0.1,0.9"], {}, "right"),
+        (["id,prediction,A,B", "q1,B,Mars,Jupiter"], {}, "right"),
+    ],
+)
+def test_questions_of_a_table_are_found_by_id_in_a_benchmark(
+    lines: list[str], columns: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    planets, path = load_planets(tmp_path), write_table(tmp_path, *lines)
+    run = only(path, tmp_path, columns=LogColumns(**columns), questions=planets)
+    assert outcomes(run) == expected
+    known = {question.id: question for question in planets.question_set.questions}
+    assert [known[question.id] for question in run.questions] == list(run.questions)
+    assert (run.manifest.identity.benchmark, run.manifest.notes) == ("planets", ())
+    assert run.manifest.identity.knows_choices is ("correct" not in lines[0])
+
+
+def test_a_table_without_texts_pairs_with_other_runs_by_its_benchmark(tmp_path: Path) -> None:
+    planets = load_planets(tmp_path)
+    short = write_table(tmp_path, "id,prediction", "q1,A", "q2,A", "q3,B")
+    whole = write_lines(tmp_path / "whole.jsonl", rows_of(*[{"predicted": "B"}] * 3))
+    runs = [only(short, tmp_path, model="m", questions=planets), only(whole, tmp_path, model="n")]
+    [pair] = compare(runs).pairs
+    assert (pair.accuracy.n, pair.accuracy.losses, pair.accuracy.gains) == (3, 1, 1)
+
+
+def test_several_right_choices_are_found_in_a_benchmark_too(tmp_path: Path) -> None:
+    rows = [
+        {"id": "q1", "question": "Fruit?", "choices": FRUITS, "answer": ["A", "C"]},
+        {"id": "q2", "question": "Stone?", "choices": FRUITS, "answer": ["B"]},
+    ]
+    benchmark = load_benchmark(write_lines(tmp_path / "fruits.jsonl", rows))
+    path = write_table(tmp_path, "id,prediction", 'q1,"C, A"', 'q2,"B, C"')
+    run = only(path, tmp_path, questions=benchmark)
+    assert (run.manifest.identity.several, outcomes(run)) == (True, "right wrong")
+
+
+def test_clusters_and_pictures_come_with_the_questions(tmp_path: Path) -> None:
+    rows = [{**row, "passage": "On planets."} for row in rows_of({}, {}, {})]
+    benchmark = load_benchmark(write_lines(tmp_path / "own.jsonl", rows))
+    run = only(write_table(tmp_path, "id,prediction", "q1,B"), tmp_path, questions=benchmark)
+    assert run.questions[0].cluster == "On planets."
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["id,prediction", *(f"x{n},B" for n in range(5)), "q1,B"],
+            r"5 of 6 rows have ids that are not in planets: 'x0', 'x1', 'x2', \.\.\.; its own are "
+            r"such as 'q1'\. Name the column of ids by --id, or the benchmark",
+        ),
+        (["id,prediction", "q1,A", "q9,A"], r"1 of 2 rows .* planets: 'q9'; its own"),
+        (["text,prediction", "q1,A"], "no column of ids among 'text', 'prediction'"),
+        (["id,prediction,A,B", "q1,B,Jupiter,Mars"], "csv:2: question q1 has its choices in ano"),
+        (
+            ["id,answer,prediction", "q1,A,A", "q2,B,A", "q3,B,B"],
+            "2 of 3 right answers in the table are others than those of planets: are its ids",
+        ),
+    ],
+)
+def test_a_table_that_does_not_fit_the_benchmark_is_refused(
+    lines: list[str], message: str, tmp_path: Path
+) -> None:
+    planets, path = load_planets(tmp_path), write_table(tmp_path, *lines)
+    with pytest.raises(LogError, match=message):
+        import_log(path, tmp_path / "results", LogOptions(questions=planets))
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_right_answer_that_differs_from_the_benchmark_s_is_told(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "id,answer,prediction", "q1,A,A", "q2,A,A", "q3,B,B")
+    run = only(path, tmp_path, questions=load_planets(tmp_path))
+    assert outcomes(run) == "wrong right right"
+    assert run.manifest.notes == (
+        "1 of 3 right answers in the table are others than those of planets, which count",
+    )
+
+
+@pytest.mark.parametrize("path", [INSPECT / "plain.eval", GENERATED, PROMPTFOO, HELM])
+def test_a_log_that_holds_its_questions_takes_none_from_a_benchmark(
+    path: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(LogError, match="holds its questions: leave out --questions"):
+        import_log(path, tmp_path, LogOptions(questions=load_planets(tmp_path)))
 
 
 # -- Without an import ------------------------------------------------------------------------

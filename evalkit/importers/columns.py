@@ -58,7 +58,7 @@ class Layout:
     answer: str | None
     """None: the right choice is not among the columns."""
     fields: FieldMap | None
-    """How questions are read; None: there are no choices."""
+    """How questions are read; None: there are no choices, or no text."""
     group: str | None
 
 
@@ -96,7 +96,7 @@ def find_layout(
     answer = given.answer or pick(filled, ANSWERS)
     group = given.group or pick(filled, GROUPS)
     if choices is None or not stem:
-        return Layout(stem=stem, choices=None, answer=answer, fields=None, group=group)
+        return Layout(stem=stem, choices=choices, answer=answer, fields=None, group=group)
     form = given.answer_is or "letter"
     if answer is not None and given.answer_is is None:
         split = [split_answers(record, choices, answer) for record in records]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from evalkit.answers import Answer
+from evalkit.benchmarks import Benchmark
 from evalkit.errors import UsageError
 from evalkit.loaders.fields import AnswerForm
 from evalkit.questions import Question, digest_of
@@ -68,6 +69,9 @@ class LogOptions:
     filter: str | None = None
     """Of lm-evaluation-harness: the filter whose score is kept; None: the first."""
     columns: LogColumns = field(default_factory=LogColumns)
+    questions: Benchmark | None = field(default=None, repr=False)
+    """Of a table: what was asked, where texts, choices and right answers are found by id; None: in
+    the table."""
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in get_args(LogFormat):

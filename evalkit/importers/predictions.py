@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.answers import Answer, Outcome, share_answer
+from evalkit.benchmarks import Benchmark
 from evalkit.errors import BenchmarkError, LogError, RowProblem
 from evalkit.importers.columns import (
     LOOKED_AT,
@@ -29,6 +30,7 @@ from evalkit.importers.logged import (
     as_utf8,
     make_response,
 )
+from evalkit.importers.lookup import QuestionLookup
 from evalkit.importers.scored import reading_of_known, reading_of_score
 from evalkit.loaders.choices import is_empty
 from evalkit.loaders.csv import read_csv
@@ -118,7 +120,11 @@ def read_rows(
         raise LogError("is empty: expected a row for each reply", path=path)
     reader = RowReader(path, first, options)
     for entry in open_rows():
-        yield reader.read(entry)
+        if (found := reader.read(entry)) is not None:
+            yield found
+    doubt = None if reader.lookup is None else reader.lookup.check(path)
+    if doubt is not None:
+        notes.append(doubt)
     if reader.by_comparison:
         notes.append(
             "the table has no choices: right and wrong are told by whether prediction and answer "
@@ -144,8 +150,11 @@ class RowReader:
         rows = [entry.values for entry in first]
         self.layout = find_layout(path, rows, options.columns, taken=self.places.taken)
         self.by_comparison = False
+        self.lookup: QuestionLookup | None = None
+        """None: the table holds the questions."""
         self.runs: dict[str, LogRun] = {}
         self.seen: dict[tuple[str, str], int] = {}
+        self.form = None if self.layout.fields is None else self.layout.fields.answer_is
         columns = ", ".join(map(repr, first[0].values))
         if self.places.predicted is None and self.places.score is None:
             raise LogError(
@@ -153,6 +162,9 @@ class RowReader:
                 "--score",
                 path=path,
             )
+        if options.questions is not None:
+            self._look_up(options.questions, columns)
+            return
         if self.layout.choices is not None and self.layout.fields and self.layout.answer is None:
             reason = f"no column of right answers among {columns}; name it by --answer"
             raise LogError(reason, path=path)
@@ -160,14 +172,31 @@ class RowReader:
             reason = f"no column tells the question, by id or text, among {columns}; name --id"
             raise LogError(reason, path=path)
 
-    def read(self, entry: Entry) -> tuple[LogRun, LoggedReply]:
-        """One row.
+    def _look_up(self, benchmark: Benchmark, columns: str) -> None:
+        """Take the questions from a benchmark.
+
+        Raises:
+            LogError: there are no ids to find them by.
+        """
+        if self.places.id is None:
+            reason = f"no column of ids among {columns}, to find questions by; name it by --id"
+            raise LogError(reason, path=self.path)
+        self.form = self.options.columns.answer_is
+        self.lookup = QuestionLookup(benchmark, self.layout, self.form)
+
+    def read(self, entry: Entry) -> tuple[LogRun, LoggedReply] | None:
+        """One row; None: its question is not in the benchmark that was named.
 
         Raises:
             LogError: a field is missing or holds something that can't be right.
         """
         name = "" if self.places.id is None else entry.name(self.places.id)
-        question = read_question(entry, self.layout, name=name)
+        if self.lookup is None:
+            question = read_question(entry, self.layout, name=name)
+        elif (known := self.lookup.find(name, entry)) is None:
+            return None
+        else:
+            question = known
         model = self._model_of(entry)
         score = None if self.places.score is None else as_score(entry.values.get(self.places.score))
         predicted = self._predicted_of(entry)
@@ -188,9 +217,12 @@ class RowReader:
 
     def _run_of(self, model: str) -> LogRun:
         if model not in self.runs:
+            asked = None if self.lookup is None else self.lookup.benchmark.definition
+            own_name = self.path.name.partition(".")[0] if asked is None else asked.name
             self.runs[model] = LogRun(
                 tool="",
-                benchmark=self.options.benchmark or self.path.name.partition(".")[0],
+                benchmark=self.options.benchmark or own_name,
+                benchmark_version="" if asked is None else asked.version,
                 model=model,
                 score=self.places.score or "",
             )
@@ -258,7 +290,7 @@ class RowReader:
         Returns:
             None: there is neither, so that the text tells.
         """
-        form = None if self.layout.fields is None else self.layout.fields.answer_is
+        form = self.form
         by_position = form in ("index0", "index1")
         if len(given) == 1 and not (by_position and is_position(given[0])):
             return None
