@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.comparisons import compare
 from evalkit.errors import LogError, UsageError
+from evalkit.importers.columns import find_targets, split_answer
 from evalkit.importers.folders import import_log, opened_runs
 from evalkit.importers.logged import SCORED, LogColumns, LogOptions
 from evalkit.questions import Question
@@ -301,6 +305,26 @@ def test_a_table_may_name_several_choices(
         for n, (right, said) in enumerate(zip(answers, predicted, strict=True))
     ]
     assert outcomes(only(write_lines(tmp_path / "log.jsonl", rows), tmp_path)) == expected
+
+
+@given(
+    places=st.sets(st.integers(0, 25), min_size=1),
+    form=st.sampled_from(["{}", "({})", "[{}]"]),
+    between=st.sampled_from([", ", ",", ";", " and ", ", and ", " & ", " ", ""]),
+)
+def test_a_set_of_letters_is_taken_apart_however_it_is_written(
+    places: set[int], form: str, between: str
+) -> None:
+    letters = [ascii_uppercase[place] for place in sorted(places)]
+    written = form.format(between.join(letters))
+    choices = [f"choice {place}" for place in range(26)]
+    assert find_targets(written, choices) == tuple(sorted(places))
+    assert find_targets(letters, choices) == tuple(sorted(places))
+
+
+@pytest.mark.parametrize("text", ["1/2", "CAB", "AA", "A, AB", "A-C", "A or C", "1,000", "A, ", ""])
+def test_what_is_no_list_of_letters_is_one_text(text: str) -> None:
+    assert split_answer(text, ["a", "b", "c"]) == [text]
 
 
 def test_a_choice_that_looks_like_a_list_of_letters_is_one_choice(tmp_path: Path) -> None:
@@ -784,6 +808,8 @@ def write_table(folder: Path, *lines: str) -> Path:
         (["id,prediction", "q1,1", "q2,1"], {"answer_is": "index1"}, "wrong right"),
         (["id,answer,prediction", "q1,B,B", "q2,0,A", "q3,Venus,A"], {}, "right right wrong"),
         (["id,correct", "q1,1", "q2,0"], {}, "right wrong"),
+        # Positions from 0 or from 1: such answers are not held against the benchmark's.
+        (["id,question,A,B,answer,pred", "q1,?,x,y,1,B"], {}, "right"),
         # Columns by the names of choices that hold something else, such as probabilities.
         (["id,prediction,A,B", "q1,B,0.1,0.9"], {}, "right"),
         (["id,prediction,A,B", "q1,B,Mars,Jupiter"], {}, "right"),

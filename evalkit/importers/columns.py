@@ -233,7 +233,7 @@ def split_answer(text: str, choices: Sequence[str]) -> list[str]:
         >>> split_answer("A, C", ["A, B", "A, C"]), split_answer("CAB", ["x", "y", "z"])
         (['A, C'], ['CAB'])
     """
-    bare = text.strip().removeprefix("[").removesuffix("]")
+    bare = text.strip("[]() \n")
     if text.strip() in (choice.strip() for choice in choices):
         return [text]
     if LIST.fullmatch(bare):

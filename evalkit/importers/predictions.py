@@ -148,7 +148,13 @@ class RowReader:
         self.path, self.options = path, options
         self.places = find_places(first, options.columns)
         rows = [entry.values for entry in first]
-        self.layout = find_layout(path, rows, options.columns, taken=self.places.taken)
+        self.layout = find_layout(
+            path,
+            rows,
+            options.columns,
+            taken=self.places.taken,
+            answer_is_needed=options.questions is None,
+        )
         self.by_comparison = False
         self.lookup: QuestionLookup | None = None
         """None: the table holds the questions."""
@@ -249,7 +255,8 @@ class RowReader:
             return None
         value = entry.values.get(self.places.predicted)
         if isinstance(value, list):
-            return ", ".join(map(str, value)) or None
+            is_told = all(isinstance(each, str | int) for each in value)
+            return ", ".join(map(str, value)) or None if is_told else None
         return None if is_empty(value) or isinstance(value, Mapping) else str(value)
 
     def _result_of(

@@ -44,7 +44,7 @@ STOPPED = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusa
 
 def is_result(first: Mapping[str, Any]) -> bool:
     """Whether the first object of a file of lines is a result of promptfoo."""
-    return {"testCase", "provider", "promptIdx", "success"} <= first.keys()
+    return {"provider", "prompt", "vars", "success", "namedScores"} <= first.keys()
 
 
 def is_log(top: Any) -> bool:
