@@ -33,8 +33,13 @@ PROMPTFOO = LOGS / "promptfoo" / "results.json"
 PROMPTFOO_LINES = LOGS / "promptfoo" / "results.jsonl"
 GENERATED = next(LM_EVAL.glob("samples_everyday_gen_*.jsonl"))
 PICKED = next(LM_EVAL.glob("samples_everyday_mc_*.jsonl"))
-SEVERAL = [INSPECT / "several.eval", LOGS / "promptfoo" / "several.jsonl"]
+SEVERAL = [
+    INSPECT / "several.eval",
+    LOGS / "promptfoo" / "several.jsonl",
+    next(LM_EVAL.glob("samples_several_gen_*.jsonl")),
+]
 """Six questions, of which five have several right choices."""
+SEVERAL_PICKED = next(LM_EVAL.glob("samples_several_mc_*.jsonl"))
 WOLVES = "Which word is used for a group of wolves?"
 
 QUESTIONS = [
@@ -164,9 +169,11 @@ def test_questions_with_several_right_choices_are_judged_by_sets(
     assert verify_run(run.path).verdict == "sound"
 
 
-def test_sets_that_two_tools_logged_are_paired(tmp_path: Path) -> None:
-    [pair] = compare([only(path, tmp_path) for path in SEVERAL]).pairs
-    assert (pair.accuracy.n, pair.accuracy.losses, pair.accuracy.gains) == (6, 0, 0)
+def test_sets_that_several_tools_logged_are_paired(tmp_path: Path) -> None:
+    pairs = compare([only(path, tmp_path) for path in SEVERAL]).pairs
+    assert len(pairs) == 2
+    for pair in pairs:
+        assert (pair.accuracy.n, pair.accuracy.losses, pair.accuracy.gains) == (6, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +224,8 @@ def test_letters_of_several_shuffled_choices_are_those_that_were_shown(tmp_path:
 
 def test_likelihoods_of_several_right_choices_are_left_out_with_a_count(tmp_path: Path) -> None:
     # The harness takes any of the right ones for right: one pick is never the set of them.
+    run = only(SEVERAL_PICKED, tmp_path)
+    assert (run.summary.questions, run.manifest.left_out) == (1, 5)
     rows = [lm_sample(0, target=["0", "1"]), lm_sample(1), lm_sample(2, target=[2, 3])]
     run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
     assert (run.summary.questions, run.manifest.left_out) == (1, 2)
@@ -244,6 +253,12 @@ def test_words_that_lm_eval_logged_are_read_as_sets(tmp_path: Path) -> None:
     run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
     assert [question.right for question in run.questions] == [(1, 2), (0, 1)]
     assert outcomes(run) == "right wrong"
+    # Without an answer in the documents, the targets tell, of which a list is a text here.
+    for row, target in zip(rows, ("['C', 'B']", "['A']"), strict=True):
+        del row["doc"]["answer"]
+        row["target"] = target
+    run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+    assert [question.right for question in run.questions] == [(1, 2), (0,)]
 
 
 def test_choices_of_helm_of_which_any_is_right_are_left_out(tmp_path: Path) -> None:

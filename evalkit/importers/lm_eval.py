@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -40,6 +42,9 @@ from evalkit.runs.journal import SourceNote
 TOOL = "lm-eval"
 
 SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d+)\.jsonl")
+
+LISTED = re.compile(r"\[[^\[\]{}]{1,500}\]")
+"""A list as a text, which is what becomes of it where a target is not a text already."""
 
 MAIN_SCORES = ("acc", "exact_match", "acc_norm")
 """Which score is kept, if the log has several."""
@@ -266,7 +271,7 @@ class SampleReader:
         if self.layout.fields is None:
             group = read_question_group(entry, self.layout)
             return make_question(clean(prompt) or entry.name("doc_id"), SCORED, (0,), group)
-        target = entry.values.get("target")
+        target = read_target(entry)
         if self.layout.answer is None and str(target).strip().isdecimal():
             raise entry.fault(
                 "target", "positions may count from 0 or from 1: name --answer and --answer-is"
@@ -298,7 +303,7 @@ def read_right(entry: Entry, texts: Sequence[str]) -> tuple[int, ...]:
     marked = find_marked(entry.entry("doc").values, texts)
     if len(marked) > 1:
         return marked
-    target = entry.values.get("target")
+    target = read_target(entry)
     # A position comes first: a choice may be a number too.
     places = list(map(read_position, target if isinstance(target, list) else [target]))
     known = sorted({place for place in places if place is not None and place < len(texts)})
@@ -308,6 +313,15 @@ def read_right(entry: Entry, texts: Sequence[str]) -> tuple[int, ...]:
         return find_targets(target, texts)
     except FieldError as error:
         raise entry.fault("target", error.remedy) from error
+
+
+def read_target(entry: Entry) -> Any:
+    """What is right, a list where the log has one, if only as a text such as `[0, 2]`."""
+    target = entry.values.get("target")
+    if isinstance(target, str) and LISTED.fullmatch(target):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return ast.literal_eval(target)
+    return target
 
 
 def read_position(value: Any) -> int | None:
