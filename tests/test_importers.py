@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.comparisons import compare
 from evalkit.errors import LogError, UsageError
-from evalkit.importers.columns import find_targets, split_answer
 from evalkit.importers.folders import import_log, opened_runs
 from evalkit.importers.logged import SCORED, LogColumns, LogOptions
+from evalkit.importers.targets import find_targets, split_answer
 from evalkit.questions import Question
 from evalkit.reports.formats import write_report
 from evalkit.reports.report import build_report

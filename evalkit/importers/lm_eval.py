@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,11 +16,11 @@ from evalkit.importers.columns import (
     Layout,
     clean,
     find_layout,
-    find_targets,
     read_question,
 )
 from evalkit.importers.entries import Entry
 from evalkit.importers.files import decode, read_lines
+from evalkit.importers.lm_eval_targets import read_right, read_target
 from evalkit.importers.logged import (
     SCORED,
     LoggedReply,
@@ -33,7 +31,6 @@ from evalkit.importers.logged import (
     make_response,
 )
 from evalkit.importers.scored import reading_of_score
-from evalkit.loaders.choices import FieldError
 from evalkit.loaders.records import shorten
 from evalkit.questions import MAX_CHOICES, MIN_CHOICES, Question
 from evalkit.responses import RequestFailure
@@ -42,9 +39,6 @@ from evalkit.runs.journal import SourceNote
 TOOL = "lm-eval"
 
 SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d+)\.jsonl")
-
-LISTED = re.compile(r"\[[^\[\]{}]{1,500}\]")
-"""A list as a text, which is what becomes of it where a target is not a text already."""
 
 MAIN_SCORES = ("acc", "exact_match", "acc_norm")
 """Which score is kept, if the log has several."""
@@ -290,56 +284,6 @@ def read_question_group(entry: Entry, layout: Layout) -> str | None:
     from evalkit.importers.columns import find_group
 
     return find_group(entry.entry("doc").values, layout.group)
-
-
-def read_right(entry: Entry, texts: Sequence[str]) -> tuple[int, ...]:
-    """The positions of the right choices, which the target names by position, text or letter.
-
-    The target of TruthfulQA's second task is none; marks beside its choices say which are right.
-
-    Raises:
-        LogError: it names none.
-    """
-    marked = find_marked(entry.entry("doc").values, texts)
-    if len(marked) > 1:
-        return marked
-    target = read_target(entry)
-    # A position comes first: a choice may be a number too.
-    places = list(map(read_position, target if isinstance(target, list) else [target]))
-    known = sorted({place for place in places if place is not None and place < len(texts)})
-    if known and len(known) == len(places):
-        return tuple(known)
-    try:
-        return find_targets(target, texts)
-    except FieldError as error:
-        raise entry.fault("target", error.remedy) from error
-
-
-def read_target(entry: Entry) -> Any:
-    """What is right, a list where the log has one, if only as a text such as `[0, 2]`."""
-    target = entry.values.get("target")
-    if isinstance(target, str) and LISTED.fullmatch(target):
-        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            return ast.literal_eval(target)
-    return target
-
-
-def read_position(value: Any) -> int | None:
-    """A position, written as a number; None if it is none."""
-    text = str(value).strip() if isinstance(value, str | int) else ""
-    return int(text) if text.isdecimal() and len(text) < 3 else None
-
-
-def find_marked(doc: Mapping[str, Any], texts: Sequence[str]) -> tuple[int, ...]:
-    """The choices that are marked by a 1 in a list beside them; none if there is no such list."""
-    for value in doc.values():
-        marks = value.get("labels") if isinstance(value, Mapping) else None
-        listed = value.get("choices") if isinstance(value, Mapping) else None
-        if not isinstance(marks, list) or not isinstance(listed, list):
-            continue
-        if [str(text).strip() for text in listed] == list(texts) and len(marks) == len(texts):
-            return tuple(place for place, mark in enumerate(marks) if mark == 1)
-    return ()
 
 
 def read_likelihood(entry: Entry, reply: Any) -> float:

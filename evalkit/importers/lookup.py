@@ -6,8 +6,9 @@ from pathlib import Path
 
 from evalkit.benchmarks import Benchmark
 from evalkit.errors import LogError
-from evalkit.importers.columns import Layout, as_cells, find_named, split_answer
+from evalkit.importers.columns import Layout, as_cells
 from evalkit.importers.entries import Entry
+from evalkit.importers.targets import find_named, split_answer
 from evalkit.loaders.choices import FieldError
 from evalkit.loaders.fields import AnswerForm
 from evalkit.loaders.records import Record, shorten
