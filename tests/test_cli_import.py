@@ -12,6 +12,7 @@ import pytest
 from evalkit.baselines import FACTS, baseline_of
 from evalkit.benchmarks import load_benchmark
 from evalkit.evaluation import run
+from evalkit.importers.folders import import_log
 from evalkit.results import load_run
 from evalkit.runs.baseline_files import Row, write_baseline_file
 from evalkit.settings import RunSettings
@@ -19,7 +20,15 @@ from evalkit.testing.messages_server import MessagesServer, key_answers
 from tests import command_line
 from tests.command_line import Outcome
 from tests.conftest import QUICK, endpoint_of
-from tests.test_importers import GENERATED, INSPECT, PICKED, PROMPTFOO, rows_of, write_lines
+from tests.test_importers import (
+    GENERATED,
+    INSPECT,
+    PICKED,
+    PROMPTFOO,
+    SEVERAL,
+    rows_of,
+    write_lines,
+)
 
 Call = Callable[..., Outcome]
 
@@ -171,6 +180,34 @@ def test_a_run_of_evalkit_s_own_pairs_with_the_log_of_another_tool(
     text = call("compare", own.path, INSPECT / "plain.eval").out
     assert "way: instructed (1), by inspect_ai 0.3.285 (2)" in text
     assert "everyday-0" in text  # flips bear evalkit's ids
+
+
+def test_sets_that_evalkit_asked_for_pair_with_those_of_a_log(call: Call, tmp_path: Path) -> None:
+    [imported] = import_log(SEVERAL[0], tmp_path / "imported")
+    rows = [
+        {"question": q.stem, "choices": q.choices, "answer": ["ABCD"[place] for place in q.right]}
+        for q in imported.questions
+    ]
+    questions = write_lines(tmp_path / "own.jsonl", rows)
+    key = {q.stem: q.right_texts for q in imported.questions}
+    with MessagesServer(answer=key_answers(key)) as server:
+        own = run(
+            load_benchmark(questions),
+            "claude-haiku-4-5",
+            settings=RunSettings(way="structured", retries=QUICK),
+            endpoint=endpoint_of(server),
+            results=tmp_path / "results",
+            progress=False,
+        )
+    done = call("compare", own.path, imported.path, "--flips", "2")
+    assert done.code == 0
+    assert "way: structured (1), by inspect_ai 0.3.285 (2)" in done.out
+    assert "choices that may be picked" not in done.out
+    flips = [line.split() for line in done.out.splitlines() if line.startswith("loss")]
+    assert [flip[1] for flip in flips] == [own.questions[1].id, own.questions[3].id]
+    assert [flip[-3:] for flip in flips] == [["AD", "AD", "ABD"], ["AC", "AC", "A"]]
+    report = tmp_path / "report.html"
+    assert call("report", own.path, imported.path, "--to", report).code == 0
 
 
 def test_an_imported_run_is_refused_as_a_baseline_of_a_gate(call: Call, runs: Path) -> None:

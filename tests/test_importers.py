@@ -176,6 +176,20 @@ def test_sets_that_several_tools_logged_are_paired(tmp_path: Path) -> None:
         assert (pair.accuracy.n, pair.accuracy.losses, pair.accuracy.gains) == (6, 0, 0)
 
 
+def test_flips_name_the_sets_that_were_picked_by_the_order_of_the_first(tmp_path: Path) -> None:
+    rows = [
+        {"id": 1, "question": "Fruit?", "choices": FRUITS, "answer": "A, C", "pred": "A, C"},
+        {"id": 1, "question": "Fruit?", "choices": FRUITS[::-1], "answer": "B, D", "pred": "C, D"},
+    ]
+    runs = [
+        only(write_lines(tmp_path / f"{n}.jsonl", [row]), tmp_path, model=f"m{n}", benchmark="b")
+        for n, row in enumerate(rows)
+    ]
+    [pair] = compare(runs).pairs
+    [flip] = pair.flips
+    assert (flip.right, flip.baseline, flip.candidate) == ("AC", "AC", "AB")
+
+
 @pytest.mark.parametrize(
     ("target", "right"),
     [
