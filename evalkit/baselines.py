@@ -16,7 +16,7 @@ from evalkit.requests import WAYS
 from evalkit.results import Run, load_run
 from evalkit.runs.baseline_files import REMEDY, Row, read_baseline_file, write_baseline_file
 from evalkit.runs.folder import MANIFEST
-from evalkit.runs.manifest import Identity
+from evalkit.runs.manifest import Identity, parse_identity
 from evalkit.stats.means import split_variance
 
 CONTENT_DIGITS = 12
@@ -97,8 +97,10 @@ class Baseline:
         """Write it to a file without any text, fit for a repository.
 
         Raises:
+            UsageError: another tool asked, so that no gate could use it.
             RunError: it can't be written.
         """
+        check_repeatable(self)
         table = {
             "run_id": self.identity.run_id,
             **self.identity.to_json(),
@@ -216,7 +218,7 @@ def read_baseline(path: Path | str) -> Baseline:
     facts, rows = read_baseline_file(path)
     try:
         named = {field.name: facts[field.name] for field in fields(Identity) if field.name in facts}
-        identity = Identity(**named)
+        identity = parse_identity(named)
         if identity.run_id != facts["run_id"] or identity.way not in WAYS or not rows:
             raise ValueError("its settings don't give its run id")
         return Baseline(
@@ -231,6 +233,21 @@ def read_baseline(path: Path | str) -> Baseline:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunFormatError(f"{path} can't be used: {error}; {REMEDY}") from error
+
+
+def check_repeatable(run: Run | Baseline) -> None:
+    """Refuse a run that evalkit can't make again, since another tool asked.
+
+    Raises:
+        UsageError: naming it and the remedy.
+    """
+    origin = (run.identity if isinstance(run, Baseline) else run.manifest.identity).origin
+    if origin is not None:
+        raise UsageError(
+            f"{run.path} was asked by {origin.words}, whose prompt evalkit does not know: no "
+            "candidate can be asked as it was, and a drop would be one of the prompt too. Ask the "
+            "baseline by `evalkit run`; or judge two logs by `evalkit compare A B --margin 2`"
+        )
 
 
 def find_baseline(name: Path | str, results: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
-from evalkit.baselines import Baseline
+from evalkit.baselines import Baseline, check_repeatable
 from evalkit.benchmarks import Benchmark, Definition, load_benchmark
 from evalkit.errors import BenchmarkError, UsageError
 from evalkit.loaders.choices import ListColumn
@@ -159,21 +159,6 @@ def take_part(baseline: Baseline, benchmark: Benchmark) -> Benchmark:
         question_set=replace(everything, questions=questions),
         is_part_of_several=identity.several,
     )
-
-
-def check_repeatable(run: Run | Baseline) -> None:
-    """Refuse a run that evalkit can't make again, since another tool asked.
-
-    Raises:
-        UsageError: naming it and the remedy.
-    """
-    origin = (run.identity if isinstance(run, Baseline) else run.manifest.identity).origin
-    if origin is not None:
-        raise UsageError(
-            f"{run.path} was asked by {origin.words}, whose prompt evalkit does not know: no "
-            "candidate can be asked as it was, and a drop would be one of the prompt too. Ask the "
-            "baseline by `evalkit run`; or judge two logs by `evalkit compare A B --margin 2`"
-        )
 
 
 def check_prompt(baseline: Baseline, benchmark: Benchmark) -> None:

@@ -174,6 +174,7 @@ def describe_imported(asked: Asked, origin: Origin) -> dict[str, str]:
         "way": f"by {origin.words}",
         **part,
         "worked examples": str(identity.shots) if identity.shots else UNKNOWN,
+        "choices that may be picked": "several" if identity.several else "one",
         "responses to a question": str(identity.samples),
         "temperature": json.dumps(sent["temperature"]) if "temperature" in sent else UNKNOWN,
         "room for a reply": room,

@@ -11,15 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.api.endpoint import Endpoint
-from evalkit.baselines import Baseline, load_baseline
+from evalkit.baselines import Baseline, check_repeatable, load_baseline
 from evalkit.benchmarks import Benchmark, load_benchmark
-from evalkit.candidates import (
-    benchmark_of,
-    check_prompt,
-    check_repeatable,
-    settings_of,
-    take_part,
-)
+from evalkit.candidates import benchmark_of, check_prompt, settings_of, take_part
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.evaluation import run_at_target, run_to_end
 from evalkit.gate_records import GateRecord

@@ -17,7 +17,7 @@ from evalkit.pairs import Differences, Methods, PairedDifference, compare_scores
 from evalkit.prompts import build_labels, name_places
 from evalkit.questions import Question
 from evalkit.results import Run
-from evalkit.scores import FIRST_ANSWER
+from evalkit.scores import FIRST_ANSWER, as_bits, list_bits
 from evalkit.stats.clustered import clustered_mean
 from evalkit.stats.estimates import estimate_mean
 from evalkit.stats.intervals import Interval
@@ -346,7 +346,12 @@ def list_codes(run: Run, place: int, question: Question) -> Sequence[int]:
         return codes
     theirs = [squeeze(text) for text in run.questions[place].choices]
     ours = [squeeze(text) for text in question.choices]
-    return [
-        FIRST_ANSWER + ours.index(theirs[code - FIRST_ANSWER]) if code >= FIRST_ANSWER else code
-        for code in codes
-    ]
+    several, found = run.manifest.identity.several, []
+    for code in codes:
+        if code < FIRST_ANSWER:
+            found.append(code)
+            continue
+        picked = code - FIRST_ANSWER
+        places = [ours.index(theirs[at]) for at in (list_bits(picked) if several else (picked,))]
+        found.append(FIRST_ANSWER + (as_bits(places) if several else places[0]))
+    return found

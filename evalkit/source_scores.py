@@ -9,7 +9,7 @@ from evalkit.answers import Answer
 from evalkit.results import Run
 from evalkit.runs.folder import JOURNAL
 from evalkit.runs.journal import JournalReader, JournalRow
-from evalkit.scores import read_row
+from evalkit.scores import score_question
 
 MOST_EXAMPLES = 20
 
@@ -87,6 +87,7 @@ def compare_source_scores(run: Run, *, most: int = MOST_EXAMPLES) -> SourceScore
     if origin is None:
         return None
     by_id = {question.id: question for question in run.questions}
+    several = run.manifest.identity.several
     total, scored, compared, differing = 0.0, 0, 0, 0
     examples: list[ScoreDifference] = []
     for row in JournalReader(run.folder / JOURNAL):
@@ -97,8 +98,8 @@ def compare_source_scores(run: Run, *, most: int = MOST_EXAMPLES) -> SourceScore
         if question is None or origin.evidence == "scores":
             continue
         compared += 1
-        answer, _ = read_row(question, row, run.manifest.prompt)
-        correct = answer.choice in question.right
+        ours = score_question(question, row, run.manifest.prompt, several=several)
+        answer, correct = ours.answer, bool(ours.correct)
         if float(correct) == row.source.score:
             continue
         differing += 1

@@ -9,14 +9,26 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.baselines import FACTS, baseline_of
 from evalkit.benchmarks import load_benchmark
 from evalkit.evaluation import run
+from evalkit.importers.folders import import_log
+from evalkit.results import load_run
+from evalkit.runs.baseline_files import Row, write_baseline_file
 from evalkit.settings import RunSettings
 from evalkit.testing.messages_server import MessagesServer, key_answers
 from tests import command_line
 from tests.command_line import Outcome
 from tests.conftest import QUICK, endpoint_of
-from tests.test_importers import GENERATED, INSPECT, PICKED, PROMPTFOO, rows_of, write_lines
+from tests.test_importers import (
+    GENERATED,
+    INSPECT,
+    PICKED,
+    PROMPTFOO,
+    SEVERAL,
+    rows_of,
+    write_lines,
+)
 
 Call = Callable[..., Outcome]
 
@@ -66,6 +78,21 @@ def test_columns_are_named_by_options(call: Call, tmp_path: Path) -> None:
     done = call("import", path, "--results", tmp_path / "results", *options, "--json")
     [facts] = json.loads(done.out)["runs"]
     assert (facts["model"], facts["outcomes"]["correct"], facts["questions"]) == ("m", 2, 3)
+
+
+def test_texts_of_a_table_are_taken_from_a_benchmark(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text("id,prediction\neveryday-001,B\neveryday-002,A\n", encoding="utf-8")
+    where = ("--results", tmp_path / "results", "--json")
+    done = call("import", path, "--questions", "everyday", *where)
+    [facts] = json.loads(done.out)["runs"]
+    assert (facts["benchmark"], facts["questions"]) == ("everyday", 2)
+    path.write_text("id,prediction\neveryday-001,B\n1,A\n", encoding="utf-8")
+    done = call("import", path, "--questions", "everyday", *where)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "1 of 2 rows have ids that are not in everyday: '1'; its own are such as" in done.err
+    done = call("import", path, "--questions", "nothing", *where)
+    assert (done.code, done.err.count("\n")) == (2, 1)
 
 
 def test_a_model_and_a_column_of_models_contradict_each_other(call: Call, tmp_path: Path) -> None:
@@ -155,11 +182,84 @@ def test_a_run_of_evalkit_s_own_pairs_with_the_log_of_another_tool(
     assert "everyday-0" in text  # flips bear evalkit's ids
 
 
+def test_sets_that_evalkit_asked_for_pair_with_those_of_a_log(call: Call, tmp_path: Path) -> None:
+    [imported] = import_log(SEVERAL[0], tmp_path / "imported")
+    rows = [
+        {"question": q.stem, "choices": q.choices, "answer": ["ABCD"[place] for place in q.right]}
+        for q in imported.questions
+    ]
+    questions = write_lines(tmp_path / "own.jsonl", rows)
+    key = {q.stem: q.right_texts for q in imported.questions}
+    with MessagesServer(answer=key_answers(key)) as server:
+        own = run(
+            load_benchmark(questions),
+            "claude-haiku-4-5",
+            settings=RunSettings(way="structured", retries=QUICK),
+            endpoint=endpoint_of(server),
+            results=tmp_path / "results",
+            progress=False,
+        )
+    done = call("compare", own.path, imported.path, "--flips", "2")
+    assert done.code == 0
+    assert "way: structured (1), by inspect_ai 0.3.285 (2)" in done.out
+    assert "choices that may be picked" not in done.out
+    flips = [line.split() for line in done.out.splitlines() if line.startswith("loss")]
+    assert [flip[1] for flip in flips] == [own.questions[1].id, own.questions[3].id]
+    assert [flip[-3:] for flip in flips] == [["AD", "AD", "ABD"], ["AC", "AC", "A"]]
+    report = tmp_path / "report.html"
+    assert call("report", own.path, imported.path, "--to", report).code == 0
+
+
 def test_an_imported_run_is_refused_as_a_baseline_of_a_gate(call: Call, runs: Path) -> None:
     [folder] = runs.iterdir()
     done = call("gate", "--baseline", folder, "--model", "local/smollm2-135m")
     assert done.code == 2
     assert "whose prompt evalkit does not know" in done.err
+
+
+@pytest.mark.parametrize("name", ["plain.eval", "errors.eval"])
+def test_an_imported_run_is_not_stored_as_a_baseline(call: Call, name: str, tmp_path: Path) -> None:
+    call("import", INSPECT / name, "--results", tmp_path / "results")
+    [folder] = (tmp_path / "results").iterdir()
+    path = tmp_path / "baseline.jsonl"
+    for options in ((), ("--incomplete",)):
+        done = call("baseline", "set", folder, "--to", path, *options)
+        assert (done.code, done.out) == (2, "")
+        assert "was asked by inspect_ai 0.3.285, whose prompt evalkit does not know" in done.err
+        assert "Ask the baseline by `evalkit run`" in done.err
+        assert done.err.count("\n") == 1
+    assert not path.exists()
+
+
+def test_a_file_that_an_earlier_version_made_of_an_imported_run_is_refused_by_gates(
+    call: Call, runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [folder] = runs.iterdir()
+    baseline = baseline_of(load_run(folder))
+    facts = baseline.to_dict()
+    table = {
+        "run_id": baseline.identity.run_id,
+        **baseline.identity.to_json(),
+        **{name: facts[name] for name in ("prompt_parts", *FACTS)},
+    }
+    rows = [
+        Row(id=name, score=score, content=None)
+        for name, score in zip(baseline.ids, baseline.scores, strict=True)
+    ]
+    write_baseline_file(tmp_path / "old.jsonl", table, rows)
+    assert call("baseline", "show", "old.jsonl").code == 0
+    done = call("gate", "--baseline", "old.jsonl", "--model", "local/smollm2-135m")
+    assert done.code == 2
+    assert "old.jsonl was asked by inspect_ai 0.3.285" in done.err
+    (tmp_path / "evalkit.toml").write_text(
+        '[checks.one]\nbenchmark = "everyday"\nmodel = "claude-haiku-4-5"\n'
+        'baseline = "old.jsonl"\n',
+        encoding="utf-8",
+    )
+    done = call("check", "--quiet")
+    assert done.code == 2
+    assert "old.jsonl was asked by inspect_ai 0.3.285" in " ".join((done.out + done.err).split())
 
 
 def test_the_help_has_examples_for_each_tool(call: Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,3 +105,25 @@ def test_a_letter_is_an_answer_however_the_reply_ends(text: str, stop_reason: st
 )
 def test_why_there_is_no_answer(text: str, stop_reason: str | None, outcome: Outcome) -> None:
     assert read(text, stop_reason) == Answer(outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("text", "stop_reason", "expected"),
+    [
+        ("A, C", "end_turn", (0, 2)),
+        ("ANSWER: AC", "end_turn", (0, 2)),
+        ("ANSWER: A, C\n\nBoth are insects.", "end_turn", (0, 2)),
+        ("I think that it is (B).", "end_turn", (1,)),
+        ("Formicidae", None, (2,)),
+        ("A or C", "end_turn", Outcome.UNPARSED),
+        ("A, D", "end_turn", Outcome.UNPARSED),
+        ("A, C", "max_tokens", Outcome.TRUNCATED),
+        ("A, C", "refusal", Outcome.REFUSED),
+    ],
+)
+def test_several_choices_may_be_named_in_words(
+    text: str, stop_reason: str | None, expected: tuple[int, ...] | Outcome
+) -> None:
+    response = Response(text=text, stop_reason=stop_reason, model=None, usage=Usage())
+    answer = read_answer(response, replace(prompt_of(), several=True), ANT.choices)
+    assert (answer.choice or answer.outcome) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,3 +114,18 @@ def test_why_there_is_no_answer(text: str, stop_reason: str, outcome: Outcome) -
 @given(thoughts=st.text(), label=st.sampled_from("ABC"))
 def test_thoughts_never_change_a_marked_answer(thoughts: str, label: str) -> None:
     assert read(f"{thoughts}\nAnswer: {label}").choice == "ABC".index(label)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A is one. B is none.\nAnswer: A, C", (0, 2)),
+        ("Answer: B\nNo, wait.\n**Answer:** A and C\nThat is all.", (0, 2)),
+        ("Answer: B", (1,)),
+        ("A and B, I think, are none", Outcome.UNPARSED),
+    ],
+)
+def test_several_choices_may_be_marked(text: str, expected: tuple[int, ...] | Outcome) -> None:
+    response = Response(text=text, stop_reason="end_turn", model=None, usage=Usage())
+    answer = read_answer(response, replace(prompt_of(), several=True), ANT.choices)
+    assert (answer.choice or answer.outcome) == expected

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from evalkit.importers.folders import import_log
 from evalkit.questions import Question
 from evalkit.reports.html.families import (
     ABSENT,
@@ -15,6 +17,7 @@ from evalkit.reports.html.families import (
     rank_questions,
 )
 from evalkit.reports.report import build_report
+from evalkit.scores import FIRST_ANSWER, list_bits
 from tests.runs_in_memory import judged_run
 from tests.written_runs import respond, write_run
 
@@ -57,6 +60,30 @@ def test_a_text_is_taken_from_a_run_that_keeps_it(tmp_path: Path) -> None:
     ]
     [family] = find_families(build_report(paths))
     assert family.find_question(0).stem == "What?"
+
+
+@pytest.mark.parametrize("imported_first", [False, True])
+def test_questions_of_an_imported_run_are_those_that_say_the_same(
+    imported_first: bool, tmp_path: Path
+) -> None:
+    asked = [
+        Question(id=f"q{n}", stem=f"{n}?", choices=("a", "b", "c"), right=(0, 1)) for n in range(2)
+    ]
+    said = respond('{"answers": ["A", "B"]}')
+    own = write_run(tmp_path, asked, lambda *_: said, way="structured", several=True)
+    log = tmp_path / "log.jsonl"
+    rows = [
+        {"id": n, "question": f"{n}?", "choices": ["c", "b", "a"], "answer": "B, C", "pred": pred}
+        for n, pred in enumerate(("B, C", "A, C"))
+    ]
+    log.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    [imported] = import_log(log, tmp_path / "imported")
+    runs = [imported.path, own] if imported_first else [own, imported.path]
+    [family] = find_families(build_report(runs))
+    assert [family.find_question(place).id for place in range(len(family))] == ["q0", "q1"]
+    answers = [family.find_codes(place)[1 - imported_first] for place in range(2)]
+    assert [list_bits(codes[0] - FIRST_ANSWER) for codes in answers if codes] == [(0, 1), (0, 2)]
+    assert [judge_question(family, n) for n in range(2)] == [Interest.RIGHT, Interest.FLIPPED]
 
 
 @pytest.mark.parametrize(

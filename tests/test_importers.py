@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from evalkit.benchmarks import Benchmark, load_benchmark
+from evalkit.comparisons import compare
 from evalkit.errors import LogError, UsageError
 from evalkit.importers.folders import import_log, opened_runs
 from evalkit.importers.logged import SCORED, LogColumns, LogOptions
+from evalkit.importers.targets import find_targets, split_answer
 from evalkit.questions import Question
 from evalkit.reports.formats import write_report
 from evalkit.reports.report import build_report
@@ -24,8 +30,16 @@ from evalkit.verifying import verify_run
 LOGS = Path(__file__).parent / "logs"
 INSPECT, LM_EVAL, HELM = (LOGS / name for name in ("inspect", "lm-eval", "helm"))
 PROMPTFOO = LOGS / "promptfoo" / "results.json"
+PROMPTFOO_LINES = LOGS / "promptfoo" / "results.jsonl"
 GENERATED = next(LM_EVAL.glob("samples_everyday_gen_*.jsonl"))
 PICKED = next(LM_EVAL.glob("samples_everyday_mc_*.jsonl"))
+SEVERAL = [
+    INSPECT / "several.eval",
+    LOGS / "promptfoo" / "several.jsonl",
+    next(LM_EVAL.glob("samples_several_gen_*.jsonl")),
+]
+"""Six questions, of which five have several right choices."""
+SEVERAL_PICKED = next(LM_EVAL.glob("samples_several_mc_*.jsonl"))
 WOLVES = "Which word is used for a group of wolves?"
 
 QUESTIONS = [
@@ -76,6 +90,7 @@ FILES: dict[Path, list[tuple[str, int, int, int, int, int]]] = {
     GENERATED: [("claude-haiku-4-5", 10, 4, 0, 10, 4)],
     PICKED: [("qdpv68r5", 10, 2, 0, 10, 0)],
     PROMPTFOO: [("claude-haiku-4-5", 10, 7, 0, 10, 0), ("claude-opus-4-6", 10, 8, 2, 8, 0)],
+    PROMPTFOO_LINES: [("claude-haiku-4-5", 10, 7, 0, 10, 0), ("claude-opus-4-6", 10, 8, 2, 8, 0)],
     HELM: [("gpt2", 10, 4, 1, 9, 0)],
 }
 
@@ -107,8 +122,6 @@ def test_all_logs_hold_the_same_questions(tmp_path: Path) -> None:
 
 
 def test_a_question_has_the_id_that_evalkit_gives_it_in_a_file_without_ids(tmp_path: Path) -> None:
-    from evalkit.benchmarks import load_benchmark
-
     table = [{k: v for k, v in row.items() if k != "id"} for row in rows_of({}, {}, {})]
     benchmark = load_benchmark(write_lines(tmp_path / "own.jsonl", table))
     log = write_lines(tmp_path / "log.jsonl", rows_of(*[{"predicted": "A"}] * 3))
@@ -128,6 +141,242 @@ def test_the_same_log_gives_the_same_folder_again(tmp_path: Path) -> None:
 def test_a_log_of_another_content_is_another_run(tmp_path: Path) -> None:
     runs = {only(INSPECT / name, tmp_path).path for name in ("plain.eval", "shuffled.eval")}
     assert len(runs) == 2
+
+
+# -- Several right choices --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SEVERAL, ids=lambda path: path.parent.name)
+def test_questions_with_several_right_choices_are_judged_by_sets(
+    path: Path, tmp_path: Path
+) -> None:
+    run = only(path, tmp_path)
+    assert run.manifest.identity.several
+    assert [(score.question.right, score.answer.choice) for score in run.scores] == [
+        ((0, 2), (0, 2)),
+        ((0, 3), (0, 1, 3)),
+        ((0, 2, 3), (0, 2, 3)),
+        ((0, 2), (0,)),
+        ((1,), (1,)),
+        ((0, 3), (0, 3)),
+    ]
+    assert run.summary.correct == 4
+    assert run.summary.partial is not None
+    assert run.summary.partial.mean == pytest.approx((4 + 2 / 3 + 1 / 2) / 6)
+    found = compare_source_scores(run)
+    assert found is not None
+    assert (found.mean, found.compared, found.differing) == (4 / 6, 6, 0)
+    assert verify_run(run.path).verdict == "sound"
+
+
+def test_sets_that_several_tools_logged_are_paired(tmp_path: Path) -> None:
+    pairs = compare([only(path, tmp_path) for path in SEVERAL]).pairs
+    assert len(pairs) == 2
+    for pair in pairs:
+        assert (pair.accuracy.n, pair.accuracy.losses, pair.accuracy.gains) == (6, 0, 0)
+
+
+def test_flips_name_the_sets_that_were_picked_by_the_order_of_the_first(tmp_path: Path) -> None:
+    rows = [
+        {"id": 1, "question": "Fruit?", "choices": FRUITS, "answer": "A, C", "pred": "A, C"},
+        {"id": 1, "question": "Fruit?", "choices": FRUITS[::-1], "answer": "B, D", "pred": "C, D"},
+    ]
+    runs = [
+        only(write_lines(tmp_path / f"{n}.jsonl", [row]), tmp_path, model=f"m{n}", benchmark="b")
+        for n, row in enumerate(rows)
+    ]
+    [pair] = compare(runs).pairs
+    [flip] = pair.flips
+    assert (flip.right, flip.baseline, flip.candidate) == ("AC", "AC", "AB")
+
+
+@pytest.mark.parametrize(
+    ("target", "right"),
+    [
+        (["A", "C"], (0, 2)),
+        (["c", "A"], (0, 2)),
+        ("A, C", (0, 2)),
+        ("AC", (0, 2)),
+        (["A, C", "D"], (0, 2, 3)),
+        ("B", (1,)),
+    ],
+)
+def test_targets_of_inspect_are_taken_apart_as_its_scorer_does(
+    target: Any, right: tuple[int, ...], tmp_path: Path
+) -> None:
+    run = only(change_log(tmp_path, sample={"target": target}), tmp_path)
+    assert run.questions[0].right == right
+    assert run.manifest.identity.several is (len(right) > 1)
+
+
+@pytest.mark.parametrize("target", ["A, E", "AA", "", ["A", "Paris"], ["A", 1]])
+def test_a_target_of_inspect_that_names_no_choice_is_refused(target: Any, tmp_path: Path) -> None:
+    with pytest.raises(LogError, match=r"target = .* expected letters of choices, A to D"):
+        import_log(change_log(tmp_path, sample={"target": target}), tmp_path)
+
+
+def test_replies_are_read_as_sets_where_the_solver_asked_for_them(tmp_path: Path) -> None:
+    step = {"solver": "multiple_choice", "params": {"multiple_correct": True}}
+    sample = {"target": "A", "output": reply("ANSWER: A, B")}
+    asked = change_log(tmp_path, sample=sample, plan={"steps": [step]})
+    assert outcomes(only(asked, tmp_path)).split()[0] == "wrong"
+    step["params"] = {"multiple_correct": False}
+    other = change_log(tmp_path, sample=sample, plan={"steps": [step]})
+    assert outcomes(only(other, tmp_path)).split()[0] == "unparsed"
+
+
+def test_letters_of_several_shuffled_choices_are_those_that_were_shown(tmp_path: Path) -> None:
+    sample = {
+        "choices": ["ant", "bee", "cat"],
+        "target": ["A", "B"],
+        "messages": [{"role": "user", "content": "Insects?\n\nA) cat\nB) bee\nC) ant"}],
+        "output": reply("ANSWER: B, C"),
+    }
+    run = only(change_log(tmp_path, sample=sample), tmp_path)
+    assert outcomes(run).split()[0] == "right"
+
+
+def test_likelihoods_of_several_right_choices_are_left_out_with_a_count(tmp_path: Path) -> None:
+    # The harness takes any of the right ones for right: one pick is never the set of them.
+    run = only(SEVERAL_PICKED, tmp_path)
+    assert (run.summary.questions, run.manifest.left_out) == (1, 5)
+    rows = [lm_sample(0, target=["0", "1"]), lm_sample(1), lm_sample(2, target=[2, 3])]
+    run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+    assert (run.summary.questions, run.manifest.left_out) == (1, 2)
+    assert not run.manifest.identity.several
+    for row in rows:
+        row["target"] = ["0", "1"]
+    with pytest.raises(LogError, match="all 3 questions have several right choices, and the tool"):
+        import_log(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+
+
+def test_marks_beside_the_choices_tell_that_several_are_right(tmp_path: Path) -> None:
+    # TruthfulQA's second task has the target 0 whatever is right.
+    texts = ["swarm", "pack", "flock", "shoal"]
+    marked = {"question": "?", "mc2_targets": {"choices": texts, "labels": [1, 1, 0, 0]}}
+    rows = [lm_sample(0, doc=marked, target="0"), lm_sample(1)]
+    run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+    assert (run.summary.questions, run.manifest.left_out) == (1, 1)
+
+
+def test_words_that_lm_eval_logged_are_read_as_sets(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in GENERATED.read_text("utf-8").splitlines()][:2]
+    for row, answer in zip(rows, ("B, C", ["A", "B"]), strict=True):
+        row["doc"]["answer"] = row["target"] = answer
+        row["resps"] = [["B and C"]]
+    run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+    assert [question.right for question in run.questions] == [(1, 2), (0, 1)]
+    assert outcomes(run) == "right wrong"
+    # Without an answer in the documents, the targets tell, of which a list is a text here.
+    for row, target in zip(rows, ("['C', 'B']", "['A']"), strict=True):
+        del row["doc"]["answer"]
+        row["target"] = target
+    run = only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+    assert [question.right for question in run.questions] == [(1, 2), (0,)]
+
+
+def test_choices_of_helm_of_which_any_is_right_are_left_out(tmp_path: Path) -> None:
+    shutil.copytree(HELM, tmp_path / "run")
+    path = tmp_path / "run" / "scenario_state.json"
+    state = json.loads(path.read_text("utf-8"))
+    for reference in state["request_states"][0]["instance"]["references"]:
+        reference["tags"] = ["correct"]
+    path.write_text(json.dumps(state), encoding="utf-8")
+    run = only(tmp_path / "run", tmp_path)
+    assert (run.summary.questions, run.manifest.left_out) == (9, 1)
+
+
+@pytest.mark.parametrize(
+    "assertion",
+    [
+        {"type": "equals", "value": "A, B"},
+        {"type": "contains-all", "value": ["A", "B"]},
+        {"type": "icontains-all", "value": ["swarm", "pack"]},
+    ],
+)
+def test_assertions_of_promptfoo_name_several_right_choices(
+    assertion: dict[str, Any], tmp_path: Path
+) -> None:
+    top = json.loads(PROMPTFOO.read_text("utf-8"))
+    [result] = top["results"]["results"] = top["results"]["results"][:1]
+    del result["vars"]["answer"]
+    result["testCase"]["assert"] = [assertion]
+    result["response"]["output"] = "A, B"
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(top), encoding="utf-8")
+    run = only(path, tmp_path)
+    assert (run.questions[0].right, outcomes(run)) == ((0, 1), "right")
+
+
+FRUITS = ["apple", "stone", "pear", "plum"]
+
+# The answers of two questions, what was predicted of them, and what comes of that.
+SETS: list[tuple[list[Any], list[Any], str]] = [
+    (["A, C", "B"], ["A, C", "B"], "right right"),
+    (["A;C", "B"], ["(A) and (C)", "A, B"], "right wrong"),
+    (["AC", "B"], ["CA", "C"], "unparsed wrong"),
+    ([["A", "C"], ["B"]], [["C", "A"], ["A"]], "right wrong"),
+    ([["apple", "pear"], "stone"], [["pear", "apple"], "stone"], "right right"),
+    ([[0, 2], [1]], [[2, 0], [0, 1]], "right wrong"),
+    (["0, 2", "1"], ["0; 2", "1"], "right right"),
+    (["A, C", "B"], [["A", "C"], ["A", "rock"]], "right unparsed"),
+    (["A, C", "B"], [[], "B"], "failed right"),
+    (["A", "B"], [["A"], ["A", "B"]], "right unparsed"),
+]
+
+
+@pytest.mark.parametrize(("answers", "predicted", "expected"), SETS)
+def test_a_table_may_name_several_choices(
+    answers: list[Any], predicted: list[Any], expected: str, tmp_path: Path
+) -> None:
+    rows = [
+        {"id": f"q{n}", "question": f"Fruit {n}?", "choices": FRUITS, "answer": right, "pred": said}
+        for n, (right, said) in enumerate(zip(answers, predicted, strict=True))
+    ]
+    assert outcomes(only(write_lines(tmp_path / "log.jsonl", rows), tmp_path)) == expected
+
+
+@given(
+    places=st.sets(st.integers(0, 25), min_size=1),
+    form=st.sampled_from(["{}", "({})", "[{}]"]),
+    between=st.sampled_from([", ", ",", ";", " and ", ", and ", " & ", " ", ""]),
+)
+def test_a_set_of_letters_is_taken_apart_however_it_is_written(
+    places: set[int], form: str, between: str
+) -> None:
+    letters = [ascii_uppercase[place] for place in sorted(places)]
+    written = form.format(between.join(letters))
+    choices = [f"choice {place}" for place in range(26)]
+    assert find_targets(written, choices) == tuple(sorted(places))
+    assert find_targets(letters, choices) == tuple(sorted(places))
+
+
+@pytest.mark.parametrize("text", ["1/2", "CAB", "AA", "A, AB", "A-C", "A or C", "1,000", "A, ", ""])
+def test_what_is_no_list_of_letters_is_one_text(text: str) -> None:
+    assert split_answer(text, ["a", "b", "c"]) == [text]
+
+
+def test_a_choice_that_looks_like_a_list_of_letters_is_one_choice(tmp_path: Path) -> None:
+    rows = [
+        {"id": 1, "question": "Which?", "choices": ["A, B", "A, C"], "answer": "A, C", "pred": "B"}
+    ]
+    run = only(write_lines(tmp_path / "log.jsonl", rows), tmp_path)
+    assert (run.questions[0].right, outcomes(run)) == ((1,), "right")
+
+
+def test_scores_alone_say_whether_the_set_was_right(tmp_path: Path) -> None:
+    rows = [
+        {"id": n, "question": f"{n}?", "choices": ["a", "b"], "answer": right, "score": score}
+        for n, (right, score) in enumerate((("A, B", 1), ("A, B", 0), ("A", 0), ("A", 1)))
+    ]
+    run = only(write_lines(tmp_path / "log.jsonl", rows), tmp_path)
+    assert outcomes(run) == "right wrong wrong right"
+
+
+def test_sets_without_choices_are_the_same_in_any_order(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text('id,answer,prediction\n1,"A, C","c,a"\n2,"A, C",A\n', encoding="utf-8")
+    assert outcomes(only(path, tmp_path)) == "right wrong"
 
 
 # -- Inspect ----------------------------------------------------------------------------------
@@ -199,12 +448,6 @@ def test_a_sample_of_inspect_has_one_of_six_outcomes(
     path = change_log(tmp_path, sample={"epoch": 1, **sample})
     run = only(path, tmp_path)
     assert outcomes(run).split()[0] == outcome
-
-
-def test_questions_with_several_right_choices_are_left_out(tmp_path: Path) -> None:
-    path = change_log(tmp_path, sample={"target": ["A", "B"]})
-    with pytest.raises(LogError, match="all 1 questions have several right choices"):
-        import_log(path, tmp_path)
 
 
 def test_a_log_that_was_cut_short_says_so(tmp_path: Path) -> None:
@@ -308,7 +551,9 @@ def test_a_sample_without_choices_has_only_the_tool_s_score(tmp_path: Path) -> N
     assert (run.summary.correct, run.summary.questions) == (1, 1)
 
 
-@pytest.mark.parametrize("path", [INSPECT / "errors.eval", INSPECT / "epochs.json", PICKED, HELM])
+@pytest.mark.parametrize(
+    "path", [INSPECT / "errors.eval", INSPECT / "epochs.json", SEVERAL[0], PICKED, HELM]
+)
 def test_exported_samples_are_read_back_as_they_were(path: Path, tmp_path: Path) -> None:
     run = only(path, tmp_path / "first")
     report = tmp_path / "samples.jsonl"
@@ -426,6 +671,39 @@ def test_repetitions_of_promptfoo_are_samples(tmp_path: Path) -> None:
     assert (len(run.questions), run.manifest.identity.samples) == (4, 1)
 
 
+def test_lines_of_promptfoo_are_read_as_its_json_is(tmp_path: Path) -> None:
+    whole = import_log(PROMPTFOO, tmp_path / "whole", LogOptions(benchmark="b"))
+    lines = import_log(PROMPTFOO_LINES, tmp_path / "lines", LogOptions(benchmark="b"))
+    assert [[(q.id, q.stem, q.right_texts, q.group) for q in run.questions] for run in lines] == [
+        [(q.id, q.stem, q.right_texts, q.group) for q in run.questions] for run in whole
+    ]
+    assert list(map(outcomes, lines)) == list(map(outcomes, whole))
+    assert [run.manifest.identity.model for run in lines] == ["claude-haiku-4-5", "claude-opus-4-6"]
+    # What stands around the results of a whole file is not known.
+    origins = [run.manifest.identity.origin for run in lines]
+    assert [origin and origin.words for origin in origins] == ["promptfoo", "promptfoo"]
+    assert only(SEVERAL[1], tmp_path).manifest.identity.benchmark == "several"
+
+
+def test_repetitions_in_lines_of_promptfoo_are_told_by_their_number(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in PROMPTFOO_LINES.read_text("utf-8").splitlines()][:6:2]
+    twice = [row for row in rows for _ in range(2)]
+    run = only(write_lines(tmp_path / "x.jsonl", twice), tmp_path)
+    assert (len(run.questions), run.manifest.identity.samples) == (3, 2)
+    assert run.is_complete
+    assert "each test is there 2 times" in run.manifest.notes[0]
+    run = only(write_lines(tmp_path / "x.jsonl", twice[:-1]), tmp_path)
+    assert (len(run.questions), run.manifest.identity.samples) == (5, 1)
+    assert not run.manifest.notes
+
+
+def test_lines_of_promptfoo_that_were_cut_off_are_refused_with_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(PROMPTFOO_LINES.read_bytes()[:3000])
+    with pytest.raises(LogError, match=r"x.jsonl:\d: .* is not JSON"):
+        import_log(path, tmp_path)
+
+
 # -- HELM -------------------------------------------------------------------------------------
 
 
@@ -533,6 +811,119 @@ def test_predictions_without_choices_are_held_against_the_answers(tmp_path: Path
     assert run.questions[0] == Question(
         id=run.questions[0].id, stem="1", choices=SCORED, right=(0,)
     )
+
+
+# -- Tables without texts ---------------------------------------------------------------------
+
+
+def load_planets(folder: Path) -> Benchmark:
+    """The three questions as a benchmark, which has their ids."""
+    return load_benchmark(write_lines(folder / "planets.jsonl", rows_of({}, {}, {})))
+
+
+def write_table(folder: Path, *lines: str) -> Path:
+    path = folder / "log.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("lines", "columns", "expected"),
+    [
+        (["id,prediction", "q1,B", "q2,B", "q3,?"], {}, "right wrong unparsed"),
+        (["id,prediction", "q2,Mercury"], {}, "right"),
+        (["nr,said", "q3,Venus"], {"id": "nr", "predicted": "said"}, "right"),
+        (["id,prediction", "q1,1", "q2,1"], {"answer_is": "index0"}, "right wrong"),
+        (["id,prediction", "q1,1", "q2,1"], {"answer_is": "index1"}, "wrong right"),
+        (["id,answer,prediction", "q1,B,B", "q2,0,A", "q3,Venus,A"], {}, "right right wrong"),
+        (["id,correct", "q1,1", "q2,0"], {}, "right wrong"),
+        # Positions from 0 or from 1: such answers are not held against the benchmark's.
+        (["id,question,A,B,answer,pred", "q1,?,x,y,1,B"], {}, "right"),
+        # Columns by the names of choices that hold something else, such as probabilities.
+        (["id,prediction,A,B", "q1,B,0.1,0.9"], {}, "right"),
+        (["id,prediction,A,B", "q1,B,Mars,Jupiter"], {}, "right"),
+    ],
+)
+def test_questions_of_a_table_are_found_by_id_in_a_benchmark(
+    lines: list[str], columns: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    planets, path = load_planets(tmp_path), write_table(tmp_path, *lines)
+    run = only(path, tmp_path, columns=LogColumns(**columns), questions=planets)
+    assert outcomes(run) == expected
+    known = {question.id: question for question in planets.question_set.questions}
+    assert [known[question.id] for question in run.questions] == list(run.questions)
+    assert (run.manifest.identity.benchmark, run.manifest.notes) == ("planets", ())
+    assert run.manifest.identity.knows_choices is ("correct" not in lines[0])
+
+
+def test_a_table_without_texts_pairs_with_other_runs_by_its_benchmark(tmp_path: Path) -> None:
+    planets = load_planets(tmp_path)
+    short = write_table(tmp_path, "id,prediction", "q1,A", "q2,A", "q3,B")
+    whole = write_lines(tmp_path / "whole.jsonl", rows_of(*[{"predicted": "B"}] * 3))
+    runs = [only(short, tmp_path, model="m", questions=planets), only(whole, tmp_path, model="n")]
+    [pair] = compare(runs).pairs
+    assert (pair.accuracy.n, pair.accuracy.losses, pair.accuracy.gains) == (3, 1, 1)
+
+
+def test_several_right_choices_are_found_in_a_benchmark_too(tmp_path: Path) -> None:
+    rows = [
+        {"id": "q1", "question": "Fruit?", "choices": FRUITS, "answer": ["A", "C"]},
+        {"id": "q2", "question": "Stone?", "choices": FRUITS, "answer": ["B"]},
+    ]
+    benchmark = load_benchmark(write_lines(tmp_path / "fruits.jsonl", rows))
+    path = write_table(tmp_path, "id,prediction", 'q1,"C, A"', 'q2,"B, C"')
+    run = only(path, tmp_path, questions=benchmark)
+    assert (run.manifest.identity.several, outcomes(run)) == (True, "right wrong")
+
+
+def test_clusters_and_pictures_come_with_the_questions(tmp_path: Path) -> None:
+    rows = [{**row, "passage": "On planets."} for row in rows_of({}, {}, {})]
+    benchmark = load_benchmark(write_lines(tmp_path / "own.jsonl", rows))
+    run = only(write_table(tmp_path, "id,prediction", "q1,B"), tmp_path, questions=benchmark)
+    assert run.questions[0].cluster == "On planets."
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["id,prediction", *(f"x{n},B" for n in range(5)), "q1,B"],
+            r"5 of 6 rows have ids that are not in planets: 'x0', 'x1', 'x2', \.\.\.; its own are "
+            r"such as 'q1'\. Name the column of ids by --id, or the benchmark",
+        ),
+        (["id,prediction", "q1,A", "q9,A"], r"1 of 2 rows .* planets: 'q9'; its own"),
+        (["text,prediction", "q1,A"], "no column of ids among 'text', 'prediction'"),
+        (["id,prediction,A,B", "q1,B,Jupiter,Mars"], "csv:2: question q1 has its choices in ano"),
+        (
+            ["id,answer,prediction", "q1,A,A", "q2,B,A", "q3,B,B"],
+            "2 of 3 right answers in the table are others than those of planets: are its ids",
+        ),
+    ],
+)
+def test_a_table_that_does_not_fit_the_benchmark_is_refused(
+    lines: list[str], message: str, tmp_path: Path
+) -> None:
+    planets, path = load_planets(tmp_path), write_table(tmp_path, *lines)
+    with pytest.raises(LogError, match=message):
+        import_log(path, tmp_path / "results", LogOptions(questions=planets))
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_right_answer_that_differs_from_the_benchmark_s_is_told(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "id,answer,prediction", "q1,A,A", "q2,A,A", "q3,B,B")
+    run = only(path, tmp_path, questions=load_planets(tmp_path))
+    assert outcomes(run) == "wrong right right"
+    assert run.manifest.notes == (
+        "1 of 3 right answers in the table are others than those of planets, which count",
+    )
+
+
+@pytest.mark.parametrize("path", [INSPECT / "plain.eval", GENERATED, PROMPTFOO, HELM])
+def test_a_log_that_holds_its_questions_takes_none_from_a_benchmark(
+    path: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(LogError, match="holds its questions: leave out --questions"):
+        import_log(path, tmp_path, LogOptions(questions=load_planets(tmp_path)))
 
 
 # -- Without an import ------------------------------------------------------------------------

@@ -20,7 +20,17 @@ from evalkit.importers.files import LARGEST_MEMBER
 from evalkit.importers.folders import import_log
 from evalkit.importers.logged import LogColumns, LogOptions
 from tests.logs.scrub import pack_zstd, read_members
-from tests.test_importers import GENERATED, HELM, INSPECT, PICKED, PROMPTFOO, rows_of, write_lines
+from tests.test_importers import (
+    GENERATED,
+    HELM,
+    INSPECT,
+    PICKED,
+    PROMPTFOO,
+    PROMPTFOO_LINES,
+    SEVERAL,
+    rows_of,
+    write_lines,
+)
 
 SOURCES = [
     INSPECT / "plain.eval",
@@ -29,6 +39,8 @@ SOURCES = [
     GENERATED,
     PICKED,
     PROMPTFOO,
+    PROMPTFOO_LINES,
+    *SEVERAL,
     HELM / "scenario_state.json",
     HELM / "per_instance_stats.json",
 ]

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
 import pytest
 from scipy import optimize, stats
+from sklearn.metrics import accuracy_score, jaccard_score
 
 import evalkit
 from tests.logs.scrub import read_members
@@ -23,15 +25,19 @@ GENERATED = next((LOGS / "lm-eval").glob("samples_everyday_gen_*.jsonl"))
 PICKED = next((LOGS / "lm-eval").glob("samples_everyday_mc_*.jsonl"))
 
 
+def text_of(sample: Any) -> str:
+    """What the model said in a sample of Inspect."""
+    said = sample["output"]["choices"][0]["message"]["content"]
+    return str(said if isinstance(said, str) else said[0]["text"])
+
+
 def inspect_answers(name: str) -> pandas.Series[bool]:
     """Whether each answer of an Inspect log is right, by the text of the question."""
     found = {}
     for member, data in read_members(LOGS / "inspect" / name).items():
         if member.startswith("samples/"):
             sample = json.loads(data)
-            said = sample["output"]["choices"][0]["message"]["content"]
-            text = said if isinstance(said, str) else said[0]["text"]
-            [letter] = re.findall(r"ANSWER: ([A-D])", text)
+            [letter] = re.findall(r"ANSWER: ([A-D])", text_of(sample))
             found[sample["input"]] = letter == sample["target"]
     return pandas.Series(found)
 
@@ -74,6 +80,21 @@ def tango(losses: int, gains: int, n: int) -> tuple[float, float]:
     low = optimize.brentq(lambda delta: statistic(delta) - z, -1 + 1e-9, middle)
     high = optimize.brentq(lambda delta: statistic(delta) + z, middle, 1 - 1e-9)
     return float(low), float(high)
+
+
+def test_partial_credit_is_that_of_the_raw_answers(tmp_path: Path) -> None:
+    said, right = [], []
+    for member, data in sorted(read_members(LOGS / "inspect" / "several.eval").items()):
+        if member.startswith("samples/"):
+            sample = json.loads(data)
+            [letters] = re.findall(r"ANSWER: ([A-D]+)", text_of(sample))
+            said.append([letter in letters for letter in "ABCD"])
+            right.append([letter in sample["target"] for letter in "ABCD"])
+    [run] = evalkit.import_log(LOGS / "inspect" / "several.eval", tmp_path)
+    assert run.summary.partial is not None
+    expected = jaccard_score(np.array(right), np.array(said), average="samples")
+    assert run.summary.partial.mean == pytest.approx(expected)
+    assert run.summary.mean == accuracy_score(np.array(right), np.array(said))
 
 
 CASES = {

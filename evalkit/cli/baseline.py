@@ -96,12 +96,13 @@ def execute_set(args: argparse.Namespace) -> int:
     """Store a run.
 
     Raises:
-        UsageError: there is no such run, or it lacks replies.
+        UsageError: there is no such run, another tool asked, or it lacks replies.
     """
-    from evalkit.baselines import find_baseline
+    from evalkit.baselines import check_repeatable, find_baseline
     from evalkit.results import load_run
 
     run = load_run(find_baseline(args.run, args.results))
+    check_repeatable(run)
     if not run.is_complete and not args.incomplete:
         missing = run.summary.failed + run.summary.not_asked
         raise UsageError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE, INCOMPLETE
-from evalkit.cli.options import Commands, check_results, new_parser
+from evalkit.cli.options import Commands, add_data_option, check_results, new_parser
 from evalkit.cli.run import print_runs
 from evalkit.errors import UsageError
 
@@ -20,13 +20,14 @@ EXAMPLES = """  evalkit import logs/*.eval
   evalkit import out/samples_mmlu_generative_*.jsonl --filter strict
   evalkit import results.json --format promptfoo --answer expected
   evalkit import benchmark_output/runs/v1/mmlu:subject=anatomy,model=openai_gpt2
+  evalkit import predictions.csv --questions mmlu --model-name my-model
   evalkit import answers.csv --id qid --stem text --choices A --choices B --choices C \\
     --answer key --predicted reply --model-name my-model
 
 The format is told by the content: .eval and .json logs of Inspect, --log_samples of
-lm-evaluation-harness, .json results of promptfoo, per_instance_stats.json of HELM with what lies
-beside it, and tables of predictions (.csv, .tsv, .jsonl, .json). `compare` and `report` take logs
-that need no options as they are, without an import.
+lm-evaluation-harness, .json and .jsonl results of promptfoo, per_instance_stats.json of HELM with
+what lies beside it, and tables of predictions (.csv, .tsv, .jsonl, .json). `compare` and `report`
+take logs that need no options as they are, without an import.
 
 What evalkit counts is its own reading of each reply. The tool's score is kept beside it, and where
 the two differ, that is said with examples. A sample that failed is missing, never wrong. Questions
@@ -81,6 +82,16 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME",
         help="of lm-evaluation-harness: the filter whose score is kept (default: the first)",
     )
+    parser.add_argument(
+        "--questions",
+        metavar="BENCHMARK",
+        help="of a table without texts: the benchmark that was asked, by name or file, in which "
+        "texts, choices and right answers are found by id",
+    )
+    parser.add_argument(
+        "--split", metavar="NAME", help="of that benchmark: another split than its own"
+    )
+    add_data_option(parser)
     add_column_options(parser)
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     parser.set_defaults(execute=execute)
@@ -136,11 +147,17 @@ def build_options(args: argparse.Namespace) -> LogOptions:
 
     Raises:
         UsageError: two options contradict each other.
+        BenchmarkError: the questions can't be read.
     """
     from evalkit.importers.logged import LogColumns, LogOptions
 
     if args.model and args.model_name:
         raise UsageError("--model names a column, --model-name the model itself: give one of them")
+    questions = None
+    if args.questions is not None:
+        from evalkit.benchmarks import load_benchmark
+
+        questions = load_benchmark(args.questions, data_folder=args.data, split=args.split)
     return LogOptions(
         format=args.format,
         benchmark=args.benchmark,
@@ -159,4 +176,5 @@ def build_options(args: argparse.Namespace) -> LogOptions:
             sample=args.sample,
             error=args.error,
         ),
+        questions=questions,
     )

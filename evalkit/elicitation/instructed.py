@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.answers import Answer, Outcome, answered_or
+from evalkit.answers import Answer, Outcome
 from evalkit.elicitation.asking import Asking, Turn, assistant, question_turns, system_field
-from evalkit.elicitation.replies import read_choice
+from evalkit.elicitation.replies import read_words
 from evalkit.prompts import Prompt, fill
 from evalkit.responses import Response
 
@@ -33,5 +33,4 @@ def read_answer(response: Response, prompt: Prompt, choices: Sequence[str]) -> A
     """Read the label in the reply; a reply cut off before it names one is truncated."""
     if response.stop_reason == "refusal":
         return Answer(outcome=Outcome.REFUSED)
-    choice = read_choice(response.text, prompt.labels, choices)
-    return answered_or(choice, Outcome.TRUNCATED if response.was_cut else Outcome.UNPARSED)
+    return read_words(response.text, response, prompt, choices)

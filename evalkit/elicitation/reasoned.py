@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.answers import Answer, Outcome, answered_or
+from evalkit.answers import Answer, Outcome
 from evalkit.elicitation.asking import Asking, Turn, assistant, question_turns, system_field
-from evalkit.elicitation.replies import read_choice
+from evalkit.elicitation.replies import MARKER, read_words
 from evalkit.prompts import Prompt, fill
 from evalkit.responses import Response
 
 MAX_TOKENS = 4096
 """Room for thoughts in words, and for the API's thinking."""
-
-MARKER = re.compile(r"^[\W_]*answer[\W_]*?:", re.IGNORECASE | re.MULTILINE)
-"""Where the final answer stands."""
 
 
 def build_body(prompt: Prompt, asking: Asking) -> dict[str, Any]:
@@ -46,5 +42,4 @@ def read_answer(response: Response, prompt: Prompt, choices: Sequence[str]) -> A
         return Answer(outcome=Outcome.REFUSED)
     marks = [mark.start() for mark in MARKER.finditer(response.text)]
     said = response.text[marks[-1] :] if marks else "" if response.was_cut else response.text
-    choice = read_choice(said, prompt.labels, choices)
-    return answered_or(choice, Outcome.TRUNCATED if response.was_cut else Outcome.UNPARSED)
+    return read_words(said, response, prompt, choices)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any
 
 from evalkit.errors import BenchmarkError, LogError
 from evalkit.importers.entries import Entry
 from evalkit.importers.logged import SCORED, LogColumns, as_utf8, make_question
+from evalkit.importers.targets import find_targets, split_answers
 from evalkit.loaders.choices import ChoiceForm, FieldError, SeparateColumns, is_empty
 from evalkit.loaders.fields import (
     AnswerForm,
@@ -18,7 +18,6 @@ from evalkit.loaders.fields import (
     build_stem,
     check_choices,
     find_right,
-    match_label,
 )
 from evalkit.loaders.guess import (
     ANSWERS,
@@ -50,7 +49,7 @@ class Layout:
     answer: str | None
     """None: the right choice is not among the columns."""
     fields: FieldMap | None
-    """How questions are read; None: there are no choices."""
+    """How questions are read; None: there are no choices, or no text."""
     group: str | None
 
 
@@ -88,11 +87,12 @@ def find_layout(
     answer = given.answer or pick(filled, ANSWERS)
     group = given.group or pick(filled, GROUPS)
     if choices is None or not stem:
-        return Layout(stem=stem, choices=None, answer=answer, fields=None, group=group)
+        return Layout(stem=stem, choices=choices, answer=answer, fields=None, group=group)
     form = given.answer_is or "letter"
     if answer is not None and given.answer_is is None:
+        split = [split_answers(record, choices, answer) for record in records]
         try:
-            form = guess_answer_form(path, records, choices, answer)
+            form = guess_answer_form(path, split, choices, answer)
         except BenchmarkError as error:
             if not answer_is_needed:
                 return layout_of(stem, choices, None, form, group)
@@ -186,9 +186,10 @@ def read_question(
         check_choices(layout.fields.choices, found)
         stem = build_stem(record, layout.fields, found)
         if layout.answer is None:
-            right: tuple[int, ...] = (find_target(target, found.texts),)
+            right = find_targets(target, found.texts)
         else:
-            right = find_right(record, layout.fields, found)
+            split = split_answers(record, layout.fields.choices, layout.answer)
+            right = find_right(split, layout.fields, found)
         return make_question(stem, found.texts, right, group)
     except FieldError as error:
         reason = f"{entry.keys}{error.field} = {shorten(error.value)}: {error.remedy}"
@@ -198,26 +199,6 @@ def read_question(
 def clean(text: str) -> str:
     """A text without white space around it, in characters that UTF-8 can write."""
     return as_utf8(text.strip())
-
-
-def find_target(target: object, choices: Sequence[str]) -> int:
-    """The position of the choice that a target names: by its letter, its text, or its position.
-
-    Raises:
-        FieldError: it names none, or more than one.
-    """
-    text = str(target).strip() if isinstance(target, str | int) else ""
-    same = [place for place, choice in enumerate(choices) if choice.strip() == text]
-    if len(same) == 1:
-        return same[0]
-    place = match_label(text, tuple(ascii_uppercase[: len(choices)]))
-    if place is not None:
-        return place
-    if text.isdecimal() and len(text) < 3 and int(text) < len(choices):
-        return int(text)
-    last = ascii_uppercase[len(choices) - 1]
-    remedy = f"expected a letter from A to {last}, a position from 0, or the text of a choice"
-    raise FieldError("target", target, remedy)
 
 
 def read_group(record: Record, column: str | None) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.errors import LogError
 from evalkit.importers.endings import is_log
 from evalkit.importers.files import digest_file, named_errors
@@ -21,7 +22,7 @@ from evalkit.requests import ID_LENGTH
 from evalkit.responses import RequestFailure, Response
 from evalkit.results import Run, load_run
 from evalkit.runs.folder import create_run_folder, write_whole
-from evalkit.runs.journal import JournalRow, encode_line
+from evalkit.runs.journal import JournalRow, decode_row, encode_line
 from evalkit.runs.manifest import Evidence, Identity, Manifest, Origin
 from evalkit.stored_questions import collect_questions
 
@@ -59,6 +60,10 @@ class Spool:
         self._repeats: dict[str, int] = {}
         self._replied: set[tuple[str, int]] = set()
         self.count = self.rows = self.left_out = 0
+        self.several = log.several
+        """Whether answers are sets of choices."""
+        self._has_sets = False
+        """Whether a reading is one already."""
         self.samples = log.samples
         self.evidence: Evidence = "replies"
 
@@ -69,8 +74,10 @@ class Spool:
             LogError: the log holds two replies with the same number to one question.
         """
         if not reply.question.has_one_answer:
-            self.left_out += 1
-            return
+            if reply.names_one:
+                self.left_out += 1
+                return
+            self.several = True
         name = self._name(reply)
         key = name, reply.sample_index
         if key in self._replied:
@@ -81,6 +88,7 @@ class Spool:
         self.rows += 1
         self.samples = max(self.samples, reply.sample_index + 1)
         self.evidence = max(self.evidence, reply.evidence, key=STRENGTH.index)
+        self._has_sets |= reply.reading is not None and isinstance(reply.reading.choice, tuple)
         row = JournalRow(
             request_id=digest_of(digest, name, str(reply.sample_index))[:ID_LENGTH],
             question_id=name,
@@ -129,11 +137,21 @@ class Spool:
         manifest = self._describe(questions, path, digest, notes)
         folder = create_run_folder(results, manifest, questions)
         with self._rows.open("rb") as file:
-            write_whole(folder.journal_path, file)
+            write_whole(folder.journal_path, self._settle(file))
         run = load_run(folder.path, questions=questions)
         if run.is_complete:
             folder.write_summary(run.to_dict())
         return run
+
+    def _settle(self, lines: Iterable[bytes]) -> Iterable[bytes]:
+        """The rows, each reading a set of choices, or none, as is known only at the log's end."""
+        if not self.several and not self._has_sets:
+            return lines
+        return (b"%b\n" % encode_line(self._settle_row(decode_row(line))) for line in lines)
+
+    def _settle_row(self, row: JournalRow) -> JournalRow:
+        settle = as_set if self.several else as_one
+        return row if row.reading is None else replace(row, reading=settle(row.reading))
 
     def _describe(
         self, questions: Sequence[Question], path: Path, digest: str, notes: Sequence[str]
@@ -153,6 +171,7 @@ class Spool:
             limit=None,
             seed=0,
             samples=self.samples,
+            several=self.several,
             origin=Origin(
                 tool=log.tool,
                 version=log.version,
@@ -170,6 +189,31 @@ class Spool:
             log=as_utf8(path.name),
             notes=tuple(map(as_utf8, notes)),
         )
+
+
+def as_set(answer: Answer) -> Answer:
+    """A reading of one choice as that of a set of it.
+
+    Example:
+        >>> as_set(share_answer(Outcome.ANSWERED, 2)).choice
+        (2,)
+    """
+    picked = answer.choice
+    return share_answer(Outcome.ANSWERED, (picked,)) if isinstance(picked, int) else answer
+
+
+def as_one(answer: Answer) -> Answer:
+    """A reading of a set as that of its one choice; where it has several, they name none.
+
+    Example:
+        >>> as_one(share_answer(Outcome.ANSWERED, (0, 2))).outcome.value
+        'unparsed'
+    """
+    picked = answer.choice
+    if not isinstance(picked, tuple):
+        return answer
+    one = len(picked) == 1
+    return share_answer(Outcome.ANSWERED, picked[0]) if one else share_answer(Outcome.UNPARSED)
 
 
 def is_unscored(reply: LoggedReply) -> bool:
@@ -263,7 +307,7 @@ def spool_log(
     if not found:
         left_out = sum(spool.left_out for spool in spools.values())
         raise LogError(
-            f"all {left_out} questions have several right choices, which one letter can't answer"
+            f"all {left_out} questions have several right choices, and the tool takes only one"
             if left_out
             else "holds no replies",
             path=path,

@@ -294,6 +294,7 @@ def read_instance(
             sample_index=index,
             reading=reading_of_known(question, score, place, "instance_id"),
             evidence="scores",
+            names_one=True,
         )
     picked = question.choices.index(answered.mapped) if answered.mapped else None
     return LoggedReply(
@@ -303,4 +304,5 @@ def read_instance(
         sample_index=index,
         # The letters are those of the order in which HELM showed the choices.
         reading=None if picked is None else share_answer(Outcome.ANSWERED, picked),
+        names_one=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -10,7 +11,6 @@ from string import ascii_uppercase
 from typing import Any
 
 from evalkit.answers import Answer
-from evalkit.elicitation.choose import read_answer
 from evalkit.errors import LogError
 from evalkit.importers.columns import find_group
 from evalkit.importers.entries import DOUBTFUL, Entry
@@ -26,12 +26,11 @@ from evalkit.importers.logged import (
     make_response,
 )
 from evalkit.importers.scored import reading_of_score
-from evalkit.orders import restore
-from evalkit.prompts import Prompt, PromptFormat, build_labels
+from evalkit.prompts import PromptFormat
 from evalkit.questions import MAX_CHOICES, MIN_CHOICES, Order, Question
-from evalkit.requests import Way
 from evalkit.responses import RequestFailure, Response, as_count, parse_usage
 from evalkit.runs.journal import SourceNote
+from evalkit.scores import read_reply
 
 TOOL = "inspect_ai"
 
@@ -119,6 +118,7 @@ def describe(header: Entry, options: LogOptions) -> LogRun:
     config = facts.entry_or_empty("config")
     provider, _, model = facts.text("model").partition("/")
     sent = facts.entry_or_empty("model_generate_config").values
+    steps = list_steps(header.entry_or_empty("plan"))
     return LogRun(
         tool=TOOL,
         version=facts.entry_or_empty("packages").text_or(TOOL),
@@ -128,7 +128,8 @@ def describe(header: Entry, options: LogOptions) -> LogRun:
         endpoint=provider if model else "",
         score=options.columns.score or first_scorer(facts),
         samples=config.count("epochs", 1) if config.has("epochs") else 1,
-        way=find_way(header.entry_or_empty("plan")),
+        way="reasoned" if any(map(has_thoughts, steps)) else "instructed",
+        several=any(params_of(step).get("multiple_correct") is True for step in steps),
         parameters={
             name: value
             for name in ("temperature", "max_tokens")
@@ -145,16 +146,21 @@ def first_scorer(facts: Entry) -> str:
     return str(scorers[0].get("name", "")).rpartition("/")[2]
 
 
-def find_way(plan: Entry) -> Way:
-    """How replies are to be read: with thoughts before a marked answer, or without."""
+def list_steps(plan: Entry) -> list[Mapping[str, Any]]:
+    """The solvers, one after the other."""
     steps = plan.values.get("steps")
-    for step in steps if isinstance(steps, list) else ():
-        if isinstance(step, Mapping):
-            params = step.get("params")
-            names = (step.get("solver"), isinstance(params, Mapping) and params.get("cot"))
-            if names[0] == "chain_of_thought" or names[1] is True:
-                return "reasoned"
-    return "instructed"
+    return [each for each in steps if isinstance(each, Mapping)] if isinstance(steps, list) else []
+
+
+def params_of(step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a solver was told."""
+    params = step.get("params")
+    return params if isinstance(params, Mapping) else {}
+
+
+def has_thoughts(step: Mapping[str, Any]) -> bool:
+    """Whether a solver has the model think before a marked answer."""
+    return step.get("solver") == "chain_of_thought" or params_of(step).get("cot") is True
 
 
 def describe_gaps(header: Entry, seen: int) -> Iterator[str]:
@@ -197,7 +203,7 @@ def read_sample(sample: Entry, log: LogRun, options: LogOptions) -> LoggedReply:
     order = find_order(sample, question.choices, attachments)
     if order is None or order == tuple(range(len(question.choices))):
         return reply
-    return replace(reply, reading=read_shuffled(question, order, result, log.way))
+    return replace(reply, reading=read_shuffled(question, order, result, log))
 
 
 def read_question(sample: Entry, attachments: Mapping[str, Any], options: LogOptions) -> Question:
@@ -217,13 +223,14 @@ def read_question(sample: Entry, attachments: Mapping[str, Any], options: LogOpt
 def read_target(sample: Entry, choices: Sequence[str]) -> tuple[int, ...]:
     """The positions of the right choices, which Inspect names by letters."""
     target = sample.values.get("target")
-    names = target if isinstance(target, list) else [target]
     labels = ascii_uppercase[: len(choices)]
-    places = {
-        labels.index(name.strip().upper())
-        for name in names
-        if isinstance(name, str) and name.strip() and name.strip().upper() in tuple(labels)
-    }
+    # Its scorer takes "A, C" and "AC" apart as well as a list.
+    names = [
+        letter
+        for value in (target if isinstance(target, list) else [target])
+        for letter in re.sub(r"[,\s]", "", value if isinstance(value, str) else "?").upper()
+    ]
+    places = {labels.index(name) for name in names if name in labels}
     if not places or len(places) < len(names):
         raise sample.fault("target", f"expected letters of choices, {labels[0]} to {labels[-1]}")
     return tuple(sorted(places))
@@ -345,10 +352,7 @@ def find_order(
     return tuple(order) if len(set(order)) == len(order) else None
 
 
-def read_shuffled(question: Question, order: Order, response: Response, way: Way) -> Answer:
+def read_shuffled(question: Question, order: Order, response: Response, log: LogRun) -> Answer:
     """What a reply amounts to whose letters name the choices in the order in which they stood."""
-    shown = tuple(question.choices[place] for place in order)
-    prompt = Prompt(
-        format=PromptFormat(), examples=(), question="", labels=build_labels(len(shown))
-    )
-    return restore(read_answer(way, response, prompt, shown), order)
+    several = log.several or not question.has_one_answer
+    return read_reply(question, order, log.way, response, PromptFormat(), several=several)

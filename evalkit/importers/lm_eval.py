@@ -16,11 +16,11 @@ from evalkit.importers.columns import (
     Layout,
     clean,
     find_layout,
-    find_target,
     read_question,
 )
 from evalkit.importers.entries import Entry
 from evalkit.importers.files import decode, read_lines
+from evalkit.importers.lm_eval_targets import read_right, read_target
 from evalkit.importers.logged import (
     SCORED,
     LoggedReply,
@@ -31,7 +31,6 @@ from evalkit.importers.logged import (
     make_response,
 )
 from evalkit.importers.scored import reading_of_score
-from evalkit.loaders.choices import FieldError
 from evalkit.loaders.records import shorten
 from evalkit.questions import MAX_CHOICES, MIN_CHOICES, Question
 from evalkit.responses import RequestFailure
@@ -208,6 +207,7 @@ class SampleReader:
             source=note,
             reading=share_answer(Outcome.ANSWERED, picked),
             evidence="picks",
+            names_one=True,
         )
 
     def _question_of(self, entry: Entry, prompt: str, texts: tuple[str, ...]) -> Question:
@@ -216,13 +216,13 @@ class SampleReader:
             raise entry.fault("arguments", f"expected {MIN_CHOICES} to {MAX_CHOICES} requests")
         right = read_right(entry, texts)
         try:
-            found = read_question(entry.entry("doc"), self.targeted, name="", target=str(right))
+            found = read_question(entry.entry("doc"), self.targeted, name="", target=right[0])
             if len(found.choices) == len(texts) and found.choices != SCORED:
-                return make_question(found.stem, found.choices, (right,), found.group)
+                return make_question(found.stem, found.choices, right, found.group)
         except LogError:
             pass  # the document is no plain question: what was sent stands for it
         group = read_question_group(entry, self.layout)
-        return make_question(clean(prompt), tuple(map(clean, texts)), (right,), group)
+        return make_question(clean(prompt), tuple(map(clean, texts)), right, group)
 
     def _read_texts(
         self, entry: Entry, requests: Sequence[tuple[str, str]], replies: Sequence[Any]
@@ -265,7 +265,7 @@ class SampleReader:
         if self.layout.fields is None:
             group = read_question_group(entry, self.layout)
             return make_question(clean(prompt) or entry.name("doc_id"), SCORED, (0,), group)
-        target = entry.values.get("target")
+        target = read_target(entry)
         if self.layout.answer is None and str(target).strip().isdecimal():
             raise entry.fault(
                 "target", "positions may count from 0 or from 1: name --answer and --answer-is"
@@ -284,23 +284,6 @@ def read_question_group(entry: Entry, layout: Layout) -> str | None:
     from evalkit.importers.columns import find_group
 
     return find_group(entry.entry("doc").values, layout.group)
-
-
-def read_right(entry: Entry, texts: Sequence[str]) -> int:
-    """The position of the right choice, which the target names by position, text or letter.
-
-    Raises:
-        LogError: it names none.
-    """
-    target = entry.values.get("target")
-    text = str(target).strip() if isinstance(target, str | int) else ""
-    # A position comes first: a choice may be a number too.
-    if text.isdecimal() and len(text) < 3 and int(text) < len(texts):
-        return int(text)
-    try:
-        return find_target(target, texts)
-    except FieldError as error:
-        raise entry.fault("target", error.remedy) from error
 
 
 def read_likelihood(entry: Entry, reply: Any) -> float:

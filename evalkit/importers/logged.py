@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from evalkit.answers import Answer
+from evalkit.benchmarks import Benchmark
 from evalkit.errors import UsageError
 from evalkit.loaders.fields import AnswerForm
 from evalkit.questions import Question, digest_of
@@ -68,6 +69,9 @@ class LogOptions:
     filter: str | None = None
     """Of lm-evaluation-harness: the filter whose score is kept; None: the first."""
     columns: LogColumns = field(default_factory=LogColumns)
+    questions: Benchmark | None = field(default=None, repr=False)
+    """Of a table: what was asked, where texts, choices and right answers are found by id; None: in
+    the table."""
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in get_args(LogFormat):
@@ -93,6 +97,8 @@ class LogRun:
     """Replies that the log says were wanted for each question."""
     way: Way = "instructed"
     """How the replies are read: "reasoned" if they end with a marked answer."""
+    several: bool = False
+    """Whether the model was told that it may pick several choices."""
     shots: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
@@ -115,6 +121,9 @@ class LoggedReply:
     reading: Answer | None = None
     """What was answered, where that is not to be read from the text."""
     evidence: Evidence = "replies"
+    names_one: bool = False
+    """Whether the tool takes one choice for the answer, any of several right ones, so that a
+    question with several can't be judged by the set of them."""
 
 
 def make_question(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from evalkit.answers import Answer, Outcome, share_answer
+from evalkit.benchmarks import Benchmark
 from evalkit.errors import BenchmarkError, LogError, RowProblem
-from evalkit.importers.columns import LOOKED_AT, find_layout, read_question
+from evalkit.importers.columns import (
+    LOOKED_AT,
+    find_layout,
+    read_question,
+)
 from evalkit.importers.entries import Entry
 from evalkit.importers.files import as_entry, read_lines
 from evalkit.importers.logged import (
     SCORED,
-    LogColumns,
     LoggedReply,
     LogOptions,
     LogRun,
@@ -23,40 +26,15 @@ from evalkit.importers.logged import (
     as_utf8,
     make_response,
 )
+from evalkit.importers.lookup import QuestionLookup
 from evalkit.importers.scored import reading_of_known, reading_of_score
+from evalkit.importers.table_columns import find_places
+from evalkit.importers.targets import find_named, split_answer
 from evalkit.loaders.choices import is_empty
 from evalkit.loaders.csv import read_csv
-from evalkit.loaders.guess import IDS, pick, simplify
 from evalkit.questions import Question
 from evalkit.responses import RequestFailure, Response
 from evalkit.runs.journal import SourceNote
-
-PREDICTED = (
-    "prediction", "predicted", "pred", "modelanswer", "modelresponse", "response", "reply",
-    "output", "completion", "generated", "picked",
-)  # fmt: skip
-SCORES = ("score", "iscorrect", "correct", "acc", "accuracy", "exactmatch")
-MODELS = ("model", "modelname", "modelid")
-SAMPLES = ("sample", "sampleindex", "epoch", "repeat", "trial")
-ERRORS = ("error", "failure")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Which column of a table means what."""
-
-    id: str | None
-    predicted: str | None
-    score: str | None
-    model: str | None
-    sample: str | None
-    error: str | None
-
-    @property
-    def taken(self) -> tuple[str, ...]:
-        """LogColumns that are no part of a question."""
-        named = (self.id, self.predicted, self.score, self.model, self.sample, self.error)
-        return tuple(filter(None, named))
 
 
 def read_table(
@@ -112,7 +90,11 @@ def read_rows(
         raise LogError("is empty: expected a row for each reply", path=path)
     reader = RowReader(path, first, options)
     for entry in open_rows():
-        yield reader.read(entry)
+        if (found := reader.read(entry)) is not None:
+            yield found
+    doubt = None if reader.lookup is None else reader.lookup.check(path)
+    if doubt is not None:
+        notes.append(doubt)
     if reader.by_comparison:
         notes.append(
             "the table has no choices: right and wrong are told by whether prediction and answer "
@@ -136,10 +118,19 @@ class RowReader:
         self.path, self.options = path, options
         self.places = find_places(first, options.columns)
         rows = [entry.values for entry in first]
-        self.layout = find_layout(path, rows, options.columns, taken=self.places.taken)
+        self.layout = find_layout(
+            path,
+            rows,
+            options.columns,
+            taken=self.places.taken,
+            answer_is_needed=options.questions is None,
+        )
         self.by_comparison = False
+        self.lookup: QuestionLookup | None = None
+        """None: the table holds the questions."""
         self.runs: dict[str, LogRun] = {}
         self.seen: dict[tuple[str, str], int] = {}
+        self.form = None if self.layout.fields is None else self.layout.fields.answer_is
         columns = ", ".join(map(repr, first[0].values))
         if self.places.predicted is None and self.places.score is None:
             raise LogError(
@@ -147,6 +138,9 @@ class RowReader:
                 "--score",
                 path=path,
             )
+        if options.questions is not None:
+            self._look_up(options.questions, columns)
+            return
         if self.layout.choices is not None and self.layout.fields and self.layout.answer is None:
             reason = f"no column of right answers among {columns}; name it by --answer"
             raise LogError(reason, path=path)
@@ -154,14 +148,31 @@ class RowReader:
             reason = f"no column tells the question, by id or text, among {columns}; name --id"
             raise LogError(reason, path=path)
 
-    def read(self, entry: Entry) -> tuple[LogRun, LoggedReply]:
-        """One row.
+    def _look_up(self, benchmark: Benchmark, columns: str) -> None:
+        """Take the questions from a benchmark.
+
+        Raises:
+            LogError: there are no ids to find them by.
+        """
+        if self.places.id is None:
+            reason = f"no column of ids among {columns}, to find questions by; name it by --id"
+            raise LogError(reason, path=self.path)
+        self.form = self.options.columns.answer_is
+        self.lookup = QuestionLookup(benchmark, self.layout, self.form)
+
+    def read(self, entry: Entry) -> tuple[LogRun, LoggedReply] | None:
+        """One row; None: its question is not in the benchmark that was named.
 
         Raises:
             LogError: a field is missing or holds something that can't be right.
         """
         name = "" if self.places.id is None else entry.name(self.places.id)
-        question = read_question(entry, self.layout, name=name)
+        if self.lookup is None:
+            question = read_question(entry, self.layout, name=name)
+        elif (known := self.lookup.find(name, entry)) is None:
+            return None
+        else:
+            question = known
         model = self._model_of(entry)
         score = None if self.places.score is None else as_score(entry.values.get(self.places.score))
         predicted = self._predicted_of(entry)
@@ -182,9 +193,12 @@ class RowReader:
 
     def _run_of(self, model: str) -> LogRun:
         if model not in self.runs:
+            asked = None if self.lookup is None else self.lookup.benchmark.definition
+            own_name = self.path.name.partition(".")[0] if asked is None else asked.name
             self.runs[model] = LogRun(
                 tool="",
-                benchmark=self.options.benchmark or self.path.name.partition(".")[0],
+                benchmark=self.options.benchmark or own_name,
+                benchmark_version="" if asked is None else asked.version,
                 model=model,
                 score=self.places.score or "",
             )
@@ -210,9 +224,10 @@ class RowReader:
         if self.places.predicted is None:
             return None
         value = entry.values.get(self.places.predicted)
-        if is_empty(value) or isinstance(value, list | Mapping):
-            return None
-        return str(value)
+        if isinstance(value, list):
+            is_told = all(isinstance(each, str | int) for each in value)
+            return ", ".join(map(str, value)) or None if is_told else None
+        return None if is_empty(value) or isinstance(value, Mapping) else str(value)
 
     def _result_of(
         self, entry: Entry, predicted: str | None, score: float | None
@@ -233,63 +248,52 @@ class RowReader:
         """The answer, where it is not to be read from the prediction."""
         if question.choices != SCORED:
             if predicted is not None:
-                return self._reading_of_position(predicted, question)
+                given = entry.values.get(self.places.predicted or "")
+                return self._reading_of_list(
+                    given if isinstance(given, list) else split_answer(predicted, question.choices),
+                    question,
+                )
             return reading_of_known(question, score, entry, self.places.score or "")
         if score is None and predicted is not None and self.layout.answer is not None:
             self.by_comparison = True
-            answer = str(entry.values.get(self.layout.answer)).strip()
-            score = float(predicted.strip().casefold() == answer.casefold())
+            right = entry.values.get(self.layout.answer)
+            answer = ", ".join(map(str, right)) if isinstance(right, list) else str(right)
+            score = float(as_compared(predicted) == as_compared(answer))
         return reading_of_score(score, entry, self.places.score or self.places.predicted or "")
 
-    def _reading_of_position(self, predicted: str, question: Question) -> Answer | None:
-        """The choice whose position is predicted, where the right one is told by position too."""
-        form = None if self.layout.fields is None else self.layout.fields.answer_is
-        text = predicted.strip()
-        if form not in ("index0", "index1") or not text.isdecimal() or len(text) > 2:
+    def _reading_of_list(self, given: list[Any], question: Question) -> Answer | None:
+        """The choices that are predicted by position, where the right ones are too, or in a list.
+
+        Returns:
+            None: there is neither, so that the text tells.
+        """
+        form = self.form
+        by_position = form in ("index0", "index1")
+        if len(given) == 1 and not (by_position and is_position(given[0])):
             return None
-        place = int(text) - (form == "index1")
-        if not 0 <= place < len(question.choices):
+        found = {
+            int(each) - (form == "index1")
+            if by_position and is_position(each)
+            else find_named(each, question.choices)
+            for each in given
+        }
+        places = [place for place in range(len(question.choices)) if place in found]
+        if len(places) < len(found):
             return share_answer(Outcome.UNPARSED)
-        return share_answer(Outcome.ANSWERED, place)
+        return share_answer(Outcome.ANSWERED, tuple(places))
 
 
-def find_places(first: list[Entry], given: LogColumns) -> Places:
-    """Which columns mean what, from their names and what the user says."""
-    names: dict[str, str] = {}
-    for entry in first:
-        for column in entry.values:
-            names.setdefault(simplify(str(column)), column)
-    for column in filter(None, (given.score, given.error)):
-        if not any(entry.has(column) for entry in first):
-            there = ", ".join(names.values())
-            raise LogError(f"no column {column!r}; there are {there}", path=first[0].path)
-    question = (*given.stem, *given.choices, given.answer, given.group)
-    free = {simple: name for simple, name in names.items() if name not in question}
-    return Places(
-        id=given.id or pick(free, IDS),
-        predicted=given.predicted or pick(free, PREDICTED),
-        score=given.score or find_score(first, free),
-        model=given.model or pick(free, MODELS),
-        sample=given.sample or pick(free, SAMPLES),
-        error=given.error or pick(free, ERRORS),
-    )
+def is_position(value: object) -> bool:
+    """Whether a prediction is a number that may be a position."""
+    text = str(value).strip()
+    return text.isdecimal() and len(text) < 3
 
 
-def find_score(first: list[Entry], names: Mapping[str, str]) -> str | None:
-    """The column of scores: one of a usual name that holds nothing but right and wrong."""
-    for usual in SCORES:
-        column = names.get(usual)
-        if column is None:
-            continue
-        values = [entry.values.get(column) for entry in first]
-        told = [value for value in values if not is_empty(value)]
-        # `correct` may as well be the letter of the right choice.
-        if told and all(is_mark(value) for value in told):
-            return column
-    return None
+def as_compared(text: str) -> list[str]:
+    """A prediction or answer as far as it counts where there are no choices to look it up in.
 
-
-def is_mark(value: object) -> bool:
-    """Whether a value says right or wrong; a letter alone names a choice."""
-    is_letter = isinstance(value, str) and len(value.strip()) == 1 and value.strip().isalpha()
-    return not is_letter and as_score(value) in (0.0, 1.0)
+    Example:
+        >>> as_compared("C, A") == as_compared("a,c"), as_compared(" Rome, Italy ")
+        (True, ['rome, italy'])
+    """
+    return sorted(part.casefold() for part in split_answer(text.strip(), ()))

@@ -1,15 +1,18 @@
-"""Results of promptfoo, as `promptfoo eval -o results.json` writes them."""
+"""Results of promptfoo, as `promptfoo eval -o results.json` or `-o results.jsonl` writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from math import gcd
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import LogError
 from evalkit.importers.columns import LOOKED_AT, Layout, find_layout, read_question
 from evalkit.importers.entries import Entry
-from evalkit.importers.files import as_entry
+from evalkit.importers.files import as_entry, read_lines
 from evalkit.importers.logged import (
     SCORED,
     LoggedReply,
@@ -20,7 +23,7 @@ from evalkit.importers.logged import (
     make_response,
 )
 from evalkit.importers.scored import reading_of_score
-from evalkit.questions import Question
+from evalkit.questions import Question, digest_of
 from evalkit.responses import RequestFailure, Response, Usage, as_count
 from evalkit.runs.journal import SourceNote
 
@@ -32,8 +35,16 @@ ERROR = 2
 VERBATIM = ("equals", "iequals", "contains", "icontains", "starts-with", "regex")
 """Assertions whose value may be the right letter, or the text of the right choice."""
 
+ALL_OF = ("contains-all", "icontains-all")
+"""Assertions whose value may be a list of all right letters or texts."""
+
 STOPPED = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 """Why a reply ended, in the words of the Messages API."""
+
+
+def is_result(first: Mapping[str, Any]) -> bool:
+    """Whether the first object of a file of lines is a result of promptfoo."""
+    return {"provider", "prompt", "vars", "success", "namedScores"} <= first.keys()
 
 
 def is_log(top: Any) -> bool:
@@ -52,17 +63,65 @@ def read_results(
     """
     log = as_entry(top, path, None)
     results = list(log.entry("results").entries("results", counted=True))
-    if not results:
-        raise LogError("holds no results", path=path)
-    variables = [variables_of(each).values for each in results[:LOOKED_AT]]
-    layout = find_layout(path, variables, options.columns, answer_is_needed=False)
-    runs = {place: describe(log, place, options) for place in map(place_of, results)}
-    several = len({run.part for run in runs.values()}) > 1
+    yield from read_all(log, results, results[:LOOKED_AT], options, notes)
+
+
+def read_result_lines(
+    path: Path, options: LogOptions, notes: list[str]
+) -> Iterator[tuple[LogRun, LoggedReply]]:
+    """The replies in a file with a result in each line, which says nothing of the whole.
+
+    Raises:
+        LogError: it can't be read.
+    """
+    first = list(islice(read_lines(path), LOOKED_AT))
+    repeats = guess_repeats(read_lines(path))
+    log = Entry(path=path, values={"runtimeOptions": {"repeat": repeats}})
+    yield from read_all(log, read_lines(path), first, options, notes)
+    if repeats > 1:
+        notes.append(
+            f"each test is there {repeats} times, which are taken for repetitions: promptfoo's "
+            "lines do not say"
+        )
+
+
+def guess_repeats(results: Iterable[Entry]) -> int:
+    """How often each test was made, if each is there as often: else once."""
+    counts = Counter(
+        digest_of(*place_of(each), repr(sorted(variables_of(each).values.items())))
+        for each in results
+    )
+    return gcd(*counts.values())
+
+
+def read_all(
+    log: Entry,
+    results: Iterable[Entry],
+    first: Sequence[Entry],
+    options: LogOptions,
+    notes: list[str],
+) -> Iterator[tuple[LogRun, LoggedReply]]:
+    """The replies in results.
+
+    Args:
+        log: what stands around them.
+        results: one after the other.
+        first: some of them, which show what their variables mean.
+        options: how to read them.
+        notes: takes what has to be known of them.
+    """
+    if not first:
+        raise LogError("holds no results", path=log.path)
+    variables = [variables_of(each).values for each in first]
+    layout = find_layout(log.path, variables, options.columns, answer_is_needed=False)
+    runs: dict[tuple[str, str], LogRun] = {}
     counter = RepeatCounter(count_repeats(log))
     for result in results:
         place = place_of(result)
+        if place not in runs:
+            runs[place] = describe(log, place, options)
         yield runs[place], read_result(result, layout, counter, place)
-    if several:
+    if len({run.part for run in runs.values()}) > 1:
         notes.append("the log holds several prompts, each of which is a run of its own")
 
 
@@ -176,12 +235,14 @@ def read_result(
     )
 
 
-def find_expected(result: Entry) -> str | None:
+def find_expected(result: Entry) -> str | list[Any] | None:
     """What a test's assertion expects word by word; None if it has no such assertion."""
     assertions = result.entry_or_empty("testCase").values.get("assert")
     for each in assertions if isinstance(assertions, list) else ():
-        if isinstance(each, Mapping) and each.get("type") in VERBATIM:
+        if isinstance(each, Mapping) and each.get("type") in (*VERBATIM, *ALL_OF):
             value = each.get("value")
+            if isinstance(value, list) and each["type"] in ALL_OF:
+                return value
             if isinstance(value, str) and not value.strip().isdecimal():
                 return value
     return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from evalkit.errors import LogError
 from evalkit.importers import helm, inspect, lm_eval, predictions, promptfoo
@@ -16,7 +16,8 @@ Replies = Iterator[tuple[LogRun, LoggedReply]]
 
 EXPECTED = (
     "expected a log of Inspect (.eval, .json), lm-evaluation-harness (samples_*.jsonl), promptfoo "
-    "(.json), HELM (per_instance_stats.json), or a table of predictions (.csv, .jsonl, .json)"
+    "(.json, .jsonl), HELM (per_instance_stats.json), or a table of predictions (.csv, .jsonl, "
+    ".json)"
 )
 
 
@@ -41,10 +42,10 @@ def read_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
         raise LogError(f"is empty: {EXPECTED}", path=path)
     suffix, wanted = path.suffix.lower(), options.format
     if head.startswith(b"PK"):
-        check_format(path, "inspect", wanted)
+        check_format(path, "inspect", options)
         return inspect.read_archive(path, options, notes)
     if suffix in TABLES:
-        check_format(path, "predictions", wanted)
+        check_format(path, "predictions", options)
         return predictions.read_table(path, options, notes)
     if suffix in LINES and not head.lstrip().startswith(b"["):
         return read_line_log(path, options, notes)
@@ -54,45 +55,52 @@ def read_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
 
 
 def read_line_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
-    """The replies in a file of lines: lm-eval's samples, or a table."""
-    first = next(islice(read_lines(path), 1), None)
-    is_sample = first is not None and lm_eval.is_sample(first.values)
-    found = "lm-eval" if is_sample else "predictions"
-    check_format(path, found, options.format)
-    if is_sample:
+    """The replies in a file of lines: lm-eval's samples, promptfoo's results, or a table."""
+    first = next(read_lines(path), None)
+    values: Mapping[str, Any] = {} if first is None else first.values
+    if lm_eval.is_sample(values):
+        check_format(path, "lm-eval", options)
         return lm_eval.read_samples(path, options, notes)
+    if promptfoo.is_result(values):
+        check_format(path, "promptfoo", options)
+        return promptfoo.read_result_lines(path, options, notes)
+    check_format(path, "predictions", options)
     return predictions.read_table(path, options, notes)
 
 
 def read_json_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
     """The replies in a JSON file, by the keys that each tool writes."""
-    top, wanted = read_json_file(path), options.format
+    top = read_json_file(path)
     if inspect.is_log(top):
-        check_format(path, "inspect", wanted)
+        check_format(path, "inspect", options)
         return inspect.read_json(top, path, options, notes)
     if promptfoo.is_log(top):
-        check_format(path, "promptfoo", wanted)
+        check_format(path, "promptfoo", options)
         return promptfoo.read_results(top, path, options, notes)
     if helm.is_stats(top) or helm.is_state(top):
-        check_format(path, "helm", wanted)
+        check_format(path, "helm", options)
         return helm.read_run(top, path, options, notes)
     if isinstance(top, list):
         entries = [as_entry(each, path, f"[{number}]") for number, each in enumerate(top)]
         if entries and lm_eval.is_sample(entries[0].values):  # as it wrote them until 2024
-            check_format(path, "lm-eval", wanted)
+            check_format(path, "lm-eval", options)
             return lm_eval.read_samples(path, options, notes, lambda _: entries)
-        check_format(path, "predictions", wanted)
+        check_format(path, "predictions", options)
         return predictions.read_list(top, path, options, notes)
     keys = ", ".join(list(map(str, top))[:8]) if isinstance(top, dict) else type(top).__name__
     raise LogError(f"of no known format (it holds {keys}): {EXPECTED}", path=path)
 
 
-def check_format(path: Path, found: str, wanted: str | None) -> None:
+def check_format(path: Path, found: str, options: LogOptions) -> None:
     """Refuse a log of another format than the one that is wanted.
 
     Raises:
-        LogError: naming both.
+        LogError: naming both; or questions are named for a log that holds its own.
     """
+    wanted = options.format
+    if options.questions is not None and found != "predictions":
+        reason = f"a log of format {found} holds its questions: leave out --questions"
+        raise LogError(reason, path=path)
     if wanted not in (None, found):
         raise LogError(
             f"looks like a log of format {found}, not {wanted}: leave out --format, or name "

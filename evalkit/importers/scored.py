@@ -52,6 +52,8 @@ def reading_of_known(
     if told is None:
         return None
     if told.choice == 0:
-        return share_answer(Outcome.ANSWERED, question.right[0])
+        right = question.right[0] if question.has_one_answer else question.right
+        return share_answer(Outcome.ANSWERED, right)
     wrong = (place for place in range(len(question.choices)) if place not in question.right)
-    return share_answer(Outcome.ANSWERED, next(wrong))
+    # Where all choices are right, one of them alone is wrong.
+    return share_answer(Outcome.ANSWERED, next(wrong, 0))

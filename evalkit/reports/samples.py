@@ -39,7 +39,7 @@ def describe_sample(run: Run, number: int, scores: Sequence[Score]) -> dict[str,
     """What came of one question."""
     question, form = scores[0].question, run.manifest.prompt
     labels = build_labels(len(question.choices), form.labels)
-    target = labels[question.right[0]]
+    target = name_pick(question.right, labels)
     doc = {
         "id": question.id,
         "question": question.stem,

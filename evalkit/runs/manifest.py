@@ -130,7 +130,8 @@ class Manifest:
     questions: int
     """How many are to be asked."""
     left_out: int = 0
-    """Questions with several right choices that earlier versions did not ask."""
+    """Questions with several right choices that one pick can't answer: not asked by earlier
+    versions, or asked by a tool that takes no more than one."""
     filtered: int = 0
     """Rows of the set's files that its definition does not take for questions."""
     selection: str = ""

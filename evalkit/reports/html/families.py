@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import random
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from evalkit.questions import Question, number_questions
+from evalkit.id_table import IdTable
+from evalkit.pairing import is_imported, name_questions
+from evalkit.questions import Question
 from evalkit.reports.report import Report
 from evalkit.results import Run
+from evalkit.run_pairs import list_codes
 from evalkit.tallies import share_of
 
 ABSENT = -1
@@ -43,19 +46,27 @@ class Family:
         return len(self.numbers[0])
 
     def find_question(self, place: int) -> Question:
-        """A question, by a run that keeps its text where there is one."""
+        """A question, by a run that keeps its text where there is one, of evalkit's own first."""
         holders = [
-            (not run.manifest.identity.keep_text, member)
+            (not run.manifest.identity.keep_text, is_imported(run), member)
             for member, run in enumerate(self.runs)
             if self.numbers[member][place] != ABSENT
         ]
-        _, member = min(holders)
+        *_, member = min(holders)
         return self.runs[member].questions[self.numbers[member][place]]
 
     def find_codes(self, place: int) -> list[Sequence[int] | None]:
-        """For each run, what its responses to a question amount to; None: it was not asked it."""
+        """For each run, what its responses to a question amount to; None: it was not asked it.
+
+        Choices are named by their places in the question that `find_question` gives.
+        """
+        question = self.find_question(place) if any(map(is_imported, self.runs)) else None
         return [
-            None if numbers[place] == ABSENT else run.tally.codes_of(numbers[place])
+            None
+            if numbers[place] == ABSENT
+            else run.tally.codes_of(numbers[place])
+            if question is None
+            else list_codes(run, numbers[place], question)
             for run, numbers in zip(self.runs, self.numbers, strict=True)
         ]
 
@@ -80,16 +91,15 @@ def find_families(report: Report) -> Iterator[Family]:
 
 def build_family(places: Sequence[int], runs: Sequence[Run]) -> Family:
     """Put runs together; the questions come in the order of the first run, then what others add."""
-    known = number_questions(runs[0].questions)
-    count = len(known)
-    places_by_run: list[array[int]] = [array("q", range(count))]
-    for run in runs[1:]:
+    known, count = IdTable(), 0
+    places_by_run: list[array[int]] = []
+    for names in list_names(runs):
         own = array("q")
-        for question in run.questions:
-            place = known.get(question.id)
+        for name in names:
+            place = known.get(name)
             if place is None:
                 place, count = count, count + 1
-                known.add(question.id, place)
+                known.add(name, place)
             own.append(place)
         places_by_run.append(own)
     numbers = []
@@ -104,6 +114,13 @@ def build_family(places: Sequence[int], runs: Sequence[Run]) -> Family:
         runs=tuple(runs),
         numbers=tuple(numbers),
     )
+
+
+def list_names(runs: Sequence[Run]) -> Iterable[Iterable[str]]:
+    """What tells the questions of each run: ids, or where another tool asked, what they say."""
+    if any(map(is_imported, runs)):
+        return name_questions(runs)
+    return ((question.id for question in run.questions) for run in runs)
 
 
 def rank_questions(families: Sequence[Family], seed: int) -> list[tuple[Interest, int, int]]:
