@@ -183,7 +183,7 @@ def test_a_run_of_evalkit_s_own_pairs_with_the_log_of_another_tool(
 
 
 def test_sets_that_evalkit_asked_for_pair_with_those_of_a_log(call: Call, tmp_path: Path) -> None:
-    [imported] = import_log(SEVERAL[0], tmp_path / "imported")
+    [imported] = import_log(SEVERAL[0], results=tmp_path / "imported")
     rows = [
         {"question": q.stem, "choices": q.choices, "answer": ["ABCD"[place] for place in q.right]}
         for q in imported.questions

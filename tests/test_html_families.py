@@ -77,7 +77,7 @@ def test_questions_of_an_imported_run_are_those_that_say_the_same(
         for n, pred in enumerate(("B, C", "A, C"))
     ]
     log.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    [imported] = import_log(log, tmp_path / "imported")
+    [imported] = import_log(log, results=tmp_path / "imported")
     runs = [imported.path, own] if imported_first else [own, imported.path]
     [family] = find_families(build_report(runs))
     assert [family.find_question(place).id for place in range(len(family))] == ["q0", "q1"]

@@ -64,7 +64,7 @@ def rows_of(*answers: dict[str, Any]) -> list[dict[str, Any]]:
 
 def only(path: Path, results: Path, **options: Any) -> Run:
     """The one run in a log."""
-    [run] = import_log(path, results, LogOptions(**options))
+    [run] = import_log(path, results=results, options=LogOptions(**options))
     return run
 
 
@@ -98,7 +98,7 @@ FILES: dict[Path, list[tuple[str, int, int, int, int, int]]] = {
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name[:30])
 def test_a_log_comes_to_these_runs(path: Path, tmp_path: Path) -> None:
     found = []
-    for run in import_log(path, tmp_path):
+    for run in import_log(path, results=tmp_path):
         scores = compare_source_scores(run)
         assert scores is not None
         model, summary = run.manifest.identity.model, run.summary
@@ -115,7 +115,7 @@ def test_all_logs_hold_the_same_questions(tmp_path: Path) -> None:
     contents = [
         {(question.stem, frozenset(question.choices), question.right_texts) for question in each}
         for path in FILES
-        for each in (run.questions for run in import_log(path, tmp_path))
+        for each in (run.questions for run in import_log(path, results=tmp_path))
     ]
     assert len(contents[0]) == 10
     assert all(each == contents[0] for each in contents)
@@ -212,7 +212,7 @@ def test_targets_of_inspect_are_taken_apart_as_its_scorer_does(
 @pytest.mark.parametrize("target", ["A, E", "AA", "", ["A", "Paris"], ["A", 1]])
 def test_a_target_of_inspect_that_names_no_choice_is_refused(target: Any, tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"target = .* expected letters of choices, A to D"):
-        import_log(change_log(tmp_path, sample={"target": target}), tmp_path)
+        import_log(change_log(tmp_path, sample={"target": target}), results=tmp_path)
 
 
 def test_replies_are_read_as_sets_where_the_solver_asked_for_them(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_likelihoods_of_several_right_choices_are_left_out_with_a_count(tmp_path
     for row in rows:
         row["target"] = ["0", "1"]
     with pytest.raises(LogError, match="all 3 questions have several right choices, and the tool"):
-        import_log(write_lines(tmp_path / "x.jsonl", rows), tmp_path)
+        import_log(write_lines(tmp_path / "x.jsonl", rows), results=tmp_path)
 
 
 def test_marks_beside_the_choices_tell_that_several_are_right(tmp_path: Path) -> None:
@@ -625,7 +625,7 @@ def test_a_position_that_may_count_from_0_or_1_is_asked_about(tmp_path: Path) ->
     sample["doc"]["answer"] = sample["target"] = "1"
     path = write_lines(tmp_path / "x.jsonl", [sample])
     with pytest.raises(LogError, match="1: target = '1': positions may count from 0 or from 1"):
-        import_log(path, tmp_path)
+        import_log(path, results=tmp_path)
     columns = LogColumns(answer="answer", answer_is="index1")
     assert only(path, tmp_path, columns=columns).questions[0].right == (0,)
 
@@ -636,7 +636,7 @@ def test_a_position_that_may_count_from_0_or_1_is_asked_about(tmp_path: Path) ->
 def test_a_reply_that_failed_its_assertion_is_wrong_and_one_that_never_came_is_not(
     tmp_path: Path,
 ) -> None:
-    _, opus = import_log(PROMPTFOO, tmp_path)
+    _, opus = import_log(PROMPTFOO, results=tmp_path)
     assert (opus.summary.wrong, opus.summary.failed) == (0, 2)
     assert opus.failures()[0].kind == "error"
 
@@ -652,7 +652,7 @@ def test_an_assertion_names_the_right_choice_where_no_variable_does(tmp_path: Pa
     result["testCase"]["assert"] = [{"type": "llm-rubric", "value": "is right"}]
     path.write_text(json.dumps(top), encoding="utf-8")
     with pytest.raises(LogError, match="neither a variable nor an assertion names the right"):
-        import_log(path, tmp_path)
+        import_log(path, results=tmp_path)
 
 
 def test_repetitions_of_promptfoo_are_samples(tmp_path: Path) -> None:
@@ -672,8 +672,10 @@ def test_repetitions_of_promptfoo_are_samples(tmp_path: Path) -> None:
 
 
 def test_lines_of_promptfoo_are_read_as_its_json_is(tmp_path: Path) -> None:
-    whole = import_log(PROMPTFOO, tmp_path / "whole", LogOptions(benchmark="b"))
-    lines = import_log(PROMPTFOO_LINES, tmp_path / "lines", LogOptions(benchmark="b"))
+    whole = import_log(PROMPTFOO, results=tmp_path / "whole", options=LogOptions(benchmark="b"))
+    lines = import_log(
+        PROMPTFOO_LINES, results=tmp_path / "lines", options=LogOptions(benchmark="b")
+    )
     assert [[(q.id, q.stem, q.right_texts, q.group) for q in run.questions] for run in lines] == [
         [(q.id, q.stem, q.right_texts, q.group) for q in run.questions] for run in whole
     ]
@@ -701,7 +703,7 @@ def test_lines_of_promptfoo_that_were_cut_off_are_refused_with_their_number(tmp_
     path = tmp_path / "x.jsonl"
     path.write_bytes(PROMPTFOO_LINES.read_bytes()[:3000])
     with pytest.raises(LogError, match=r"x.jsonl:\d: .* is not JSON"):
-        import_log(path, tmp_path)
+        import_log(path, results=tmp_path)
 
 
 # -- HELM -------------------------------------------------------------------------------------
@@ -794,7 +796,7 @@ def test_a_table_is_read_by_the_columns_that_are_named(tmp_path: Path) -> None:
         id="nr", stem=("frage",), choices=("eins", "zwei"), answer="richtig", answer_is="index1",
         predicted="antwort", model="wer", sample="lauf",
     )  # fmt: skip
-    runs = import_log(path, tmp_path, LogOptions(columns=columns, benchmark="b"))
+    runs = import_log(path, results=tmp_path, options=LogOptions(columns=columns, benchmark="b"))
     assert [(run.manifest.identity.model, outcomes(run)) for run in runs] == [
         ("m1", "right wrong"),
         ("m2", "right"),
@@ -905,7 +907,7 @@ def test_a_table_that_does_not_fit_the_benchmark_is_refused(
 ) -> None:
     planets, path = load_planets(tmp_path), write_table(tmp_path, *lines)
     with pytest.raises(LogError, match=message):
-        import_log(path, tmp_path / "results", LogOptions(questions=planets))
+        import_log(path, results=tmp_path / "results", options=LogOptions(questions=planets))
     assert not (tmp_path / "results").exists()
 
 
@@ -923,7 +925,7 @@ def test_a_log_that_holds_its_questions_takes_none_from_a_benchmark(
     path: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(LogError, match="holds its questions: leave out --questions"):
-        import_log(path, tmp_path, LogOptions(questions=load_planets(tmp_path)))
+        import_log(path, results=tmp_path, options=LogOptions(questions=load_planets(tmp_path)))
 
 
 # -- Without an import ------------------------------------------------------------------------

@@ -64,7 +64,7 @@ VALUES: tuple[Any, ...] = (
 def try_import(path: Path, results: Path) -> str | None:
     """The error of an import that may fail only by one of ours, and then leaves nothing."""
     try:
-        import_log(path, results, LogOptions())
+        import_log(path, results=results, options=LogOptions())
     except EvalkitError as error:
         text = str(error)
         assert "\n" not in text, text
@@ -224,7 +224,7 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(
 ) -> None:
     path = write_lines(tmp_path / "x.jsonl", rows_of(*[{"pred": "B"}] * 3))
     with pytest.raises(LogError) as caught:
-        import_log(path, tmp_path / "results", LogOptions(columns=columns))
+        import_log(path, results=tmp_path / "results", options=LogOptions(columns=columns))
     assert reason in str(caught.value)
 
 
@@ -253,7 +253,9 @@ def test_a_table_that_can_t_be_used_says_why(case: str, tmp_path: Path) -> None:
     rows, columns, reason = UNUSABLE[case]
     path = write_lines(tmp_path / "x.jsonl", rows)
     with pytest.raises(LogError) as caught:
-        import_log(path, tmp_path / "results", LogOptions(columns=LogColumns(**columns)))
+        import_log(
+            path, results=tmp_path / "results", options=LogOptions(columns=LogColumns(**columns))
+        )
     assert reason in str(caught.value)
 
 
@@ -261,7 +263,7 @@ def test_one_column_of_choices_may_be_named(tmp_path: Path) -> None:
     rows = [{"question": "Up?", "picks": ["a", "b"], "answer": "B", "pred": "B"}]
     path = write_lines(tmp_path / "x.jsonl", rows)
     options = LogOptions(columns=LogColumns(choices=("picks",)))
-    [run] = import_log(path, tmp_path / "results", options)
+    [run] = import_log(path, results=tmp_path / "results", options=options)
     assert run.questions[0].choices == ("a", "b")
 
 
@@ -277,7 +279,7 @@ def test_what_a_log_does_not_have_is_named_with_what_it_has(
     source: Path, options: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(LogError) as caught:
-        import_log(source, tmp_path, LogOptions(**options))
+        import_log(source, results=tmp_path, options=LogOptions(**options))
     assert reason in str(caught.value)
 
 
@@ -285,7 +287,7 @@ def test_a_column_of_something_else_than_models_is_refused(tmp_path: Path) -> No
     rows = [{"id": n, "model": f"m{n}", "score": 1} for n in range(1001)]
     path = write_lines(tmp_path / "x.jsonl", rows)
     with pytest.raises(LogError, match=r"more than 1000 runs; is 'm1000' a model"):
-        import_log(path, tmp_path / "results")
+        import_log(path, results=tmp_path / "results")
 
 
 def test_a_row_names_the_value_that_can_t_be_right(tmp_path: Path) -> None:
@@ -335,8 +337,8 @@ def test_what_unpacks_zstandard_is_an_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'evalkit-mcq\[logs\]'"):
-        import_log(INSPECT / "plain.eval", tmp_path)
-    [run] = import_log(INSPECT / "shuffled.eval", tmp_path)
+        import_log(INSPECT / "plain.eval", results=tmp_path)
+    [run] = import_log(INSPECT / "shuffled.eval", results=tmp_path)
     assert run.is_complete
 
 
@@ -346,12 +348,12 @@ def test_a_number_gone_wrong_does_not_fill_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps(top), encoding="utf-8")
     with pytest.raises(LogError, match="999,999 replies to each of 10 questions are wanted and 20"):
-        import_log(path, tmp_path / "results")
+        import_log(path, results=tmp_path / "results")
 
 
 def test_no_such_file_is_said_as_such(tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"nowhere.eval: no such file"):
-        import_log(tmp_path / "nowhere.eval", tmp_path / "results")
+        import_log(tmp_path / "nowhere.eval", results=tmp_path / "results")
 
 
 @pytest.mark.parametrize("wanted", ["promptfoo", "helm", "inspect", "predictions"])
@@ -359,4 +361,4 @@ def test_a_log_of_another_format_than_the_one_wanted_is_refused(
     wanted: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(LogError, match=f"format lm-eval, not {wanted}"):
-        import_log(GENERATED, tmp_path, LogOptions(format=wanted))
+        import_log(GENERATED, results=tmp_path, options=LogOptions(format=wanted))

@@ -90,7 +90,7 @@ def test_partial_credit_is_that_of_the_raw_answers(tmp_path: Path) -> None:
             [letters] = re.findall(r"ANSWER: ([A-D]+)", text_of(sample))
             said.append([letter in letters for letter in "ABCD"])
             right.append([letter in sample["target"] for letter in "ABCD"])
-    [run] = evalkit.import_log(LOGS / "inspect" / "several.eval", tmp_path)
+    [run] = evalkit.import_log(LOGS / "inspect" / "several.eval", results=tmp_path)
     assert run.summary.partial is not None
     expected = jaccard_score(np.array(right), np.array(said), average="samples")
     assert run.summary.partial.mean == pytest.approx(expected)
@@ -117,8 +117,8 @@ def test_the_paired_result_is_that_of_the_raw_answers(case: str, tmp_path: Path)
 
     score = "acc_norm" if with_length else None
     options = evalkit.LogOptions(columns=evalkit.LogColumns(score=score))
-    [first] = evalkit.import_log(LOGS / "inspect" / name, tmp_path)
-    [second] = evalkit.import_log(path, tmp_path, options)
+    [first] = evalkit.import_log(LOGS / "inspect" / name, results=tmp_path)
+    [second] = evalkit.import_log(path, results=tmp_path, options=options)
     [pair] = evalkit.compare([first, second]).pairs
     found = pair.accuracy
     assert found.interval is not None

@@ -33,7 +33,7 @@ def table(path: Path, rows: list[tuple[str, list[str], str, str]], **options: An
         for n, (stem, choices, right, said) in enumerate(rows)
     ]
     log = write_lines(path / f"{options.get('benchmark', 'log')}.jsonl", lines)
-    [run] = import_log(log, path / "results", LogOptions(**options))
+    [run] = import_log(log, results=path / "results", options=LogOptions(**options))
     return run
 
 
@@ -79,7 +79,7 @@ def test_logs_of_different_tools_pair_whatever_they_call_the_questions(tmp_path:
     runs = [
         run
         for path in (INSPECT / "plain.eval", INSPECT / "epochs.json", GENERATED, PICKED)
-        for run in import_log(path, tmp_path)
+        for run in import_log(path, results=tmp_path)
     ]
     assert label_runs(runs) == ["everyday"] * 4
     comparison = compare(runs)
@@ -127,7 +127,7 @@ def test_a_stem_that_is_shared_by_several_questions_tells_nothing(tmp_path: Path
 def test_what_was_imported_can_be_no_baseline_of_a_gate(tmp_path: Path) -> None:
     from evalkit.candidates import settings_of
 
-    [run] = import_log(INSPECT / "plain.eval", tmp_path)
+    [run] = import_log(INSPECT / "plain.eval", results=tmp_path)
     with pytest.raises(UsageError, match=r"asked by inspect_ai 0.3.285, whose prompt"):
         settings_of(run)
 

@@ -15,7 +15,9 @@ from tests.test_importers import rows_of, write_lines
 
 
 def imported(tmp_path: Path, *answers: dict[str, Any]) -> Run:
-    [run] = import_log(write_lines(tmp_path / "x.jsonl", rows_of(*answers)), tmp_path / "results")
+    [run] = import_log(
+        write_lines(tmp_path / "x.jsonl", rows_of(*answers)), results=tmp_path / "results"
+    )
     return run
 
 

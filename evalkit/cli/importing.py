@@ -131,7 +131,9 @@ def execute(args: argparse.Namespace) -> int:
 
     check_results(args.results)
     options = build_options(args)
-    runs = [run for path in args.logs for run in import_log(path, args.results, options)]
+    runs = [
+        run for path in args.logs for run in import_log(path, results=args.results, options=options)
+    ]
     if args.json:
         from evalkit.source_scores import source_scores_to_dict
 

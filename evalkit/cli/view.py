@@ -101,7 +101,7 @@ def opened_results(paths: Sequence[Path]) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="evalkit-view-") as name:
         for path in logs:
-            import_log(path, name)
+            import_log(path, results=name)
         yield Path(name)
 
 

@@ -223,7 +223,7 @@ def is_unscored(reply: LoggedReply) -> bool:
 
 
 def import_log(
-    path: Path | str, results: Path | str = "results", options: LogOptions | None = None
+    path: Path | str, *, results: Path | str = "results", options: LogOptions | None = None
 ) -> tuple[Run, ...]:
     """Turn another tool's log into run folders; no model is asked.
 
@@ -247,7 +247,7 @@ def import_log(
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder) / "answers.csv"
         ...     _ = path.write_text(linesep.join(rows))
-        ...     [run] = import_log(path, Path(folder) / "results")
+        ...     [run] = import_log(path, results=Path(folder) / "results")
         >>> run.summary.accuracy.estimate
         0.5
     """
@@ -336,7 +336,10 @@ def opened_runs(paths: Sequence[Path], options: LogOptions | None = None) -> Ite
             if not is_log(path):
                 runs.append(load_run(path))
                 continue
-            folders = [run.path for run in import_log(path, Path(name) / str(number), options)]
+            folders = [
+                run.path
+                for run in import_log(path, results=Path(name) / str(number), options=options)
+            ]
             runs += [
                 load_run(folder, called=path if len(folders) == 1 else path / folder.name)
                 for folder in folders
