@@ -112,7 +112,23 @@ async def check_async(
     endpoint: Endpoint | None = None,
     progress: bool = True,
 ) -> tuple[CheckResult, ...]:
-    """The same as `check`, to be awaited."""
+    """The same as `check`, to be awaited.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from evalkit import Endpoint, load_project
+        >>> from evalkit.testing import MessagesServer
+        >>> with MessagesServer() as server, TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "evalkit.toml"
+        ...     keys = "benchmark = 'everyday', model = 'claude-haiku-4-5', way = 'tool'"
+        ...     rest = "limit = 9, threshold = 0, baseline = false"
+        ...     _ = path.write_text(f"checks.one = {{ {keys}, {rest} }}")
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     job = check_async(load_project(path), endpoint=endpoint, progress=False)
+        ...     [found] = asyncio.run(job)
+        >>> str(found.status)
+        'passed'
+    """
     return await hold_cases(
         project,
         project.choose(names),

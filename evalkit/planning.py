@@ -81,7 +81,18 @@ async def plan_async(
     options: PlanOptions | None = None,
     progress: bool = True,
 ) -> Plan:
-    """The same as `plan`, to be awaited."""
+    """The same as `plan`, to be awaited.
+
+    Example:
+        >>> job = plan_async(
+        ...     "everyday",
+        ...     "claude-haiku-4-5",
+        ...     options=PlanOptions(offline=True),
+        ...     results="no such folder",
+        ... )
+        >>> asyncio.run(job).requests
+        300
+    """
     if not isinstance(benchmark, Benchmark):
         benchmark = await asyncio.to_thread(load_benchmark, benchmark)
     say = print_to_stderr if progress else ignore
