@@ -223,7 +223,9 @@ class Desk:
         if self.break_off is not None:
             self.sent.add(request.question_id)
         try:
-            response = await self.client.send(body, heed=partial(self.limiter.heed, ticket))
+            response = await self.client.send(
+                body, fresh=ticket.is_fresh, heed=partial(self.limiter.heed, ticket)
+            )
         except ApiError as error:
             if is_worth_retrying(error) and not is_safe_to_repeat(error):
                 self._lose(request)

@@ -124,7 +124,7 @@ def ask(
         async with MessagesClient(endpoint, concurrency) as client:
             await run_requests(
                 requests,
-                lambda request, ticket: client.send(request.body),
+                lambda request, ticket: client.send(request.body, fresh=ticket.is_fresh),
                 put or ran.rows.append,
                 settings,
             )
@@ -466,7 +466,7 @@ def test_ctrl_c_is_passed_on() -> None:
             task = asyncio.ensure_future(
                 run_requests(
                     requests_for(200),
-                    lambda request, ticket: client.send(request.body),
+                    lambda request, ticket: client.send(request.body, fresh=ticket.is_fresh),
                     put,
                     settings,
                 )
@@ -736,7 +736,7 @@ def break_off_after(
             watching = asyncio.create_task(watch())
             await run_requests(
                 requests_for(500),
-                lambda request, ticket: client.send(request.body),
+                lambda request, ticket: client.send(request.body, fresh=ticket.is_fresh),
                 ran.rows.append,
                 RunnerSettings(
                     limiter=limiter,
@@ -793,7 +793,7 @@ def test_ctrl_c_is_passed_on_where_one_may_break_off() -> None:
                 job = asyncio.create_task(
                     run_requests(
                         requests_for(5),
-                        lambda request, ticket: client.send(request.body),
+                        lambda request, ticket: client.send(request.body, fresh=ticket.is_fresh),
                         lambda row: None,
                         RunnerSettings(
                             limiter=limiter_of(4),

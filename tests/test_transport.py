@@ -551,10 +551,12 @@ def test_a_proxy_is_asked_for_the_whole_address_with_its_password(
 
 
 @pytest.mark.usefixtures("no_proxies")
-def test_a_proxy_that_lets_nobody_through_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_lets_nobody_through_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with serving(answering(b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n")) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        with pytest.raises(httpx.ProxyError):
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("://", "://user:secret@"))
+        with pytest.raises(httpx.ProxyError, match="^the proxy answers 407 No$"):
             send("https://api.example.org", trust_env=True)
 
 

@@ -60,9 +60,6 @@ class MessagesClient:
         self._secrets = [secret.encode() for secret in endpoint.secrets]
         self._transport: httpx.AsyncBaseTransport | None = None
         self._urls: dict[str, httpx.URL] = {}
-        self._broken_off: set[bytes] = set()
-        """What was sent when a connection broke off. Others of the pool may be dead as well, so
-        that the same body goes over a new one when it comes again."""
 
     @property
     def aside_at_once(self) -> int:
@@ -110,19 +107,25 @@ class MessagesClient:
         await self._transport.aclose()
 
     async def send(
-        self, body: Mapping[str, Any], *, heed: Callable[[Allowance], None] = ignore
+        self,
+        body: Mapping[str, Any],
+        *,
+        fresh: bool = False,
+        heed: Callable[[Allowance], None] = ignore,
     ) -> Response:
         """Ask once.
 
         Args:
             body: the JSON body of POST /v1/messages.
+            fresh: whether it goes over a new connection, since one of the pool broke off under it:
+                others may be dead as well.
             heed: hears what the endpoint says may still be sent, where it does; before an error is
                 raised, too.
 
         Raises:
             ApiError: whatever went wrong, in the type that fits.
         """
-        reply = await self.request("POST", "/v1/messages", body=body, heed=heed)
+        reply = await self.request("POST", "/v1/messages", body=body, fresh=fresh, heed=heed)
         return parse_response(decode(reply), reply.headers.get("request-id"))
 
     async def fetch(
@@ -150,6 +153,7 @@ class MessagesClient:
         params: Mapping[str, str | int] | None = None,
         files: Mapping[str, Upload] | None = None,
         accept: str | None = None,
+        fresh: bool = False,
         heed: Callable[[Allowance], None] = ignore,
     ) -> httpx.Response:
         """Make one request; what comes back was a success, and is there to its last byte.
@@ -161,6 +165,7 @@ class MessagesClient:
             params: what follows the question mark.
             files: the parts of a form, sent instead of a body.
             accept: the header of that name.
+            fresh: whether it goes over a new connection.
             heed: hears what the endpoint says may still be sent.
 
         Raises:
@@ -180,7 +185,7 @@ class MessagesClient:
             files=files,
             extensions={WHOLE: True},
         )
-        if content is not None and content in self._broken_off:
+        if fresh:
             request.extensions[FRESH] = True
         assert self._transport is not None, "use `async with`"
         try:
@@ -192,10 +197,7 @@ class MessagesClient:
                 finally:
                     await reply.aclose()
         except (httpx.HTTPError, TimeoutError) as error:
-            if content is not None:
-                self._broken_off.add(content)
             raise ConnectionFailedError(self.describe(error, seconds)) from error
-        self._broken_off.discard(content or b"")
         headers = reply.headers.raw
         everything = b"\n".join([reply.content, *(value for _, value in headers)])
         if any(secret in everything for secret in self._secrets):

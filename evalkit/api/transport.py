@@ -42,7 +42,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     Args:
         base_url: decides whether certificates are needed, and which proxy.
-        connections: how many may be open at once.
+        connections: how many may be open at once; as many again for requests that want a new one.
         connect_seconds: how long opening one may take.
         trust_env: whether the environment may name a proxy and certificates.
 
@@ -101,8 +101,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._session.close()
-        await self._fresh_session.close()
+        try:
+            await self._session.close()
+        finally:
+            await self._fresh_session.close()
 
 
 @lru_cache(maxsize=1000)
@@ -185,10 +187,11 @@ def translate(error: aiohttp.ClientError) -> httpx.HTTPError | httpx.InvalidURL:
             return httpx.ConnectError(str(error.certificate_error))
         case aiohttp.ClientConnectorError():
             return httpx.ConnectError(describe_os_error(error.os_error))
+        # Its own words hold the proxy's address, perhaps with a password.
         case aiohttp.ClientHttpProxyError():
-            return httpx.ProxyError(text)
+            return httpx.ProxyError(f"the proxy answers {error.status} {error.message}")
         case aiohttp.InvalidURL():
-            return httpx.UnsupportedProtocol(text)
+            return httpx.UnsupportedProtocol("the address can't be used")
         case aiohttp.ClientOSError():
             return httpx.ReadError(describe_os_error(error))
         case aiohttp.ClientPayloadError():

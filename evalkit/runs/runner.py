@@ -21,6 +21,7 @@ from evalkit.errors import (
     ApiError,
     AuthenticationError,
     BillingError,
+    ConnectionFailedError,
     EvalkitError,
     ImageError,
     InvalidRequestError,
@@ -119,6 +120,8 @@ class Pending:
     long another one should be."""
     error: ApiError | None = None
     """Why the last attempt failed."""
+    broke_off: bool = False
+    """Whether a connection did under one of them."""
 
 
 async def run_requests(
@@ -235,21 +238,30 @@ class Runner:
         limiter = self.settings.limiter
         try:
             while (pending := await self._find_next()) is not None:
+                if self._has_expired(pending):
+                    continue
                 try:
                     ticket = await limiter.enter()
                 except BaseException:
                     self.settings.admission.settle(pending.request, None)
                     raise
-                if pending.error is not None and self._is_late(pending, ticket.entered):
-                    # All were held back when its time came.
+                # All may have been held back when its time came.
+                if self._has_expired(pending):
                     limiter.leave(ticket, None)
-                    self._judge(pending, pending.error)
                     continue
+                ticket.is_fresh = pending.broke_off
                 self._in_flight += 1
                 group.create_task(self._attempt(pending, ticket))
         except Exception as error:
             self._has_ended = True
             self.errors.append(error)
+
+    def _has_expired(self, pending: Pending) -> bool:
+        """Whether it is too late for another attempt; then the last one settles the request."""
+        if pending.error is None or not self._is_late(pending, self.settings.limiter.clock()):
+            return False
+        self._judge(pending, pending.error)
+        return True
 
     async def _find_next(self) -> Pending | None:
         """What is to be tried next, as soon as there is something; None: all is settled."""
@@ -407,6 +419,7 @@ class Runner:
             self.settings.admission.settle(pending.request, error)
             return False
         pending.error = error
+        pending.broke_off |= isinstance(error, ConnectionFailedError)
         pending.backoffs += not error.retry_after_seconds
         # What it waits for may have been said to all.
         due = max(now + wait, self.settings.limiter.held_until)
