@@ -259,9 +259,9 @@ def find_case_baseline(case: Case) -> Baseline | None:
         return None
     if not path.exists():
         raise UsageError(
-            f"there is no baseline {path} yet: `evalkit baseline make {case.check.name}` "
-            "asks all questions and writes it; `evalkit baseline set RUN` takes it from a run; "
-            "baseline = false checks a threshold alone"
+            f"there is no baseline {path} yet: `evalkit baseline make {case.check.name}` asks all "
+            "questions of a check in evalkit.toml and writes it; `evalkit baseline set RUN "
+            f"--to {path}` takes it from a run; baseline = false checks a threshold alone"
         )
     return load_baseline(path, path.parent)
 

@@ -37,6 +37,7 @@ SAID_OTHERWISE = (
 
 
 UNTOLD = (
+    "choices that may be picked",
     "seed of the worked examples",
     "orders of the choices",
     "seed of the orders",

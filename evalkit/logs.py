@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,9 +86,39 @@ class Trace(logging.Formatter):
         return len(self._busy_until) - 1
 
 
+class FileHandler(logging.StreamHandler[IO[str]]):
+    """Writes records to a file until that takes no more, as on a full disk, and says so once.
+
+    What is asked meanwhile is worth more than a record of it.
+    """
+
+    def __init__(self, file: IO[str], warn: Callable[[str], object]) -> None:
+        super().__init__(file)
+        self._warn = warn
+        self._is_full = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, unless one before could not be written."""
+        if not self._is_full:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say why a record can't be written, instead of a traceback for each."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self._is_full = True
+        self._warn(f"{self.stream.name} ends early: {error.strerror}; all else goes on")
+
+
 @contextmanager
-def log_to(path: Path | None) -> Iterator[None]:
+def log_to(path: Path | None, warn: Callable[[str], object]) -> Iterator[None]:
     """Write all records into a file within the block, as lines of JSON; None: no file.
+
+    Args:
+        path: the file.
+        warn: told once, if the file takes no more of them.
 
     Raises:
         UsageError: the file can't be written.
@@ -95,13 +126,17 @@ def log_to(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    with open_log(path) as file, handling(file, JsonLines()):
+    with open_log(path) as file, handling(file, JsonLines(), warn):
         yield
 
 
 @contextmanager
-def trace_to(path: Path | None) -> Iterator[None]:
+def trace_to(path: Path | None, warn: Callable[[str], object]) -> Iterator[None]:
     """Write the times of all attempts into a file within the block; None: no file.
+
+    Args:
+        path: the file.
+        warn: told once, if the file takes no more of them.
 
     Raises:
         UsageError: the file can't be written.
@@ -113,34 +148,46 @@ def trace_to(path: Path | None) -> Iterator[None]:
         # Readers take a list whose end is missing, as a killed process leaves it.
         file.write("[\n")
         try:
-            with handling(file, Trace(), only="attempt"):
+            with handling(file, Trace(), warn, only="attempt"):
                 yield
         finally:
             file.write("{}]\n")
 
 
-def open_log(path: Path) -> IO[str]:
-    """Open a file for records.
+@contextmanager
+def open_log(path: Path) -> Iterator[IO[str]]:
+    """Open a file for records within the block.
 
     Raises:
         UsageError: it can't be written.
     """
     try:
-        return path.open("w", encoding="utf-8", errors="backslashreplace")
+        file = path.open("w", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror}") from error
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # what a full disk does not take, the handler has said
+            file.close()
 
 
 @contextmanager
-def handling(file: IO[str], form: logging.Formatter, only: str | None = None) -> Iterator[None]:
+def handling(
+    file: IO[str],
+    form: logging.Formatter,
+    warn: Callable[[str], object],
+    only: str | None = None,
+) -> Iterator[None]:
     """Write records to a file within the block.
 
     Args:
         file: where to.
         form: turns a record into a line.
+        warn: told once, if the file takes no more of them.
         only: the event to write; None: all.
     """
-    handler = logging.StreamHandler(file)
+    handler = FileHandler(file, warn)
     handler.setFormatter(form)
     if only is not None:
         handler.addFilter(lambda record: getattr(record, FACTS, {}).get("event") == only)

@@ -83,6 +83,8 @@ def test_what_init_writes_runs_as_it_stands_once_the_baseline_is_made(
     before = check(capsys)
     assert before.code == 2
     assert "there is no baseline baselines/sums--claude-haiku-4-5.jsonl yet" in words(before)
+    remedy = "`evalkit baseline set RUN --to baselines/sums--claude-haiku-4-5.jsonl`"
+    assert remedy in words(before)
     made = call(capsys, "baseline", "make", "--quiet")
     assert made.code == 0
     assert "sums, claude-haiku-4-5, 200 questions, 90.0 % right" in made.out

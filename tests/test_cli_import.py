@@ -178,7 +178,7 @@ def test_a_run_of_evalkit_s_own_pairs_with_the_log_of_another_tool(
     [pair] = benchmark["pairs"]
     assert (pair["accuracy"]["losses"], pair["accuracy"]["gains"]) == (3, 0)
     text = call("compare", own.path, INSPECT / "plain.eval").out
-    assert "way: instructed (1), by inspect_ai 0.3.285 (2)" in text
+    assert ": way: instructed (1), by inspect_ai 0.3.285 (2)\n" in text, "and nothing else differs"
     assert "everyday-0" in text  # flips bear evalkit's ids
 
 

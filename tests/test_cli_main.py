@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import SupportsIndex
 
 import pytest
 
@@ -310,6 +311,22 @@ def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str], folder: Pa
     assert done.err == (
         "\nevalkit: interrupted; answers so far are kept, and the same command goes on\n"
     )
+
+
+def test_an_interrupt_before_the_command_starts_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Interrupting(str):
+        """A word that brings Ctrl-C when it is looked at."""
+
+        def __getitem__(self, key: SupportsIndex | slice) -> str:
+            signal.raise_signal(signal.SIGINT)
+            return super().__getitem__(key)
+
+    assert main(["list", Interrupting("--json")]) == 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("\nevalkit: interrupted;")
 
 
 def test_python_dash_m_evalkit_is_evalkit(

@@ -68,7 +68,7 @@ def test_rows_may_be_responses(
         (("{made}", "--to", "nowhere/a.md"), "nowhere/a.md can't be written: No such file"),
         (("{run}", "--to", "{run}/summary.json"), "a run's folder holds the run alone"),
         (("{run}", "--to", "a.md", "--margin", "2"), "a margin is one between two runs"),
-        (("nothing", "--to", "a.md"), "nothing is no run folder"),
+        (("nothing", "--to", "a.md"), "nothing is no run folder: it is not there"),
         (("{made}", "--to", "a.md", "--threshold", "101"), "expected percent, 0 to 100"),
     ],
 )  # fmt: skip

@@ -130,8 +130,8 @@ def test_a_folder_of_runs_stands_for_all_runs_in_it(
         (["results/README.md"], "results/README.md is a file, no run folder; "),
         (["results"], "results is no run folder: it has no manifest.json"),
         (["results/a", "results/b"], "results/a is no run folder: it has no manifest.json"),
-        (["nowhere"], "nowhere is no run folder: it has no manifest.json"),
-        (["results/README.md", "nowhere"], "nowhere is no run folder: it has no manifest.json"),
+        (["nowhere"], "nowhere is no run folder: it is not there"),
+        (["results/README.md", "nowhere"], "nowhere is no run folder: it is not there"),
     ],
 )
 def test_where_there_is_no_run_that_is_said(

@@ -171,7 +171,7 @@ def test_what_is_no_run_is_said_to_be_none(
     assert found.code == 2
     assert found.out.splitlines() == [
         "nowhere: damaged; 0 rows, 0 fit their requests",
-        "  manifest.json: is no run folder: it has no manifest.json",
+        "  manifest.json: is no run folder: it is not there",
     ]
     archive = call(capsys, "verify", "sums.jsonl")
     assert (archive.code, archive.out) == (2, "")

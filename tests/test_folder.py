@@ -171,7 +171,7 @@ def test_a_folder_without_its_files_is_no_run(name: str, tmp_path: Path) -> None
     (folder.path / name).unlink()
     with pytest.raises(RunFormatError, match=f"is no run folder: it has no {name}"):
         open_run_folder(folder.path)
-    with pytest.raises(RunFormatError, match=r"it has no manifest\.json"):
+    with pytest.raises(RunFormatError, match="is no run folder: it is not there"):
         open_run_folder(tmp_path / "nowhere")
 
 

@@ -97,7 +97,7 @@ def test_if_all_were_asked_the_drop_is_a_count() -> None:
     record = record_of(plan_of([1.0] * 4, delta=0.25), {0: 1})
     assert record.is_exhausted
     assert describe_verdict(record).startswith(
-        "No regression beyond 25.0 points on facts. 1 losses, 0 gains; all 4 questions asked: the "
+        "No regression beyond 25.0 points on facts. 1 loss, 0 gains; all 4 questions asked: the "
         "drop on this set is 25.0 points (a count, no sampling error)."
     )
     assert "Drop on this set: 25.0 points, a count" in list(list_facts(record))

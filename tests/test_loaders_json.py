@@ -170,3 +170,9 @@ def test_a_file_that_holds_no_list_is_refused_with_the_line(
 def test_an_object_that_is_no_list_is_refused_with_the_remedy(path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"name the key of the list as `records`$"):
         read(path, '{\n  "questions": [\n  ]\n}')
+
+
+@pytest.mark.parametrize("text", ['{"questions": [{"a": "b', '{\n  "questions": [\n'])
+def test_an_object_without_an_end_may_have_been_cut_off(path: Path, text: str) -> None:
+    with pytest.raises(BenchmarkError, match=r"; is the file cut off\?$"):
+        read(path, text)

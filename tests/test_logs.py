@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 
 from evalkit.errors import UsageError
-from evalkit.logs import LOGGER, JsonLines, Trace, handling, log_event, log_to, trace_to
+from evalkit.logs import (
+    LOGGER,
+    FileHandler,
+    JsonLines,
+    Trace,
+    handling,
+    log_event,
+    log_to,
+    trace_to,
+)
 from evalkit.testing.messages_faults import connection_reset, either, first_attempts, overloaded
 from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
@@ -35,7 +44,7 @@ def read_trace(text: str) -> list[dict[str, Any]]:
 
 def test_each_record_is_a_line_of_json_with_its_facts(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with log_to(path):
+    with log_to(path, print):
         log_event(logging.INFO, "run", folder="a\nb", questions=3)
         log_event(logging.DEBUG, "attempt", seconds=0.5, status=None)
         LOGGER.warning("no facts, but %d words", 5)
@@ -49,7 +58,7 @@ def test_each_record_is_a_line_of_json_with_its_facts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["\ud800", "Zoë 🐜", "\x00\u2028", '"\\'])
 def test_no_text_is_too_odd_for_a_line(text: str, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with log_to(path):
+    with log_to(path, print):
         log_event(logging.ERROR, "given_up", words=text, path=Path("a"))
     [line] = path.read_text(encoding="utf-8").split("\n")[:-1]
     assert json.loads(line)["path"] == "a"
@@ -57,7 +66,11 @@ def test_no_text_is_too_odd_for_a_line(text: str, tmp_path: Path) -> None:
 
 def test_outside_of_the_block_nothing_is_written(tmp_path: Path) -> None:
     level, handlers = LOGGER.level, list(LOGGER.handlers)
-    with log_to(tmp_path / "log.jsonl"), trace_to(tmp_path / "trace.json"), log_to(None):
+    with (
+        log_to(tmp_path / "log.jsonl", print),
+        trace_to(tmp_path / "trace.json", print),
+        log_to(None, print),
+    ):
         assert LOGGER.isEnabledFor(logging.DEBUG)
     log_event(logging.ERROR, "late")
     assert (tmp_path / "log.jsonl").read_text(encoding="utf-8") == ""
@@ -69,9 +82,28 @@ def test_a_file_that_cannot_be_written_is_one_line(open_file: Any, tmp_path: Pat
     path = tmp_path / "missing" / "file"
     with (
         pytest.raises(UsageError, match="can't be written: No such file or directory"),
-        open_file(path),
+        open_file(path, print),
     ):
         pass
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("open_file", [log_to, trace_to])
+def test_a_full_disk_ends_the_file_alone_and_is_told_once(open_file: Any, capfd: Any) -> None:
+    told: list[str] = []
+    with open_file(Path("/dev/full"), told.append):
+        for _ in range(3):
+            log_event(logging.DEBUG, "attempt", started=0.0, seconds=1.0)
+    assert told == ["/dev/full ends early: No space left on device; all else goes on"]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_mistake_in_the_code_is_shown_with_its_place(capsys: Any) -> None:
+    record = logging.LogRecord("evalkit", logging.INFO, "here.py", 1, "%d", ("five",), None)
+    FileHandler(io.StringIO(), print).handle(record)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "TypeError" in printed.err
 
 
 def test_where_nobody_listens_nothing_is_printed() -> None:
@@ -86,7 +118,7 @@ def trace(*attempts: tuple[float, float]) -> str:
     """What is traced of attempts, by start and length in seconds."""
     file = io.StringIO()
     file.write("[\n")
-    with handling(file, Trace(), only="attempt"):
+    with handling(file, Trace(), print, only="attempt"):
         log_event(logging.INFO, "run", folder="a")
         for started, seconds in attempts:
             log_event(

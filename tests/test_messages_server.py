@@ -958,7 +958,7 @@ def test_it_runs_as_a_program(tmp_path: Path) -> None:
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps({"What is latin for Ant?": "C"}), encoding="utf-8")
     options = ["--answers", str(answers), "--fail", "overloaded", "--fault-share", "hang=0"]
-    command = [sys.executable, "-m", "evalkit.testing.messages_server", *options]
+    command = [sys.executable, "-m", "evalkit.testing", *options]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None

@@ -556,7 +556,7 @@ def test_a_proxy_that_lets_nobody_through_is_told_without_its_password(
 ) -> None:
     with serving(answering(b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("://", "://user:secret@"))
-        with pytest.raises(httpx.ProxyError, match="^the proxy answers 407 No$"):
+        with pytest.raises(httpx.ProxyError, match=r"^the proxy answers 407 No$"):
             send("https://api.example.org", trust_env=True)
 
 

@@ -88,7 +88,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.model is None:
         runs = load_runs(args.what, args.way)
     else:
-        with log_to(args.log), trace_to(args.trace):
+        with log_to(args.log, print_note), trace_to(args.trace, print_note):
             runs, left_out = asyncio.run(ask(args, say))
     audit = audit_runs(runs)
     compared = audit.is_comparable or args.force

@@ -243,7 +243,7 @@ def execute(args: argparse.Namespace) -> int:
         say=say,
         keep_files=args.keep_files,
     )
-    with log_to(args.log), trace_to(args.trace):
+    with log_to(args.log, print_note), trace_to(args.trace, print_note):
         result = asyncio.run(job)
     print_result(result, as_json=args.json)
     if result.errors:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """  evalkit import logs/*.eval
   evalkit import lm/out/*/samples_arc_easy_*.jsonl --benchmark arc-easy
-  evalkit import out/samples_mmlu_generative_*.jsonl --filter strict
+  evalkit import out/*/samples_mmlu_anatomy_generative_*.jsonl --filter get_response
   evalkit import results.json --format promptfoo --answer expected
   evalkit import benchmark_output/runs/v1/mmlu:subject=anatomy,model=openai_gpt2
   evalkit import predictions.csv --questions mmlu --model-name my-model

@@ -112,8 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def execute(arguments: Sequence[str] | None) -> int:
     """Run a command, with errors as one line on standard error."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    args = build_parser(next(iter(arguments), None)).parse_args(arguments)
     try:
+        args = build_parser(next(iter(arguments), None)).parse_args(arguments)
         code: int = args.execute(args)
     except EvalkitError as error:
         print_note(f"evalkit: {error}")

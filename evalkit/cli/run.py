@@ -81,7 +81,7 @@ def execute(args: argparse.Namespace) -> int:
     )
     done = Done()
     try:
-        with log_to(args.log), trace_to(args.trace):
+        with log_to(args.log, print_note), trace_to(args.trace, print_note):
             asyncio.run(run_combinations(what, done))
     finally:
         runs = done.list_runs()

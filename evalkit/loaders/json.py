@@ -67,8 +67,21 @@ def check_lines(path: Path, text: str) -> None:
     try:
         decode(text.partition("\n")[0])
     except ValueError as error:
-        reason = f"neither a list nor JSON lines ({error}); name the key of the list as `records`"
-        raise BenchmarkError(reason, path=path) from error
+        remedy = "name the key of the list as `records`"
+        if text.startswith("{") and not is_json(text):
+            remedy = "is the file cut off?"
+        raise BenchmarkError(
+            f"neither a list nor JSON lines ({error}); {remedy}", path=path
+        ) from error
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is one value of JSON."""
+    try:
+        decode(text)
+    except ValueError:
+        return False
+    return True
 
 
 def find_list(path: Path, text: str, start: int, records: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.progress import dollars
 from evalkit.reports.tables import clean
-from evalkit.reports.wording import render_p
+from evalkit.reports.wording import count, render_p
 from evalkit.stats.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def describe_verdict(record: GateRecord) -> str:
     plan, suite = record.plan, clean(record.plan.suite)
     terms = plan.terms
     used = f"{record.used:,} of {plan.size:,} questions used"
-    counts = f"{record.losses:,} losses, {record.gains:,} gains"
+    counts = f"{count(record.losses, 'loss', 'losses')}, {count(record.gains, 'gain')}"
     margin = points(terms.margin)
     match record.verdict:
         case Verdict.REGRESSED:
@@ -139,7 +139,7 @@ def describe_full(record: GateRecord) -> str:
         f"the drop on questions like these is between {points(0.0 - full.interval.high)} and "
         f"{points(0.0 - full.interval.low)} points ({describe_interval(full.interval)})"
     )
-    counts = f"{record.losses:,} losses, {record.gains:,} gains"
+    counts = f"{count(record.losses, 'loss', 'losses')}, {count(record.gains, 'gain')}"
     sentence = {
         Verdict.REGRESSED: f"Regressed: accuracy on questions like those of {suite} is lower by "
         f"more than {margin} points. {counts}; {interval}.",

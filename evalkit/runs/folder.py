@@ -216,8 +216,8 @@ def named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        name = Path(error.filename).name
-        raise RunFormatError(f"{path} is no run folder: it has no {name}") from error
+        lack = f"it has no {Path(error.filename).name}" if path.exists() else "it is not there"
+        raise RunFormatError(f"{path} is no run folder: {lack}") from error
     except NotADirectoryError as error:
         raise RunFormatError(
             f"{path} is a file, no run folder; `evalkit import` makes runs of other tools' logs"

@@ -5,7 +5,8 @@
     with MessagesServer(answer=key_answers({"What is latin for Ant?": "Formicidae"})) as server:
         endpoint = evalkit.Endpoint(base_url=server.base_url, api_key=server.key)
 
-With pytest, the fixture `evalkit_server` starts one, and points the environment at it.
+With pytest, `evalkit_server(answer=...)` of the fixture `evalkit_server` starts one, and points the
+environment at it.
 """
 
 from evalkit.testing.messages_faults import (

@@ -6,7 +6,7 @@
 
 As a program it prints its address as a line of JSON, and its counters when it is stopped:
 
-    python -m evalkit.testing.messages_server --fail rate_limited --every 3
+    python -m evalkit.testing --fail rate_limited --every 3
 """
 
 from __future__ import annotations
@@ -355,7 +355,7 @@ def _server_of(options: argparse.Namespace) -> MessagesServer:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m evalkit.testing.messages_server", description="Imitate the Messages API."
+        prog="python -m evalkit.testing", description="Imitate the Messages API."
     )
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--key", default="test-key")
