@@ -80,7 +80,7 @@ def test_a_pass_reads_like_this() -> None:
 
 
 def test_a_fail_margin_is_what_a_regression_is_beyond() -> None:
-    plan = plan_of([1.0] * 400, delta=0.05, fail_margin=0.0)
+    plan = plan_of([1.0] * 400, margin=0.05, fail_margin=0.0)
     text = describe_verdict(record_of(plan, dict.fromkeys(range(400), 1)))
     assert "fell by more than 0.0 points" in text
     assert text.endswith("when the drop is at most 0.0 points: at most 5 %.")
@@ -94,7 +94,7 @@ def test_of_several_suites_each_may_say_regressed_at_its_share_of_the_error() ->
 
 
 def test_if_all_were_asked_the_drop_is_a_count() -> None:
-    record = record_of(plan_of([1.0] * 4, delta=0.25), {0: 1})
+    record = record_of(plan_of([1.0] * 4, margin=0.25), {0: 1})
     assert record.is_exhausted
     assert describe_verdict(record).startswith(
         "No regression beyond 25.0 points on facts. 1 loss, 0 gains; all 4 questions asked: the "
