@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class SharedChecks:
     folder: Path
     """Of this test run alone: what lies here is believed."""
     dollars: float | None = None
-    """What all of them together may cost; None: no limit."""
+    """What all of them together may cost, if a project does not set less; None: no limit."""
 
     def hold(self, project: Project, case: Case) -> CheckResult:
         """Carry out a check, or give what came of it before.
@@ -44,7 +45,8 @@ class SharedChecks:
             path = self.folder / f"{name_case(project, case)}{ENDING}"
             if path.exists():
                 return load(path)
-            left = None if self.dollars is None else self.dollars - count_spent(self.list_results())
+            limits = [dollars for dollars in (self.dollars, project.dollars) if dollars is not None]
+            left = min(limits) - count_spent(self.list_results()) if limits else None
             result = run_to_end(
                 hold_case(project, case, endpoint=None, dollars=left, progress=False, say=ignore)
             )
@@ -65,6 +67,7 @@ def load(path: Path) -> CheckResult:
 
 def name_case(project: Project, case: Case) -> str:
     """What two checks have in common that are the same."""
-    facts = (project.results.resolve(), project.base_url, project.data, project.suites)
+    server = project.base_url or os.environ.get("ANTHROPIC_BASE_URL")
+    facts = (project.results.resolve(), server, project.data, project.suites)
     check = (case.check, case.model)
     return digest_of(*map(repr, (*facts, *check)))[:24]
