@@ -88,6 +88,15 @@ def test_what_may_work_later_is_not_finished() -> None:
     assert "one: not finished\n  busy." in render_checks([busy])
 
 
+@pytest.mark.parametrize("command", ["::error file=x::pwned", "##[error]pwned"])
+def test_no_line_is_a_command_of_a_workflow(command: str) -> None:
+    flip = replace(flip_of(1), id=command)
+    odd = replace(result_of(), flips=(flip,), error=OverloadedError(f"busy\n {command}"))
+    lines = render_checks([odd]).split("\n")
+    assert sum(command in line for line in lines) == 2
+    assert not [line for line in lines if line.lstrip().startswith(("::", "##["))]
+
+
 @pytest.mark.parametrize("better", list(Status))
 @pytest.mark.parametrize("other", list(Status))
 def test_the_worst_of_two_is_the_one_that_is_named_first(better: Status, other: Status) -> None:

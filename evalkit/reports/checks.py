@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -42,6 +43,9 @@ LEVELS = {
 }
 """The commands of a GitHub workflow."""
 
+COMMAND = re.compile(r"^(\s*)(::|##\[)")
+"""What a GitHub workflow takes for a command, wherever it stands in its output."""
+
 JUNIT: dict[Status, Result] = {
     Status.PASSED: "passed",
     Status.FAILED: "failure",
@@ -58,7 +62,17 @@ def render_checks(results: Sequence[CheckResult]) -> str:
 
 
 def list_lines(result: CheckResult) -> Iterator[str]:
-    """One check: its status, its sentences, its flipped questions."""
+    """One check: its status, its sentences, its flipped questions.
+
+    Whatever a question's id or a server's words begin with, no line is a command of a workflow.
+    """
+    for part in list_parts(result):
+        for line in part.split("\n"):
+            yield COMMAND.sub(r"\1> \2", line)
+
+
+def list_parts(result: CheckResult) -> Iterator[str]:
+    """The same before that is seen to, some of several lines."""
     yield f"{clean(result.case.id)}: {WORDS[result.status]}"
     for sentence in list_sentences(result):
         yield wrap(sentence, indent="  ")
