@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -259,7 +260,7 @@ def find_baseline(name: Path | str, results: Path) -> Path:
     for path in (Path(name), results / name):
         if (path / MANIFEST).is_file() or path.is_file():
             return path
-    found = sorted(path.parent for path in results.glob(f"*--{name}/{MANIFEST}"))
+    found = sorted(path.parent for path in results.glob(f"*--{glob.escape(str(name))}/{MANIFEST}"))
     if len(found) == 1:
         return found[0]
     problem = f"{len(found)} runs have this id in" if found else "no run's folder, nor a run in"

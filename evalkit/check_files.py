@@ -52,7 +52,8 @@ def load_project(path: Path | str = FILE) -> Project:
         raise UsageError(f"{path} can't be read: {error}") from error
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # ValueError: no TOML, or a number of 5,000 digits.
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no TOML: {error}") from error
     reader = Reader(path=path, text=text)
     project = reader.read(table)

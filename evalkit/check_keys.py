@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, get_args
@@ -67,7 +68,7 @@ def percent(value: Any) -> float:
 def dollars(value: Any) -> float:
     """An amount of money, as "$2.50"."""
     found = re.fullmatch(r"\$\s*([0-9]+(?:\.[0-9]+)?)", value) if isinstance(value, str) else None
-    if found is None or float(found[1]) <= 0:
+    if found is None or not 0 < float(found[1]) < math.inf:
         raise ValueError('expected dollars, such as "$2.50"')
     return float(found[1])
 

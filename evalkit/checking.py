@@ -307,7 +307,7 @@ def outline(project: Project, case: Case) -> Outline:
     size = len(plan.benchmark.question_set.questions)
     size = min(size, plan.settings.limit or size)
     count = float(size)
-    price = None
+    price = 0.0 if is_local(case.model) else None
     if plan.contest is not None:
         baseline, terms = plan.contest.baseline, case.check.terms
         if case.check.threshold is None and not case.check.full:
@@ -333,7 +333,10 @@ async def make_baseline(
     """
     check = case.check
     benchmark = await asyncio.to_thread(load_benchmark, check.benchmark, data_folder=project.data)
-    settings = replace(RunSettings(**check.settings), prompt=check.prompt, budget=check.dollars)
+    limits = [limit for limit in (check.dollars, project.dollars) if limit is not None]
+    settings = replace(
+        RunSettings(**check.settings), prompt=check.prompt, budget=min(limits, default=None)
+    )
     plan = Arrangement(benchmark=benchmark, settings=settings, contest=None)
     say(f"{case.id}: asking all questions for the baseline")
     return await run_async(

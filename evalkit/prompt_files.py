@@ -19,7 +19,7 @@ def read_prompt_file(path: Path) -> PromptFormat:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} can't be read: {error}") from error
     if not isinstance(table.get("prompt"), dict):
         raise UsageError(f"{path} has no table [prompt]")

@@ -251,6 +251,8 @@ def test_a_baseline_is_found_by_path_by_name_and_by_id(
         assert find_baseline(name, results) == run.path
     with pytest.raises(UsageError, match="no run's folder, nor a run in"):
         find_baseline("nowhere", results)
+    with pytest.raises(UsageError, match="no run's folder, nor a run in"):
+        find_baseline("a**b", results)
 
 
 def test_an_id_that_two_folders_end_with_is_ambiguous(

@@ -80,6 +80,7 @@ FAULTS = [
     (ONE + "margin = true\n", "margin = True: expected percentage points"),
     (ONE + "threshold = 101\n", ":4: [checks.one] threshold = 101: expected percent, 0 to 100"),
     (ONE + "budget = 0\n", "budget = 0: expected a number of questions, or dollars"),
+    (ONE + f"budget = '${'9' * 400}'\n", "expected dollars, such as"),
     (ONE + "budget = '2.50'\n", "budget = '2.50': expected dollars, such as"),
     ("budget = 5\n" + ONE, ":1: [budget] = 5: expected dollars, such as"),
     (ONE + "alpha = 0.5\n", "alpha = 0.5: expected more than 0, less than 0.5"),
@@ -108,6 +109,7 @@ FAULTS = [
     ("[checks]\none = 3\n", ":2: [checks] one: expected a table"),
     ("results = 'x'\n", "has no [checks.NAME] table, so nothing to check"),
     ("[checks.one\n", "is no TOML: "),
+    ("x = " + "[" * 20_000, "is no TOML: maximum recursion depth"),
 ]
 
 

@@ -120,7 +120,7 @@ def read_entries(path: Path) -> Iterator[dict[str, Any]]:
     """The tables [[model]] of a file, checked to have known keys and an id."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} can't be read: {error}") from error
     entries = table.get("model", [])
     if set(table) - {"model"} or not isinstance(entries, list):
