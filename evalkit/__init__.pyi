@@ -7,8 +7,10 @@ from .api.endpoint import (
     endpoint_from_environment as endpoint_from_environment,
 )
 from .api.retries import RetryPolicy as RetryPolicy
-from .audit import Audit as Audit
-from .audit import audit_runs as audit_runs
+from .auditing import audit as audit
+from .auditing import audit_async as audit_async
+from .audits import Audit as Audit
+from .audits import audit_runs as audit_runs
 from .baselines import Baseline as Baseline
 from .baselines import baseline_of as baseline_of
 from .baselines import read_baseline as read_baseline
@@ -208,6 +210,8 @@ __all__ = [
     "Verdict",
     "Verification",
     "__version__",
+    "audit",
+    "audit_async",
     "audit_runs",
     "baseline_of",
     "build_report",
