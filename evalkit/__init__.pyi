@@ -32,6 +32,9 @@ from .checks import Project as Project
 from .comparisons import Comparison as Comparison
 from .comparisons import ComparisonOptions as ComparisonOptions
 from .comparisons import compare as compare
+from .diagnosis import Diagnosis as Diagnosis
+from .diagnosis import diagnose as diagnose
+from .diagnosis import diagnose_async as diagnose_async
 from .errors import (
     ApiError as ApiError,
 )
@@ -162,6 +165,7 @@ __all__ = [
     "ComparisonOptions",
     "ConnectionFailedError",
     "Definition",
+    "Diagnosis",
     "Doubt",
     "Duplicate",
     "Endpoint",
@@ -218,6 +222,8 @@ __all__ = [
     "check",
     "check_async",
     "compare",
+    "diagnose",
+    "diagnose_async",
     "endpoint_from_environment",
     "gate",
     "gate_async",

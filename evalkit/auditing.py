@@ -12,9 +12,9 @@ from evalkit.api.endpoint import Endpoint
 from evalkit.audits import Audit, audit_runs
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.errors import UsageError
-from evalkit.evaluation import run_to_end
 from evalkit.progress import Say, ignore, print_to_stderr
 from evalkit.requests import Way
+from evalkit.running_loop import run_to_end
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import open_target

@@ -16,7 +16,7 @@ from evalkit.candidates import settings_of
 from evalkit.check_results import CheckResult, Level, count_spent
 from evalkit.checks import Case, Project
 from evalkit.errors import EvalkitError, RunError, UsageError
-from evalkit.evaluation import run_async, run_to_end
+from evalkit.evaluation import run_async
 from evalkit.flips import list_flips
 from evalkit.gates import ASSUMED_FLIPS
 from evalkit.gating import Contest, run_gates, set_up
@@ -27,6 +27,7 @@ from evalkit.orders import design_of
 from evalkit.progress import Say, ignore, print_to_stderr
 from evalkit.refereeing import estimate_price
 from evalkit.results import Run
+from evalkit.running_loop import run_to_end
 from evalkit.settings import RunSettings
 from evalkit.stats.costs import expected_questions
 

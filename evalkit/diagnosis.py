@@ -18,6 +18,7 @@ from evalkit.api.endpoint import Endpoint, endpoint_from_environment
 from evalkit.api.greeting import Greeting, greet
 from evalkit.cache_folder import cache_folder
 from evalkit.errors import ApiError, UsageError
+from evalkit.running_loop import run_to_end
 from evalkit.version import __version__
 
 DISTRIBUTION = "evalkit-mcq"
@@ -100,8 +101,63 @@ class Diagnosis:
         }
 
 
-async def diagnose(
+def diagnose(
     *,
+    endpoint: Endpoint | None = None,
+    results: Path | str = "results",
+    offline: bool = False,
+    seconds: float = 10.0,
+) -> Diagnosis:
+    """Look at everything that a run needs: packages, key, endpoint, clock and folders.
+
+    The endpoint gets one request, which is free. Nothing that is wrong here is an error: it is a
+    `Point` with what to do.
+
+    Args:
+        endpoint: None: what ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY name.
+        results: the folder where runs would land; it need not exist.
+        offline: leave the endpoint alone.
+        seconds: how long it may take to answer.
+
+    Returns:
+        What was found; see `Diagnosis.works`.
+
+    Example:
+        >>> from evalkit import Endpoint
+        >>> from evalkit.testing import MessagesServer
+        >>> with MessagesServer() as server:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     found = diagnose(endpoint=endpoint)
+        >>> found.can_ask_endpoint, found.level_of("key", "endpoint")
+        (True, 'fine')
+    """
+    job = diagnose_async(endpoint=endpoint, results=results, offline=offline, seconds=seconds)
+    return run_to_end(job)
+
+
+async def diagnose_async(
+    *,
+    endpoint: Endpoint | None = None,
+    results: Path | str = "results",
+    offline: bool = False,
+    seconds: float = 10.0,
+) -> Diagnosis:
+    """The same as `diagnose`, to be awaited.
+
+    Example:
+        >>> import asyncio
+        >>> found = asyncio.run(diagnose_async(offline=True))
+        >>> found.level_of("endpoint"), found.level_of("results")
+        ('fine', 'fine')
+    """
+    return await look_around(
+        endpoint=endpoint, results=Path(results), offline=offline, seconds=seconds
+    )
+
+
+async def look_around(
+    *,
+    endpoint: Endpoint | None = None,
     base_url: str | None = None,
     results: Path = Path("results"),
     offline: bool = False,
@@ -109,10 +165,11 @@ async def diagnose(
     environment: Mapping[str, str] = os.environ,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Diagnosis:
-    """Look at everything that a run needs. The endpoint gets one request, which is free.
+    """Look at everything, in an environment that may be another; see `diagnose`.
 
     Args:
-        base_url: the endpoint; beats the environment.
+        endpoint: None: what address and environment name.
+        base_url: its address; beats the environment.
         results: the folder where runs would land; it need not exist.
         offline: leave the endpoint alone.
         seconds: how long it may take to answer.
@@ -123,7 +180,9 @@ async def diagnose(
     requirements = list_requirements()
     points += [look_at_dependencies(requirements), look_at_extras(requirements)]
     try:
-        endpoint = endpoint_from_environment(base_url, need_key=False, environment=environment)
+        endpoint = endpoint or endpoint_from_environment(
+            base_url, need_key=False, environment=environment
+        )
     except UsageError as error:
         remedy = "set ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL anew"
         points.append(Point(name="endpoint", level="fault", says=str(error), remedy=remedy))

@@ -10,9 +10,9 @@ from pathlib import Path
 from evalkit.check_results import CheckResult, count_spent
 from evalkit.checking import hold_case
 from evalkit.checks import Case, Project
-from evalkit.evaluation import run_to_end
 from evalkit.progress import ignore
 from evalkit.questions import digest_of
+from evalkit.running_loop import run_to_end
 from evalkit.runs.folder import write_whole
 
 ENDING = ".result"

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+import evalkit
 from evalkit.diagnosis import (
     Diagnosis,
     Level,
     Point,
-    diagnose,
     judge_clock,
     judge_space,
+    look_around,
     look_at_dependencies,
     look_at_extras,
     look_at_folder,
@@ -40,7 +41,9 @@ REQUIREMENTS = (
 def look(folder: Path, environment: Mapping[str, str], *, offline: bool = False) -> Diagnosis:
     """Diagnose an environment."""
     return asyncio.run(
-        diagnose(results=folder / "results", environment=environment, offline=offline, seconds=0.5)
+        look_around(
+            results=folder / "results", environment=environment, offline=offline, seconds=0.5
+        )
     )
 
 
@@ -140,7 +143,7 @@ def test_the_servers_clock_is_the_one_that_counts(tmp_path: Path) -> None:
     with MessagesServer() as server:
         environment = {"ANTHROPIC_BASE_URL": server.base_url, "ANTHROPIC_API_KEY": server.key}
         found = asyncio.run(
-            diagnose(
+            look_around(
                 results=tmp_path,
                 environment=environment,
                 now=lambda: datetime.now(UTC) + timedelta(minutes=5),
@@ -208,3 +211,32 @@ def test_without_an_endpoint_an_embedded_model_may_do() -> None:
     assert Diagnosis(points=(extras, refused)).works
     cache = Point(name="cache", level="fault", says="no")
     assert not Diagnosis(points=(extras, refused, cache)).works
+
+
+def test_an_endpoint_in_hand_is_looked_at_in_place_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:1")
+    with MessagesServer() as server:
+        endpoint = evalkit.Endpoint(base_url=server.base_url, api_key=server.key)
+        found = evalkit.diagnose(endpoint=endpoint, results=str(tmp_path))
+    assert found.can_ask_endpoint
+    assert point_of(found, "endpoint").facts["host"] == endpoint.host
+
+
+def test_without_one_the_environment_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "some-key")
+    found = evalkit.diagnose(results=tmp_path, seconds=0.5)
+    assert point_of(found, "endpoint").facts["host"] == "127.0.0.1:1"
+    assert point_of(found, "endpoint").level == "fault"
+
+
+def test_offline_nobody_is_asked(tmp_path: Path) -> None:
+    with MessagesServer() as server:
+        endpoint = evalkit.Endpoint(base_url=server.base_url, api_key=server.key)
+        found = evalkit.diagnose(endpoint=endpoint, results=tmp_path, offline=True)
+        assert server.requests == []
+    assert [point for point in found.points if point.name == "endpoint"] == []

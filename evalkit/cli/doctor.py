@@ -64,10 +64,10 @@ def add_parser(commands: Commands) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Look at everything, and print it."""
-    from evalkit.diagnosis import diagnose
+    from evalkit.diagnosis import look_around
 
     found = asyncio.run(
-        diagnose(
+        look_around(
             base_url=args.base_url,
             results=args.results,
             offline=args.offline,
