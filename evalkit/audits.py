@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from evalkit.alignment import find_clusters, find_places
-from evalkit.comparability import Difference, list_run_differences
+from evalkit.comparability import AskedDifference, list_run_differences
 from evalkit.disagreements import Disagreement, by_question, find_disagreements
 from evalkit.errors import UsageError
 from evalkit.orders import design_of
@@ -29,14 +29,12 @@ from evalkit.stats.intervals import Interval
 MOST_MISSING = 0.005
 """The share of replies that a run may lack and still be compared."""
 
-AnyWay = Way | Literal["auto"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
     """A way in which the questions were not asked."""
 
-    way: AnyWay
+    way: Way | Literal["auto"]
     reason: str
 
     def __str__(self) -> str:
@@ -129,7 +127,7 @@ class WayComparison:
     accuracy: PairedDifference
     readable: PairedDifference
     """The same for the share of replies that name a choice: a fault of format, not of knowledge."""
-    besides: tuple[Difference, ...]
+    besides: tuple[AskedDifference, ...]
     """What was different apart from the way."""
 
 

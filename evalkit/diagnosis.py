@@ -39,16 +39,16 @@ ANOTHER_FOLDER = {
 REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[(?P<extras>[\w,-]+)\])?[^;]*(;(?P<marker>.*))?")
 EXTRA = re.compile(r"""extra\s*==\s*['"](?P<name>[\w-]+)['"]""")
 
-Level = Literal["fine", "note", "fault"]
+PointLevel = Literal["fine", "note", "fault"]
 """A note is for knowing; a fault keeps runs from working."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class DiagnosisPoint:
     """One thing that was looked at."""
 
     name: str
-    level: Level
+    level: PointLevel
     says: str
     """What is the case; never a key."""
     remedy: str | None = None
@@ -60,9 +60,9 @@ class Point:
 class Diagnosis:
     """All that was looked at."""
 
-    points: tuple[Point, ...]
+    points: tuple[DiagnosisPoint, ...]
 
-    def level_of(self, *names: str) -> Level:
+    def level_of(self, *names: str) -> PointLevel:
         """The worst level among the points of these names; "fine" if none was looked at."""
         levels = {point.level for point in self.points if point.name in names}
         return "fault" if "fault" in levels else "note" if "note" in levels else "fine"
@@ -111,7 +111,7 @@ def diagnose(
     """Look at everything that a run needs: packages, key, endpoint, clock and folders.
 
     The endpoint gets one request, which is free. Nothing that is wrong here is an error: it is a
-    `Point` with what to do.
+    `DiagnosisPoint` with what to do.
 
     Args:
         endpoint: None: what ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY name.
@@ -185,7 +185,9 @@ async def look_around(
         )
     except UsageError as error:
         remedy = "set ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL anew"
-        points.append(Point(name="endpoint", level="fault", says=str(error), remedy=remedy))
+        points.append(
+            DiagnosisPoint(name="endpoint", level="fault", says=str(error), remedy=remedy)
+        )
     else:
         points.append(look_at_key(endpoint))
         points += [] if offline else await look_at_endpoint(endpoint, seconds, now)
@@ -193,17 +195,17 @@ async def look_around(
     return Diagnosis(points=tuple(points))
 
 
-def say_version() -> Point:
+def say_version() -> DiagnosisPoint:
     """Which evalkit this is."""
     facts = {"version": __version__}
-    return Point(name="evalkit", level="fine", says=__version__, facts=facts)
+    return DiagnosisPoint(name="evalkit", level="fine", says=__version__, facts=facts)
 
 
-def say_python() -> Point:
+def say_python() -> DiagnosisPoint:
     """Which Python, and where it runs."""
     version, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
     facts = {"version": version, "system": system}
-    return Point(name="python", level="fine", says=f"{version} on {system}", facts=facts)
+    return DiagnosisPoint(name="python", level="fine", says=f"{version} on {system}", facts=facts)
 
 
 def list_requirements() -> Sequence[str]:
@@ -214,12 +216,12 @@ def list_requirements() -> Sequence[str]:
         return ()
 
 
-def look_at_dependencies(requirements: Sequence[str]) -> Point:
+def look_at_dependencies(requirements: Sequence[str]) -> DiagnosisPoint:
     """The packages that every run needs, with their versions."""
     versions = {name: find_version(name) for name in sorted(names_of(requirements, None))}
     missing = [name for name, version in versions.items() if version is None]
     if missing:
-        return Point(
+        return DiagnosisPoint(
             name="dependencies",
             level="fault",
             says=f"missing: {', '.join(missing)}",
@@ -229,12 +231,14 @@ def look_at_dependencies(requirements: Sequence[str]) -> Point:
     if not versions:
         says = f"unknown: this copy of evalkit was not installed as {DISTRIBUTION}"
         remedy = "pip install . in its folder"
-        return Point(name="dependencies", level="note", says=says, remedy=remedy)
+        return DiagnosisPoint(name="dependencies", level="note", says=says, remedy=remedy)
     says = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return Point(name="dependencies", level="fine", says=says, facts={"versions": versions})
+    return DiagnosisPoint(
+        name="dependencies", level="fine", says=says, facts={"versions": versions}
+    )
 
 
-def look_at_extras(requirements: Sequence[str]) -> Point:
+def look_at_extras(requirements: Sequence[str]) -> DiagnosisPoint:
     """Which optional parts are there; those that are not are no fault."""
     named = {match["name"] for text in requirements if (match := EXTRA.search(text))}
     extras = {
@@ -247,7 +251,7 @@ def look_at_extras(requirements: Sequence[str]) -> Point:
     if missing:
         says += f"; not installed: {', '.join(missing)}"
     remedy = f"if you need them: pip install '{DISTRIBUTION}[{','.join(missing)}]'"
-    return Point(
+    return DiagnosisPoint(
         name="extras",
         level="note" if missing else "fine",
         says=says,
@@ -283,29 +287,33 @@ def find_version(name: str) -> str | None:
         return None
 
 
-def look_at_key(endpoint: Endpoint) -> Point:
+def look_at_key(endpoint: Endpoint) -> DiagnosisPoint:
     """Whether there is a key, and nothing else about it."""
     for name, key in (
         ("ANTHROPIC_API_KEY", endpoint.api_key),
         ("ANTHROPIC_AUTH_TOKEN", endpoint.auth_token),
     ):
         if key:
-            return Point(name="key", level="fine", says=f"{name} is set", facts={"present": True})
+            return DiagnosisPoint(
+                name="key", level="fine", says=f"{name} is set", facts={"present": True}
+            )
     facts = {"present": False}
     if endpoint.lacks_key:
-        return Point(
+        return DiagnosisPoint(
             name="key",
             level="fault",
             says=f"none, and {endpoint.host} wants one",
             remedy="set ANTHROPIC_API_KEY, or ask an embedded model, or --base-url another server",
             facts=facts,
         )
-    return Point(name="key", level="note", says="none; this server may not need one", facts=facts)
+    return DiagnosisPoint(
+        name="key", level="note", says="none; this server may not need one", facts=facts
+    )
 
 
 async def look_at_endpoint(
     endpoint: Endpoint, seconds: float, now: Callable[[], datetime]
-) -> list[Point]:
+) -> list[DiagnosisPoint]:
     """Whether the endpoint answers, and what time it has."""
     facts = {"host": endpoint.host, "status": None}
     try:
@@ -313,7 +321,9 @@ async def look_at_endpoint(
     except (ApiError, UsageError) as error:
         remedy = "see to the address, the network or the proxy; embedded models need none of them"
         return [
-            Point(name="endpoint", level="fault", says=str(error), remedy=remedy, facts=facts),
+            DiagnosisPoint(
+                name="endpoint", level="fault", says=str(error), remedy=remedy, facts=facts
+            ),
         ]
     points = [judge_greeting(endpoint, greeting)]
     if greeting.server_time is not None:
@@ -321,11 +331,11 @@ async def look_at_endpoint(
     return points
 
 
-def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> Point:
+def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> DiagnosisPoint:
     """What the status of an endpoint's answer means for a run."""
     host = endpoint.host
     facts = {"host": host, "status": greeting.status}
-    level: Level = "note"
+    level: PointLevel = "note"
     says = f"{host} is reachable, but answers with status {greeting.status}"
     remedy: str | None = "try again later; runs do so by themselves"
     if greeting.is_at_home:
@@ -336,10 +346,10 @@ def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> Point:
         level, remedy = "fault", "set ANTHROPIC_API_KEY to a key of this server"
     elif greeting.status < 500 and greeting.status not in (408, 409, 429):
         level, remedy = "fault", "see whether the address is that of a server of the Messages API"
-    return Point(name="endpoint", level=level, says=says, remedy=remedy, facts=facts)
+    return DiagnosisPoint(name="endpoint", level=level, says=says, remedy=remedy, facts=facts)
 
 
-def judge_clock(ahead_seconds: float) -> Point:
+def judge_clock(ahead_seconds: float) -> DiagnosisPoint:
     """What a clock means that is so far ahead of the server's; behind it if negative.
 
     Example:
@@ -349,9 +359,9 @@ def judge_clock(ahead_seconds: float) -> Point:
     facts = {"ahead_seconds": round(ahead_seconds)}
     if abs(ahead_seconds) <= OFF_SECONDS:
         says = "agrees with that of the server to the minute"
-        return Point(name="clock", level="fine", says=says, facts=facts)
+        return DiagnosisPoint(name="clock", level="fine", says=says, facts=facts)
     side = "ahead of" if ahead_seconds > 0 else "behind"
-    return Point(
+    return DiagnosisPoint(
         name="clock",
         level="note",
         says=f"{abs(ahead_seconds):.0f} s {side} that of the server",
@@ -360,7 +370,7 @@ def judge_clock(ahead_seconds: float) -> Point:
     )
 
 
-def look_at_folder(name: str, folder: Path) -> Point:
+def look_at_folder(name: str, folder: Path) -> DiagnosisPoint:
     """Whether a folder, or the nearest one above it that exists, takes files, and how many."""
     folder = folder.absolute()
     place = next(path for path in (folder, *folder.parents) if path.exists())
@@ -369,7 +379,7 @@ def look_at_folder(name: str, folder: Path) -> Point:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        return Point(
+        return DiagnosisPoint(
             name=name,
             level="fault",
             says=f"{folder} can't be written: {error.strerror}",
@@ -379,20 +389,20 @@ def look_at_folder(name: str, folder: Path) -> Point:
     return judge_space(name, folder, free)
 
 
-def judge_space(name: str, folder: Path, free: int) -> Point:
+def judge_space(name: str, folder: Path, free: int) -> DiagnosisPoint:
     """Whether so many free bytes do for a folder that takes files.
 
     Example:
         >>> judge_space("results", Path("results"), 5_000_000_000).says
         'results can be written; 5.0 GB are free'
     """
-    level: Level = "fine"
+    level: PointLevel = "fine"
     remedy = None
     if free < LEAST_BYTES:
         level, remedy = "fault", f"make room, or {ANOTHER_FOLDER[name]}"
     elif free < FEW_BYTES:
         level, remedy = "note", "make room before a large run"
-    return Point(
+    return DiagnosisPoint(
         name=name,
         level=level,
         says=f"{folder} can be written; {free / 1e9:,.1f} GB are free",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evalkit.check_results import CheckResult, count_spent
 from evalkit.checking import hold_case
-from evalkit.checks import Case, Project
+from evalkit.checks import CheckCase, Project
 from evalkit.progress import ignore
 from evalkit.questions import digest_of
 from evalkit.running_loop import run_to_end
@@ -31,7 +31,7 @@ class SharedChecks:
     dollars: float | None = None
     """What all of them together may cost; None: no limit."""
 
-    def hold(self, project: Project, case: Case) -> CheckResult:
+    def hold(self, project: Project, case: CheckCase) -> CheckResult:
         """Carry out a check, or give what came of it before.
 
         Args:
@@ -63,7 +63,7 @@ def load(path: Path) -> CheckResult:
     return result
 
 
-def name_case(project: Project, case: Case) -> str:
+def name_case(project: Project, case: CheckCase) -> str:
     """What two checks have in common that are the same."""
     facts = (project.results.resolve(), project.base_url, project.data, project.suites)
     check = (case.check, case.model)

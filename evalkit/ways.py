@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from evalkit.audits import AnyWay, LeftOut
+from evalkit.audits import LeftOut
 from evalkit.benchmarks import Benchmark
 from evalkit.elicitation.choose import IN_WORDS, NEEDED, Feature
 from evalkit.errors import ApiError, InvalidRequestError, UsageError
@@ -15,11 +16,13 @@ from evalkit.jobs import check_way
 from evalkit.models.findings import Findings, default_findings
 from evalkit.models.model import Capabilities
 from evalkit.progress import Say
-from evalkit.requests import WAYS
+from evalkit.requests import WAYS, Way
 from evalkit.results import Run
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target
+
+AnyWay = Way | Literal["auto"]
 
 
 async def ask_every_way(

@@ -13,8 +13,8 @@ import pytest
 import evalkit
 from evalkit.diagnosis import (
     Diagnosis,
-    Level,
-    Point,
+    DiagnosisPoint,
+    PointLevel,
     judge_clock,
     judge_space,
     look_around,
@@ -47,7 +47,7 @@ def look(folder: Path, environment: Mapping[str, str], *, offline: bool = False)
     )
 
 
-def point_of(found: Diagnosis, name: str) -> Point:
+def point_of(found: Diagnosis, name: str) -> DiagnosisPoint:
     """The point of that name."""
     [point] = [point for point in found.points if point.name == name]
     return point
@@ -116,7 +116,7 @@ def test_a_server_of_ones_own_may_want_none(tmp_path: Path) -> None:
     ids=["no list", "overloaded", "limited", "moved", "no key", "silent", "broken off"],
 )
 def test_what_an_endpoint_says_decides(
-    tmp_path: Path, fault: Fault, level: Level, word: str
+    tmp_path: Path, fault: Fault, level: PointLevel, word: str
 ) -> None:
     with MessagesServer(faults=lambda _: fault) as server:
         found = look(tmp_path, {"ANTHROPIC_BASE_URL": server.base_url})
@@ -135,7 +135,7 @@ def test_an_address_that_is_none_is_a_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ahead", "level"), [(0.0, "fine"), (60.0, "fine"), (61.0, "note"), (-61.0, "note")]
 )
-def test_a_clock_may_be_a_minute_off(ahead: float, level: Level) -> None:
+def test_a_clock_may_be_a_minute_off(ahead: float, level: PointLevel) -> None:
     assert judge_clock(ahead).level == level
 
 
@@ -193,7 +193,7 @@ def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above(tmp_path: Pat
     ("free", "level"),
     [(9_999_999, "fault"), (10_000_000, "note"), (999_999_999, "note"), (1_000_000_000, "fine")],
 )
-def test_a_disk_may_be_full_or_nearly_so(free: int, level: Level) -> None:
+def test_a_disk_may_be_full_or_nearly_so(free: int, level: PointLevel) -> None:
     point = judge_space("results", Path("results"), free)
     assert point.level == level
     assert (point.remedy is None) is (level == "fine")
@@ -207,9 +207,9 @@ def test_a_copy_that_was_not_installed_says_so() -> None:
 
 def test_without_an_endpoint_an_embedded_model_may_do() -> None:
     extras = look_at_extras(REQUIREMENTS)
-    refused = Point(name="endpoint", level="fault", says="no")
+    refused = DiagnosisPoint(name="endpoint", level="fault", says="no")
     assert Diagnosis(points=(extras, refused)).works
-    cache = Point(name="cache", level="fault", says="no")
+    cache = DiagnosisPoint(name="cache", level="fault", says="no")
     assert not Diagnosis(points=(extras, refused, cache)).works
 
 
