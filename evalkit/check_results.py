@@ -141,7 +141,7 @@ def worst(found: Sequence[CheckStatus]) -> CheckStatus:
     A regression stays one whatever else is not finished.
 
     Example:
-        >>> str(worst([Status.PASSED, Status.INCOMPLETE, Status.FAILED]))
+        >>> str(worst([CheckStatus.PASSED, CheckStatus.INCOMPLETE, CheckStatus.FAILED]))
         'failed'
     """
     return min(found, key=WORST_FIRST.index)

@@ -55,7 +55,7 @@ class AskedDifference:
     """One thing in which two runs were asked differently.
 
     Example:
-        >>> str(Difference(name="way", first="prefill", second="tool"))
+        >>> str(AskedDifference(name="way", first="prefill", second="tool"))
         'way: prefill and tool'
     """
 
