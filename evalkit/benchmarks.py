@@ -58,7 +58,7 @@ OTHER_KEYS = (
 FACTS = (*TEXT_KEYS, *OTHER_KEYS, "hub", *HUB_KEYS, "files", "sha256")
 """What a definition may say that nobody has verified."""
 
-Place = Literal["beside", "data", "cache", "fetch", "missing"]
+DataPlace = Literal["beside", "data", "cache", "fetch", "missing"]
 """Where a set is: beside its definition, in the data folder, fetched earlier, to be fetched, or
 nowhere that evalkit knows of."""
 
@@ -146,7 +146,7 @@ class Definition:
             return None
         return sum(map(count_rows, found.paths))
 
-    def locate(self, data_folder: Path | None) -> Place:
+    def locate(self, data_folder: Path | None) -> DataPlace:
         """Where the questions are, without reading or fetching them.
 
         Raises:

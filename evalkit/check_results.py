@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from evalkit.checks import Case
+from evalkit.checks import CheckCase
 from evalkit.errors import EvalkitError, may_pass
-from evalkit.flips import Flip
+from evalkit.flips import GateFlip
 from evalkit.gate_records import GateRecord
 from evalkit.results import interval_to_dict
 from evalkit.stats.intervals import Interval
 from evalkit.stats.verdicts import Verdict
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """What came of a check, the worst first."""
 
     INVALID = "invalid"
@@ -31,19 +31,19 @@ class Status(StrEnum):
     PASSED = "passed"
 
 
-WORST_FIRST = tuple(Status)
+WORST_FIRST = tuple(CheckStatus)
 
 STATUS_OF = {
-    Verdict.REGRESSED: Status.FAILED,
-    Verdict.NO_REGRESSION: Status.PASSED,
-    Verdict.INCONCLUSIVE: Status.INCONCLUSIVE,
-    Verdict.INVALID: Status.INVALID,
-    None: Status.INCOMPLETE,
+    Verdict.REGRESSED: CheckStatus.FAILED,
+    Verdict.NO_REGRESSION: CheckStatus.PASSED,
+    Verdict.INCONCLUSIVE: CheckStatus.INCONCLUSIVE,
+    Verdict.INVALID: CheckStatus.INVALID,
+    None: CheckStatus.INCOMPLETE,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class ThresholdResult:
     """An accuracy against its threshold: a count on the questions asked."""
 
     threshold: float
@@ -58,11 +58,11 @@ class Level:
     spent: float | None
 
     @property
-    def status(self) -> Status:
+    def status(self) -> CheckStatus:
         """Passed if the threshold is reached by all questions together."""
         if not self.is_complete or self.mean is None:
-            return Status.INCOMPLETE
-        return Status.PASSED if self.mean >= self.threshold - 1e-12 else Status.FAILED
+            return CheckStatus.INCOMPLETE
+        return CheckStatus.PASSED if self.mean >= self.threshold - 1e-12 else CheckStatus.FAILED
 
     def to_dict(self) -> dict[str, Any]:
         """The facts of `--json`; shares are fractions."""
@@ -82,22 +82,22 @@ class Level:
 class CheckResult:
     """What came of one check for one model."""
 
-    case: Case
+    case: CheckCase
     gate: GateRecord | None = None
     """None: there is none, or it did not come so far."""
-    level: Level | None = None
+    level: ThresholdResult | None = None
     """None: no threshold was set, or it did not come so far."""
-    flips: tuple[Flip, ...] = ()
+    flips: tuple[GateFlip, ...] = ()
     """Of the gate."""
     error: EvalkitError | None = None
     """What ended it early."""
 
     @property
-    def status(self) -> Status:
+    def status(self) -> CheckStatus:
         """The worst of its parts."""
         found = []
         if self.error is not None:
-            found.append(Status.INCOMPLETE if may_pass(self.error) else Status.INVALID)
+            found.append(CheckStatus.INCOMPLETE if may_pass(self.error) else CheckStatus.INVALID)
         if self.gate is not None:
             found.append(STATUS_OF[self.gate.final])
         if self.level is not None:
@@ -135,13 +135,13 @@ def count_spent(results: Iterable[CheckResult]) -> float:
     return math.fsum(spent.values())
 
 
-def worst(found: Sequence[Status]) -> Status:
+def worst(found: Sequence[CheckStatus]) -> CheckStatus:
     """The worst of some; there is at least one.
 
     A regression stays one whatever else is not finished.
 
     Example:
-        >>> str(worst([Status.PASSED, Status.INCOMPLETE, Status.FAILED]))
+        >>> str(worst([CheckStatus.PASSED, CheckStatus.INCOMPLETE, CheckStatus.FAILED]))
         'failed'
     """
     return min(found, key=WORST_FIRST.index)

@@ -13,10 +13,10 @@ from evalkit.api.endpoint import API_VERSION, Endpoint, endpoint_from_environmen
 from evalkit.baselines import Baseline, load_baseline
 from evalkit.benchmarks import Benchmark, load_benchmark, load_definition
 from evalkit.candidates import settings_of
-from evalkit.check_results import CheckResult, Level, count_spent
-from evalkit.checks import Case, Project
+from evalkit.check_results import CheckResult, ThresholdResult, count_spent
+from evalkit.checks import CheckCase, Project
 from evalkit.errors import EvalkitError, RunError, UsageError
-from evalkit.evaluation import run_async, run_to_end
+from evalkit.evaluation import run_async
 from evalkit.flips import list_flips
 from evalkit.gates import ASSUMED_FLIPS
 from evalkit.gating import Contest, run_gates, set_up
@@ -27,6 +27,7 @@ from evalkit.orders import design_of
 from evalkit.progress import Say, ignore, print_to_stderr
 from evalkit.refereeing import estimate_price
 from evalkit.results import Run
+from evalkit.running_loop import run_to_end
 from evalkit.settings import RunSettings
 from evalkit.stats.costs import expected_questions
 
@@ -38,7 +39,7 @@ SHORT_SECONDS, LONG_SECONDS = 120.0, 600.0
 class Outline:
     """What a check would ask, found out without asking."""
 
-    case: Case
+    case: CheckCase
     questions: int
     """Of the set, or the baseline."""
     expected: int
@@ -140,7 +141,7 @@ async def check_async(
 
 async def hold_cases(
     project: Project,
-    cases: Sequence[Case],
+    cases: Sequence[CheckCase],
     *,
     endpoint: Endpoint | None = None,
     progress: bool,
@@ -160,7 +161,7 @@ async def hold_cases(
 
 async def hold_case(
     project: Project,
-    case: Case,
+    case: CheckCase,
     *,
     endpoint: Endpoint | None,
     dollars: float | None,
@@ -213,7 +214,7 @@ async def hold_case(
     return result
 
 
-def arrange(project: Project, case: Case, dollars: float | None = None) -> Arrangement:
+def arrange(project: Project, case: CheckCase, dollars: float | None = None) -> Arrangement:
     """Read the questions and the baseline of a case, and settle how it is asked.
 
     Raises:
@@ -247,7 +248,7 @@ class BudgetSpent(RunError):
     """Nothing is left to ask with; a larger budget goes on."""
 
 
-def find_case_baseline(case: Case) -> Baseline | None:
+def find_case_baseline(case: CheckCase) -> Baseline | None:
     """The baseline of a case; None if it has no gate.
 
     Raises:
@@ -266,7 +267,7 @@ def find_case_baseline(case: Case) -> Baseline | None:
     return load_baseline(path, path.parent)
 
 
-def find_endpoint(project: Project, case: Case, plan: Arrangement) -> Endpoint | None:
+def find_endpoint(project: Project, case: CheckCase, plan: Arrangement) -> Endpoint | None:
     """The server to ask; None for an embedded model.
 
     Raises:
@@ -282,10 +283,10 @@ def find_endpoint(project: Project, case: Case, plan: Arrangement) -> Endpoint |
     )
 
 
-def find_level(run: Run, threshold: float) -> Level:
+def find_level(run: Run, threshold: float) -> ThresholdResult:
     """An accuracy against its threshold."""
     summary = run.summary
-    return Level(
+    return ThresholdResult(
         threshold=threshold,
         mean=summary.mean,
         n=summary.asked,
@@ -297,7 +298,7 @@ def find_level(run: Run, threshold: float) -> Level:
     )
 
 
-def outline(project: Project, case: Case) -> Outline:
+def outline(project: Project, case: CheckCase) -> Outline:
     """What a check would ask and cost, without asking anybody; answers at hand are not counted.
 
     Raises:
@@ -324,7 +325,7 @@ def outline(project: Project, case: Case) -> Outline:
 
 
 async def make_baseline(
-    project: Project, case: Case, *, endpoint: Endpoint | None, progress: bool, say: Say
+    project: Project, case: CheckCase, *, endpoint: Endpoint | None, progress: bool, say: Say
 ) -> Run:
     """Ask all questions of a case as it stands, for its baseline.
 

@@ -43,7 +43,7 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class CheckCase:
     """A check for one of its models."""
 
     check: Check
@@ -78,10 +78,10 @@ class Project:
     checks: tuple[Check, ...]
 
     @property
-    def cases(self) -> tuple[Case, ...]:
+    def cases(self) -> tuple[CheckCase, ...]:
         """Every check for every model, in the order of the file."""
         return tuple(
-            Case(check=check, model=model) for check in self.checks for model in check.models
+            CheckCase(check=check, model=model) for check in self.checks for model in check.models
         )
 
     @property
@@ -89,7 +89,7 @@ class Project:
         """Gates that are judged together, however many of them are held: at least 1."""
         return max(1, sum(case.baseline is not None for case in self.cases))
 
-    def choose(self, names: Sequence[str]) -> tuple[Case, ...]:
+    def choose(self, names: Sequence[str]) -> tuple[CheckCase, ...]:
         """The cases of some checks; of all where none is named.
 
         Args:

@@ -52,11 +52,11 @@ UNTOLD = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class AskedDifference:
     """One thing in which two runs were asked differently.
 
     Example:
-        >>> str(Difference(name="way", first="prefill", second="tool"))
+        >>> str(AskedDifference(name="way", first="prefill", second="tool"))
         'way: prefill and tool'
     """
 
@@ -85,7 +85,7 @@ class Asked(Protocol):
         """How many there are."""
 
 
-def list_differences(first: Asked, second: Asked) -> tuple[Difference, ...]:
+def list_differences(first: Asked, second: Asked) -> tuple[AskedDifference, ...]:
     """Everything but the model that was different when two runs were asked.
 
     What goes with the way of asking is no difference of its own: how much room it leaves for a
@@ -119,13 +119,13 @@ def list_differences(first: Asked, second: Asked) -> tuple[Difference, ...]:
     for name in dict.fromkeys((*ours, *theirs)):
         values = ours.get(name, NONE), theirs.get(name, NONE)
         if values[0] != values[1] and name not in skipped and UNKNOWN not in values:
-            found.append(Difference(name=name, first=values[0], second=values[1]))
+            found.append(AskedDifference(name=name, first=values[0], second=values[1]))
     if first.prompt_parts != second.prompt_parts and not imported:
         found.append(compare_prompts(first, second))
     return tuple(found)
 
 
-def list_run_differences(first: Run, second: Run) -> tuple[Difference, ...]:
+def list_run_differences(first: Run, second: Run) -> tuple[AskedDifference, ...]:
     """What `list_differences` finds, and whether one name was answered by two models.
 
     A name without a date may mean another model on another day.
@@ -136,7 +136,7 @@ def list_run_differences(first: Run, second: Run) -> tuple[Difference, ...]:
         return found
     if not all(served) or served[0] == served[1]:
         return found
-    answered = Difference(name="model that answered", first=served[0], second=served[1])
+    answered = AskedDifference(name="model that answered", first=served[0], second=served[1])
     return (*found, answered)
 
 
@@ -203,11 +203,11 @@ def as_table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def compare_prompts(first: Asked, second: Asked) -> Difference:
+def compare_prompts(first: Asked, second: Asked) -> AskedDifference:
     """The difference of two prompts, with the names of the texts that are not the same."""
     ours, theirs = first.prompt_parts, second.prompt_parts
     names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
-    return Difference(
+    return AskedDifference(
         name=f"prompt ({', '.join(names)})",
         first=first.identity.prompt_digest[:12],
         second=second.identity.prompt_digest[:12],

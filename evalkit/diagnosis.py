@@ -18,6 +18,7 @@ from evalkit.api.endpoint import Endpoint, endpoint_from_environment
 from evalkit.api.greeting import Greeting, greet
 from evalkit.cache_folder import cache_folder
 from evalkit.errors import ApiError, UsageError
+from evalkit.running_loop import run_to_end
 from evalkit.version import __version__
 
 DISTRIBUTION = "evalkit-mcq"
@@ -38,16 +39,16 @@ ANOTHER_FOLDER = {
 REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[(?P<extras>[\w,-]+)\])?[^;]*(;(?P<marker>.*))?")
 EXTRA = re.compile(r"""extra\s*==\s*['"](?P<name>[\w-]+)['"]""")
 
-Level = Literal["fine", "note", "fault"]
+PointLevel = Literal["fine", "note", "fault"]
 """A note is for knowing; a fault keeps runs from working."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class DiagnosisPoint:
     """One thing that was looked at."""
 
     name: str
-    level: Level
+    level: PointLevel
     says: str
     """What is the case; never a key."""
     remedy: str | None = None
@@ -59,9 +60,9 @@ class Point:
 class Diagnosis:
     """All that was looked at."""
 
-    points: tuple[Point, ...]
+    points: tuple[DiagnosisPoint, ...]
 
-    def level_of(self, *names: str) -> Level:
+    def level_of(self, *names: str) -> PointLevel:
         """The worst level among the points of these names; "fine" if none was looked at."""
         levels = {point.level for point in self.points if point.name in names}
         return "fault" if "fault" in levels else "note" if "note" in levels else "fine"
@@ -100,8 +101,63 @@ class Diagnosis:
         }
 
 
-async def diagnose(
+def diagnose(
     *,
+    endpoint: Endpoint | None = None,
+    results: Path | str = "results",
+    offline: bool = False,
+    seconds: float = 10.0,
+) -> Diagnosis:
+    """Look at everything that a run needs: packages, key, endpoint, clock and folders.
+
+    The endpoint gets one request, which is free. Nothing that is wrong here is an error: it is a
+    `DiagnosisPoint` with what to do.
+
+    Args:
+        endpoint: None: what ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY name.
+        results: the folder where runs would land; it need not exist.
+        offline: leave the endpoint alone.
+        seconds: how long it may take to answer.
+
+    Returns:
+        What was found; see `Diagnosis.works`.
+
+    Example:
+        >>> from evalkit import Endpoint
+        >>> from evalkit.testing import MessagesServer
+        >>> with MessagesServer() as server:
+        ...     endpoint = Endpoint(base_url=server.base_url, api_key=server.key)
+        ...     found = diagnose(endpoint=endpoint)
+        >>> found.can_ask_endpoint, found.level_of("key", "endpoint")
+        (True, 'fine')
+    """
+    job = diagnose_async(endpoint=endpoint, results=results, offline=offline, seconds=seconds)
+    return run_to_end(job)
+
+
+async def diagnose_async(
+    *,
+    endpoint: Endpoint | None = None,
+    results: Path | str = "results",
+    offline: bool = False,
+    seconds: float = 10.0,
+) -> Diagnosis:
+    """The same as `diagnose`, to be awaited.
+
+    Example:
+        >>> import asyncio
+        >>> found = asyncio.run(diagnose_async(offline=True))
+        >>> found.level_of("endpoint"), found.level_of("results")
+        ('fine', 'fine')
+    """
+    return await look_around(
+        endpoint=endpoint, results=Path(results), offline=offline, seconds=seconds
+    )
+
+
+async def look_around(
+    *,
+    endpoint: Endpoint | None = None,
     base_url: str | None = None,
     results: Path = Path("results"),
     offline: bool = False,
@@ -109,10 +165,11 @@ async def diagnose(
     environment: Mapping[str, str] = os.environ,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Diagnosis:
-    """Look at everything that a run needs. The endpoint gets one request, which is free.
+    """Look at everything, in an environment that may be another; see `diagnose`.
 
     Args:
-        base_url: the endpoint; beats the environment.
+        endpoint: None: what address and environment name.
+        base_url: its address; beats the environment.
         results: the folder where runs would land; it need not exist.
         offline: leave the endpoint alone.
         seconds: how long it may take to answer.
@@ -123,10 +180,14 @@ async def diagnose(
     requirements = list_requirements()
     points += [look_at_dependencies(requirements), look_at_extras(requirements)]
     try:
-        endpoint = endpoint_from_environment(base_url, need_key=False, environment=environment)
+        endpoint = endpoint or endpoint_from_environment(
+            base_url, need_key=False, environment=environment
+        )
     except UsageError as error:
         remedy = "set ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL anew"
-        points.append(Point(name="endpoint", level="fault", says=str(error), remedy=remedy))
+        points.append(
+            DiagnosisPoint(name="endpoint", level="fault", says=str(error), remedy=remedy)
+        )
     else:
         points.append(look_at_key(endpoint))
         points += [] if offline else await look_at_endpoint(endpoint, seconds, now)
@@ -134,17 +195,17 @@ async def diagnose(
     return Diagnosis(points=tuple(points))
 
 
-def say_version() -> Point:
+def say_version() -> DiagnosisPoint:
     """Which evalkit this is."""
     facts = {"version": __version__}
-    return Point(name="evalkit", level="fine", says=__version__, facts=facts)
+    return DiagnosisPoint(name="evalkit", level="fine", says=__version__, facts=facts)
 
 
-def say_python() -> Point:
+def say_python() -> DiagnosisPoint:
     """Which Python, and where it runs."""
     version, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
     facts = {"version": version, "system": system}
-    return Point(name="python", level="fine", says=f"{version} on {system}", facts=facts)
+    return DiagnosisPoint(name="python", level="fine", says=f"{version} on {system}", facts=facts)
 
 
 def list_requirements() -> Sequence[str]:
@@ -155,12 +216,12 @@ def list_requirements() -> Sequence[str]:
         return ()
 
 
-def look_at_dependencies(requirements: Sequence[str]) -> Point:
+def look_at_dependencies(requirements: Sequence[str]) -> DiagnosisPoint:
     """The packages that every run needs, with their versions."""
     versions = {name: find_version(name) for name in sorted(names_of(requirements, None))}
     missing = [name for name, version in versions.items() if version is None]
     if missing:
-        return Point(
+        return DiagnosisPoint(
             name="dependencies",
             level="fault",
             says=f"missing: {', '.join(missing)}",
@@ -170,12 +231,14 @@ def look_at_dependencies(requirements: Sequence[str]) -> Point:
     if not versions:
         says = f"unknown: this copy of evalkit was not installed as {DISTRIBUTION}"
         remedy = "pip install . in its folder"
-        return Point(name="dependencies", level="note", says=says, remedy=remedy)
+        return DiagnosisPoint(name="dependencies", level="note", says=says, remedy=remedy)
     says = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return Point(name="dependencies", level="fine", says=says, facts={"versions": versions})
+    return DiagnosisPoint(
+        name="dependencies", level="fine", says=says, facts={"versions": versions}
+    )
 
 
-def look_at_extras(requirements: Sequence[str]) -> Point:
+def look_at_extras(requirements: Sequence[str]) -> DiagnosisPoint:
     """Which optional parts are there; those that are not are no fault."""
     named = {match["name"] for text in requirements if (match := EXTRA.search(text))}
     extras = {
@@ -188,7 +251,7 @@ def look_at_extras(requirements: Sequence[str]) -> Point:
     if missing:
         says += f"; not installed: {', '.join(missing)}"
     remedy = f"if you need them: pip install '{DISTRIBUTION}[{','.join(missing)}]'"
-    return Point(
+    return DiagnosisPoint(
         name="extras",
         level="note" if missing else "fine",
         says=says,
@@ -224,29 +287,33 @@ def find_version(name: str) -> str | None:
         return None
 
 
-def look_at_key(endpoint: Endpoint) -> Point:
+def look_at_key(endpoint: Endpoint) -> DiagnosisPoint:
     """Whether there is a key, and nothing else about it."""
     for name, key in (
         ("ANTHROPIC_API_KEY", endpoint.api_key),
         ("ANTHROPIC_AUTH_TOKEN", endpoint.auth_token),
     ):
         if key:
-            return Point(name="key", level="fine", says=f"{name} is set", facts={"present": True})
+            return DiagnosisPoint(
+                name="key", level="fine", says=f"{name} is set", facts={"present": True}
+            )
     facts = {"present": False}
     if endpoint.lacks_key:
-        return Point(
+        return DiagnosisPoint(
             name="key",
             level="fault",
             says=f"none, and {endpoint.host} wants one",
             remedy="set ANTHROPIC_API_KEY, or ask an embedded model, or --base-url another server",
             facts=facts,
         )
-    return Point(name="key", level="note", says="none; this server may not need one", facts=facts)
+    return DiagnosisPoint(
+        name="key", level="note", says="none; this server may not need one", facts=facts
+    )
 
 
 async def look_at_endpoint(
     endpoint: Endpoint, seconds: float, now: Callable[[], datetime]
-) -> list[Point]:
+) -> list[DiagnosisPoint]:
     """Whether the endpoint answers, and what time it has."""
     facts = {"host": endpoint.host, "status": None}
     try:
@@ -254,7 +321,9 @@ async def look_at_endpoint(
     except (ApiError, UsageError) as error:
         remedy = "see to the address, the network or the proxy; embedded models need none of them"
         return [
-            Point(name="endpoint", level="fault", says=str(error), remedy=remedy, facts=facts),
+            DiagnosisPoint(
+                name="endpoint", level="fault", says=str(error), remedy=remedy, facts=facts
+            ),
         ]
     points = [judge_greeting(endpoint, greeting)]
     if greeting.server_time is not None:
@@ -262,11 +331,11 @@ async def look_at_endpoint(
     return points
 
 
-def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> Point:
+def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> DiagnosisPoint:
     """What the status of an endpoint's answer means for a run."""
     host = endpoint.host
     facts = {"host": host, "status": greeting.status}
-    level: Level = "note"
+    level: PointLevel = "note"
     says = f"{host} is reachable, but answers with status {greeting.status}"
     remedy: str | None = "try again later; runs do so by themselves"
     if greeting.is_at_home:
@@ -277,10 +346,10 @@ def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> Point:
         level, remedy = "fault", "set ANTHROPIC_API_KEY to a key of this server"
     elif greeting.status < 500 and greeting.status not in (408, 409, 429):
         level, remedy = "fault", "see whether the address is that of a server of the Messages API"
-    return Point(name="endpoint", level=level, says=says, remedy=remedy, facts=facts)
+    return DiagnosisPoint(name="endpoint", level=level, says=says, remedy=remedy, facts=facts)
 
 
-def judge_clock(ahead_seconds: float) -> Point:
+def judge_clock(ahead_seconds: float) -> DiagnosisPoint:
     """What a clock means that is so far ahead of the server's; behind it if negative.
 
     Example:
@@ -290,9 +359,9 @@ def judge_clock(ahead_seconds: float) -> Point:
     facts = {"ahead_seconds": round(ahead_seconds)}
     if abs(ahead_seconds) <= OFF_SECONDS:
         says = "agrees with that of the server to the minute"
-        return Point(name="clock", level="fine", says=says, facts=facts)
+        return DiagnosisPoint(name="clock", level="fine", says=says, facts=facts)
     side = "ahead of" if ahead_seconds > 0 else "behind"
-    return Point(
+    return DiagnosisPoint(
         name="clock",
         level="note",
         says=f"{abs(ahead_seconds):.0f} s {side} that of the server",
@@ -301,7 +370,7 @@ def judge_clock(ahead_seconds: float) -> Point:
     )
 
 
-def look_at_folder(name: str, folder: Path) -> Point:
+def look_at_folder(name: str, folder: Path) -> DiagnosisPoint:
     """Whether a folder, or the nearest one above it that exists, takes files, and how many."""
     folder = folder.absolute()
     place = next(path for path in (folder, *folder.parents) if path.exists())
@@ -310,7 +379,7 @@ def look_at_folder(name: str, folder: Path) -> Point:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        return Point(
+        return DiagnosisPoint(
             name=name,
             level="fault",
             says=f"{folder} can't be written: {error.strerror}",
@@ -320,20 +389,20 @@ def look_at_folder(name: str, folder: Path) -> Point:
     return judge_space(name, folder, free)
 
 
-def judge_space(name: str, folder: Path, free: int) -> Point:
+def judge_space(name: str, folder: Path, free: int) -> DiagnosisPoint:
     """Whether so many free bytes do for a folder that takes files.
 
     Example:
         >>> judge_space("results", Path("results"), 5_000_000_000).says
         'results can be written; 5.0 GB are free'
     """
-    level: Level = "fine"
+    level: PointLevel = "fine"
     remedy = None
     if free < LEAST_BYTES:
         level, remedy = "fault", f"make room, or {ANOTHER_FOLDER[name]}"
     elif free < FEW_BYTES:
         level, remedy = "note", "make room before a large run"
-    return Point(
+    return DiagnosisPoint(
         name=name,
         level=level,
         says=f"{folder} can be written; {free / 1e9:,.1f} GB are free",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from evalkit.api.endpoint import API_VERSION, Endpoint
 from evalkit.benchmarks import Benchmark, load_benchmark
@@ -29,11 +28,10 @@ from evalkit.probing import Settled, cannot_be_asked, settle_way, telling
 from evalkit.progress import Say, ignore, print_to_stderr
 from evalkit.questions import count_several
 from evalkit.results import Run
+from evalkit.running_loop import run_to_end
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target, open_target
-
-T = TypeVar("T")
 
 LARGEST = ("claude-fable-", "claude-mythos-")
 """Models that organizations with zero data retention may not use, as was reported in 2026."""
@@ -98,33 +96,6 @@ def run(
         progress=progress,
     )
     return run_to_end(job)
-
-
-def run_to_end(job: Coroutine[Any, Any, T]) -> T:
-    """Run a job from plain code, which may itself be called within an event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(job)
-    return run_in_thread(job)
-
-
-def run_in_thread(job: Coroutine[Any, Any, T]) -> T:
-    """Run beside the event loop of this thread; an interrupt here ends the job there."""
-    tasks: list[asyncio.Task[T]] = []
-
-    async def start() -> T:
-        tasks.append(asyncio.create_task(job))
-        return await tasks[0]
-
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        running = pool.submit(asyncio.run, start())
-        try:
-            return running.result()
-        except KeyboardInterrupt:
-            for task in tasks:
-                task.get_loop().call_soon_threadsafe(task.cancel)
-            raise
 
 
 async def run_async(

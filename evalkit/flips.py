@@ -13,7 +13,7 @@ from evalkit.results import load_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class GateFlip:
     """A question whose score is not the baseline's."""
 
     id: str
@@ -38,7 +38,7 @@ class Flip:
         return asdict(self)
 
 
-def list_flips(record: GateRecord) -> tuple[Flip, ...]:
+def list_flips(record: GateRecord) -> tuple[GateFlip, ...]:
     """The flipped questions among those that a gate has used, losses first, in the gate's order.
 
     Args:
@@ -63,7 +63,7 @@ def list_flips(record: GateRecord) -> tuple[Flip, ...]:
         codes = run.tally.codes_of(numbers[name])
         labels = build_labels(len(question.choices), run.manifest.prompt.labels)
         found.append(
-            Flip(
+            GateFlip(
                 id=name,
                 stem=question.stem,
                 before=before[name],

@@ -30,7 +30,7 @@ from evalkit.measuring import (
     cut_to_prefix,
 )
 from evalkit.models.model import Price
-from evalkit.plans import DROP, Basis, GateNeed, Need, Plan, PlanOptions, Prices
+from evalkit.plans import DROP, GateNeed, Plan, PlanBasis, PlanNeed, PlanOptions, PlanPrices
 from evalkit.precedents import Precedent, find_precedent
 from evalkit.probing import Settled
 from evalkit.progress import dollars, show_steps
@@ -187,7 +187,7 @@ class Forecaster:
             prices=prices,
             price=self.pick(prices),
             seconds=seconds,
-            basis=Basis(
+            basis=PlanBasis(
                 counted=len(counts.tokens),
                 input_error=self.find_error(missing or everything, counts),
                 not_counted=reason,
@@ -330,7 +330,7 @@ class Forecaster:
                 bill.first_plain, bill.first_cached = bill.plain, bill.cached
         return bill
 
-    def price(self, bill: Bill, requests: int) -> Prices | None:
+    def price(self, bill: Bill, requests: int) -> PlanPrices | None:
         """The prices of some requests, with what is asked again."""
         price = self.job.facts.price
         if price is None:
@@ -341,18 +341,18 @@ class Forecaster:
         plain = bill.plain + again * (bill.plain - output)
         cached = bill.cached + again * (bill.cached - output) if bill.prefixes else None
         if not self.target.has_batches:
-            return Prices(plain=plain, cached=cached)
+            return PlanPrices(plain=plain, cached=cached)
         factor = price.batch_factor
         # Without any response so far, a run asks one request directly, and at full price.
         more = 0.0 if self.has_responses else 1 - factor
-        return Prices(
+        return PlanPrices(
             plain=plain,
             cached=cached,
             batch=factor * plain + more * bill.first_plain,
             batch_cached=None if cached is None else factor * cached + more * bill.first_cached,
         )
 
-    def pick(self, prices: Prices | None) -> float | None:
+    def pick(self, prices: PlanPrices | None) -> float | None:
         """The price that the settings ask for."""
         if prices is None:
             return None
@@ -360,7 +360,9 @@ class Forecaster:
             return prices.batch if prices.batch_cached is None else prices.batch_cached
         return prices.plain if prices.cached is None else prices.cached
 
-    def list_needs(self, sheets: Sequence[Sheet], counts: Counts, beginnings: Counts) -> list[Need]:
+    def list_needs(
+        self, sheets: Sequence[Sheet], counts: Counts, beginnings: Counts
+    ) -> list[PlanNeed]:
         """What the margin takes, at the mean price of the benchmark's questions."""
         margin = self.options.margin
         if margin is None:
@@ -372,14 +374,14 @@ class Forecaster:
         known = self.options.flips if found is None else found.flips
         single = questions_for_margin(margin)
         return [
-            Need(flips=None, questions=single, price=multiply(each, single)),
+            PlanNeed(flips=None, questions=single, price=multiply(each, single)),
             *(
                 self.need(margin, flips, each, effect)
                 for flips in (FLIPS if known is None else (known,))
             ),
         ]
 
-    def need(self, margin: float, flips: float, each: float | None, effect: float) -> Need:
+    def need(self, margin: float, flips: float, each: float | None, effect: float) -> PlanNeed:
         """What the margin takes where so many answers flip.
 
         Args:
@@ -401,7 +403,7 @@ class Forecaster:
             )
             count = math.ceil(used)
             gates.append(GateNeed(drop=drop, questions=count, price=multiply(each, count)))
-        return Need(
+        return PlanNeed(
             flips=flips,
             questions=questions,
             price=None if questions is None else multiply(each, questions),
@@ -450,7 +452,7 @@ class Forecaster:
 
     # What else there is to say
 
-    def list_notes(self, rows: Iterable[JournalRow], prices: Prices | None) -> list[str]:
+    def list_notes(self, rows: Iterable[JournalRow], prices: PlanPrices | None) -> list[str]:
         """What a user should know before the run."""
         notes = []
         facts, manifest = self.job.facts, self.job.manifest

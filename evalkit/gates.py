@@ -15,7 +15,7 @@ from evalkit.orders import design_of
 from evalkit.questions import Question, digest_of
 from evalkit.responses import RequestFailure
 from evalkit.results import Run
-from evalkit.runs.gate_files import Lot
+from evalkit.runs.gate_files import GateLot
 from evalkit.runs.manifest import Identity, Manifest
 from evalkit.scores import Score
 from evalkit.stats.costs import expected_questions, noise_floor
@@ -91,7 +91,7 @@ def check_versions(baseline: Baseline, questions: Sequence[Question]) -> None:
         )
 
 
-def draw_up(pairing: Pairing, baseline: Baseline, earlier: Sequence[Run]) -> Lot:
+def draw_up(pairing: Pairing, baseline: Baseline, earlier: Sequence[Run]) -> GateLot:
     """Weigh the questions by earlier runs, and see what they say of flips.
 
     Args:
@@ -103,7 +103,7 @@ def draw_up(pairing: Pairing, baseline: Baseline, earlier: Sequence[Run]) -> Lot
     even = (1.0,) * len(pairing.ids)
     weights = history_weights(pairing.scores, histories) if histories else even
     flips, source = estimate_flips(pairing.scores, histories, baseline)
-    return Lot(
+    return GateLot(
         ids=pairing.ids,
         scores=pairing.scores,
         weights=weights,
@@ -150,7 +150,7 @@ class GatePlan:
     """Id of the candidate's run, a digest of its configuration."""
     candidate_samples: int
     terms: GateTerms
-    lot: Lot
+    lot: GateLot
     left_out: int
     """Questions without a score in the baseline."""
     own_flips: float | None
@@ -225,7 +225,7 @@ class GatePlan:
 
 
 def plan_gate(
-    pairing: Pairing, baseline: Baseline, candidate: Manifest, terms: GateTerms, lot: Lot
+    pairing: Pairing, baseline: Baseline, candidate: Manifest, terms: GateTerms, lot: GateLot
 ) -> GatePlan:
     """Put together what a gate compares.
 

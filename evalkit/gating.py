@@ -15,13 +15,14 @@ from evalkit.baselines import Baseline, check_repeatable, load_baseline
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.candidates import benchmark_of, check_prompt, settings_of, take_part
 from evalkit.errors import EvalkitError, UsageError
-from evalkit.evaluation import run_at_target, run_to_end
+from evalkit.evaluation import run_at_target
 from evalkit.gate_records import GateRecord
 from evalkit.models.local import is_local
 from evalkit.progress import Say, ignore, print_to_stderr
 from evalkit.prompts import PromptFormat
 from evalkit.refereeing import GateReferee
 from evalkit.results import Run
+from evalkit.running_loop import run_to_end
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.stats.costs import expected_questions

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 MediaType = Literal["image/jpeg", "image/png", "image/gif", "image/webp"]
+"""The kinds of pictures that the API takes."""
 
 FORMATS: Final[Mapping[str, MediaType]] = {
     "JPEG": "image/jpeg",

@@ -42,6 +42,7 @@ EQUAL = 1e-12
 """Scores closer than this are the same: means of fractions are not exact."""
 
 IntervalName = Literal["tango", "newcombe", "bonett-price"]
+"""How the interval of a paired difference is computed where each question is asked once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

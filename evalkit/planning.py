@@ -10,7 +10,7 @@ from evalkit.api.endpoint import Endpoint
 from evalkit.benchmarks import Benchmark, load_benchmark
 from evalkit.elicitation.choose import IN_WORDS, choose_way, refused_feature
 from evalkit.errors import ApiError
-from evalkit.evaluation import MOST_LESSONS, build_asking, check_choices, learn, run_to_end
+from evalkit.evaluation import MOST_LESSONS, build_asking, check_choices, learn
 from evalkit.forecasting import Forecaster
 from evalkit.jobs import check_way, plan_job
 from evalkit.models.findings import Findings, default_findings
@@ -18,6 +18,7 @@ from evalkit.plans import Plan, PlanOptions
 from evalkit.probing import Settled, choose_bound
 from evalkit.progress import Say, ignore, print_to_stderr
 from evalkit.questions import count_several
+from evalkit.running_loop import run_to_end
 from evalkit.session import Session
 from evalkit.settings import RunSettings
 from evalkit.targets import Target, outline_target

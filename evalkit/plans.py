@@ -27,7 +27,7 @@ LEAST_POWER = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
+class PlanPrices:
     """Dollars for what is left to ask, in each way of sending it."""
 
     plain: float
@@ -40,7 +40,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
+class PlanBasis:
     """Where the figures of a plan come from."""
 
     counted: int
@@ -73,7 +73,7 @@ class GateNeed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class PlanNeed:
     """The questions that it takes to see something as small as the margin."""
 
     flips: float | None
@@ -120,18 +120,18 @@ class Plan:
     prefixes: int
     """Shared beginnings that are long enough for the cache."""
     output_tokens: int
-    prices: Prices | None
+    prices: PlanPrices | None
     """None: no price is known for the model."""
     price: float | None
     """The one of them that the settings ask for."""
     seconds: float
     """How long it takes."""
-    basis: Basis
+    basis: PlanBasis
     orders: Orders | None = None
     """In which orders each question's choices are shown; None: in the set's own alone."""
     margin: float | None = None
     """A fraction, such as 0.02."""
-    needs: tuple[Need, ...] = ()
+    needs: tuple[PlanNeed, ...] = ()
     """What that margin takes; empty: none was asked for."""
     power: float = 0.8
     """How often a difference as large as the margin is to be found."""

@@ -12,9 +12,9 @@ import pytest
 
 from evalkit.api.endpoint import endpoint_from_environment
 from evalkit.check_files import build_check, load_project
-from evalkit.check_results import CheckResult, Status
+from evalkit.check_results import CheckResult, CheckStatus
 from evalkit.checking import BudgetSpent
-from evalkit.checks import Case, Project
+from evalkit.checks import CheckCase, Project
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.models.local import is_local
 from evalkit.progress import dollars
@@ -63,7 +63,7 @@ class Desk:
             checks=(),
         )
 
-    def find_case(self, name: str, model: str | None) -> tuple[Project, Case]:
+    def find_case(self, name: str, model: str | None) -> tuple[Project, CheckCase]:
         """A check of the file for one of its models."""
         __tracebackhide__ = True
         try:
@@ -77,7 +77,7 @@ class Desk:
             pytest.fail(f"evalkit: {error}", pytrace=False)
         return self.project, cases[0]
 
-    def build_case(self, keys: Mapping[str, Any]) -> tuple[Project, Case]:
+    def build_case(self, keys: Mapping[str, Any]) -> tuple[Project, CheckCase]:
         """A check that a test describes itself."""
         __tracebackhide__ = True
         try:
@@ -85,9 +85,9 @@ class Desk:
         except EvalkitError as error:
             pytest.fail(f"evalkit: {error}", pytrace=False)
         [model] = check.models
-        return self.surroundings, Case(check=check, model=model)
+        return self.surroundings, CheckCase(check=check, model=model)
 
-    def hold(self, found: tuple[Project, Case]) -> CheckResult:
+    def hold(self, found: tuple[Project, CheckCase]) -> CheckResult:
         """Carry out a check, unless there is no key to ask with: then the test is skipped."""
         __tracebackhide__ = True
         project, case = found
@@ -108,9 +108,9 @@ class Desk:
             pytest.fail(
                 f"evalkit: inconclusive {wanted!r}: expected {', '.join(ENDINGS)}", pytrace=False
             )
-        if result.status is Status.PASSED:
+        if result.status is CheckStatus.PASSED:
             return "pass"
-        is_open = result.status is Status.INCONCLUSIVE or isinstance(result.error, BudgetSpent)
+        is_open = result.status is CheckStatus.INCONCLUSIVE or isinstance(result.error, BudgetSpent)
         return wanted if is_open else "fail"  # type: ignore[return-value]
 
     def describe(self, result: CheckResult) -> str:

@@ -17,6 +17,7 @@ from evalkit.images import Image
 MIN_CHOICES, MAX_CHOICES = 2, 26
 
 Role = Literal["user", "assistant"]
+"""Whose turn of a conversation it is."""
 
 Order = tuple[int, ...]
 """By position, the choice that stands there: (2, 0, 1) shows the third choice first."""

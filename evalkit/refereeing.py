@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalkit.answers import Outcome
 from evalkit.baselines import Baseline
-from evalkit.comparability import Difference, list_differences
+from evalkit.comparability import AskedDifference, list_differences
 from evalkit.desk import Desk
 from evalkit.earlier import find_earlier
 from evalkit.errors import RunMismatchError, UsageError
@@ -21,7 +21,7 @@ from evalkit.results import Run
 from evalkit.runs.costs import cost_of_tokens
 from evalkit.runs.folder import RunFolder
 from evalkit.runs.gate_files import (
-    Lot,
+    GateLot,
     list_records,
     lot_path,
     read_lot,
@@ -89,7 +89,7 @@ class GateReferee:
     def _fix_order(self, pairing: Pairing, folder: RunFolder, job: Job) -> GatePlan:
         """Draw up the questions, or take them as an earlier attempt did."""
         even = (1.0,) * len(pairing.ids)
-        unweighted = Lot(ids=pairing.ids, scores=pairing.scores, weights=even)
+        unweighted = GateLot(ids=pairing.ids, scores=pairing.scores, weights=even)
         plan = plan_gate(pairing, self.baseline, job.manifest, self.terms, unweighted)
         lot = read_lot(folder.path, plan.seed)
         if lot is None:
@@ -158,7 +158,7 @@ class GateReferee:
         self.record.write(self._folder)
 
 
-def list_changes(baseline: Baseline, candidate: Manifest) -> tuple[Difference, ...]:
+def list_changes(baseline: Baseline, candidate: Manifest) -> tuple[AskedDifference, ...]:
     """In what a candidate is asked differently from its baseline, the model first."""
     models = baseline.identity.model, candidate.identity.model
     others = (
@@ -168,7 +168,7 @@ def list_changes(baseline: Baseline, candidate: Manifest) -> tuple[Difference, .
     )
     if models[0] == models[1]:
         return tuple(others)
-    return (Difference(name="model", first=models[0], second=models[1]), *others)
+    return (AskedDifference(name="model", first=models[0], second=models[1]), *others)
 
 
 def estimate_price(baseline: Baseline, price: Price | None, answers: float) -> float | None:

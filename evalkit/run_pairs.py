@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from evalkit.alignment import ScoreSheet
-from evalkit.comparability import Difference, list_run_differences
+from evalkit.comparability import AskedDifference, list_run_differences
 from evalkit.disagreements import describe_codes
 from evalkit.judgements import Judgement, judge
 from evalkit.orders import design_of
@@ -109,7 +109,7 @@ class RunPair:
     """By name; none if there is one subject only."""
     flips: tuple[Flip, ...]
     """Those asked for, losses first."""
-    differences: tuple[Difference, ...]
+    differences: tuple[AskedDifference, ...]
     """In what else than the model the two were asked differently."""
     judgement: Judgement | None
     """None: no margin was given."""
@@ -218,7 +218,7 @@ def compare_pair(
     )
 
 
-def list_other_settings(first: Run, second: Run) -> Iterator[Difference]:
+def list_other_settings(first: Run, second: Run) -> Iterator[AskedDifference]:
     """In what else than the model two runs were asked differently.
 
     That they were asked other questions is no part of it where only those of both count, unless
@@ -229,7 +229,9 @@ def list_other_settings(first: Run, second: Run) -> Iterator[Difference]:
         if each.name != "questions" or ours.shots or theirs.shots:
             yield each
     if None not in (ours.limit, theirs.limit) and ours.seed != theirs.seed:
-        yield Difference(name="seed of the sample", first=str(ours.seed), second=str(theirs.seed))
+        yield AskedDifference(
+            name="seed of the sample", first=str(ours.seed), second=str(theirs.seed)
+        )
 
 
 def covers_set(compared: ComparedRun, n: int) -> bool:

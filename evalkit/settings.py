@@ -16,7 +16,10 @@ from evalkit.runs.manifest import Orders
 from evalkit.selection import EVERYTHING, Selection
 
 ImageSource = Literal["base64", "file"]
+"""How picture files travel: in the request, or uploaded once to the Files API."""
+
 Engine = Literal["loky", "dask", "ray"]
+"""What starts workers: this machine, or a cluster of Dask or Ray."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from evalkit.check_results import CheckResult, count_spent
 from evalkit.checking import hold_case
-from evalkit.checks import Case, Project
-from evalkit.evaluation import run_to_end
+from evalkit.checks import CheckCase, Project
 from evalkit.progress import ignore
 from evalkit.questions import digest_of
+from evalkit.running_loop import run_to_end
 from evalkit.runs.folder import write_whole
 
 ENDING = ".result"
@@ -32,7 +32,7 @@ class SharedChecks:
     dollars: float | None = None
     """What all of them together may cost, if a project does not set less; None: no limit."""
 
-    def hold(self, project: Project, case: Case) -> CheckResult:
+    def hold(self, project: Project, case: CheckCase) -> CheckResult:
         """Carry out a check, or give what came of it before.
 
         Args:
@@ -65,7 +65,7 @@ def load(path: Path) -> CheckResult:
     return result
 
 
-def name_case(project: Project, case: Case) -> str:
+def name_case(project: Project, case: CheckCase) -> str:
     """What two checks have in common that are the same."""
     server = project.base_url or os.environ.get("ANTHROPIC_BASE_URL")
     facts = (project.results.resolve(), server, project.data, project.suites)

@@ -40,10 +40,11 @@ from evalkit.runs.journal import JournalReader, JournalRow
 from evalkit.runs.manifest import Manifest
 from evalkit.version import __version__
 
-Level = Literal["harmless", "repairable", "damaged"]
+DamageLevel = Literal["harmless", "repairable", "damaged"]
 """Made good already; made good by the same command again, or by `evalkit score`; not so."""
 
-Verdict = Literal["sound", "repairable", "damaged"]
+Soundness = Literal["sound", "repairable", "damaged"]
+"""What all findings about a folder come to."""
 
 RIGHTLY_DIFFERENT = ("folder", "evalkit_version")
 """What a summary says of where and by what it was written."""
@@ -63,7 +64,7 @@ class Finding:
     """
 
     file: str
-    level: Level
+    level: DamageLevel
     text: str
     """What is wrong, and what to do about it."""
     line: int | None = None
@@ -92,7 +93,7 @@ class Verification:
     """What could not be checked, and why."""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Soundness:
         """The worst of the findings; "sound" if nothing has to be done."""
         levels = {finding.level for finding in self.findings}
         if "damaged" in levels:
@@ -224,7 +225,7 @@ class Check:
             unchecked=tuple(self.unchecked),
         )
 
-    def _report(self, file: str, level: Level, text: str, line: int | None = None) -> None:
+    def _report(self, file: str, level: DamageLevel, text: str, line: int | None = None) -> None:
         self.findings.append(Finding(file=file, line=line, level=level, text=text))
 
     def _open(self) -> RunFolder | None:
@@ -323,7 +324,7 @@ class Check:
             self._report(JOURNAL, "damaged", reason_of(error, folder.journal_path))
             return
         self.tick(size - told)
-        level: Level = "repairable" if self.missing else "harmless"
+        level: DamageLevel = "repairable" if self.missing else "harmless"
         for line in reader.garbled_lines:
             self._report(JOURNAL, level, GARBLED if self.missing else ASKED_AGAIN, line)
         if size > reader.good_bytes:
@@ -403,7 +404,7 @@ class Check:
         if names:
             self._report(SUMMARY, *self._judge_summary(found, names))
 
-    def _judge_summary(self, found: Any, names: Sequence[str]) -> tuple[Level, str]:
+    def _judge_summary(self, found: Any, names: Sequence[str]) -> tuple[DamageLevel, str]:
         what = f"is not what the journal says: {', '.join(names)}"
         version = found.get("evalkit_version") if isinstance(found, dict) else None
         if version != __version__:

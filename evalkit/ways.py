@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from evalkit.audits import LeftOut
 from evalkit.benchmarks import Benchmark
 from evalkit.elicitation.choose import IN_WORDS, NEEDED, Feature
 from evalkit.errors import ApiError, InvalidRequestError, UsageError
@@ -22,17 +23,6 @@ from evalkit.settings import RunSettings
 from evalkit.targets import Target
 
 AnyWay = Way | Literal["auto"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """A way in which the questions were not asked."""
-
-    way: AnyWay
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.way} is left out: {self.reason}"
 
 
 async def ask_every_way(

@@ -13,7 +13,7 @@ from evalkit.gates import GatePlan, GateWatch
 from evalkit.questions import Question
 from evalkit.responses import Response, Usage
 from evalkit.results import Run
-from evalkit.runs.gate_files import Lot
+from evalkit.runs.gate_files import GateLot
 from evalkit.runs.journal import JournalRow
 from evalkit.scores import Score
 from evalkit.stats.sequential import GateTerms
@@ -142,7 +142,7 @@ def held_gate(
     """
     luck = random.Random(repr(suite))
     scores = tuple(float(luck.random() < 0.8) for _ in range(n))
-    lot = Lot(
+    lot = GateLot(
         ids=tuple(f"q{number}" for number in range(n)),
         scores=scores,
         weights=(1.0,) * n,

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from evalkit.check_results import CheckResult, Status, worst
-from evalkit.checks import Case, Check
+from evalkit.check_results import CheckResult, CheckStatus, worst
+from evalkit.checks import Check, CheckCase
 from evalkit.errors import OverloadedError, UsageError
-from evalkit.flips import Flip
+from evalkit.flips import GateFlip
 from evalkit.reports.checks import (
     LONGEST,
     MARKER,
@@ -26,13 +26,13 @@ HOSTILE = "a | b\n# head <script> ::error::x\x1b[31m @me 5 %"
 
 
 def result_of(message: str = HOSTILE, name: str = "one") -> CheckResult:
-    case = Case(check=Check(name=name, benchmark="b", models=("m",), line=3), model="m")
+    case = CheckCase(check=Check(name=name, benchmark="b", models=("m",), line=3), model="m")
     return CheckResult(case=case, error=UsageError(message))
 
 
-def flip_of(number: int, *, is_loss: bool = True) -> Flip:
+def flip_of(number: int, *, is_loss: bool = True) -> GateFlip:
     before, after = (1.0, 0.0) if is_loss else (0.0, 1.0)
-    return Flip(
+    return GateFlip(
         id=f"q{number}", stem=HOSTILE, before=before, after=after, right="A", picked="refused"
     )
 
@@ -83,7 +83,7 @@ def test_junit_has_a_case_for_each_check_and_model() -> None:
 
 def test_what_may_work_later_is_not_finished() -> None:
     busy = replace(result_of(), error=OverloadedError("busy"))
-    assert (busy.status, result_of().status) == (Status.INCOMPLETE, Status.INVALID)
+    assert (busy.status, result_of().status) == (CheckStatus.INCOMPLETE, CheckStatus.INVALID)
     assert describe_all([busy, result_of()]) == "2 checks: 1 INVALID, 1 not finished."
     assert "one: not finished\n  busy." in render_checks([busy])
 
@@ -97,8 +97,10 @@ def test_no_line_is_a_command_of_a_workflow(command: str) -> None:
     assert not [line for line in lines if line.lstrip().startswith(("::", "##["))]
 
 
-@pytest.mark.parametrize("better", list(Status))
-@pytest.mark.parametrize("other", list(Status))
-def test_the_worst_of_two_is_the_one_that_is_named_first(better: Status, other: Status) -> None:
-    order = list(Status)
+@pytest.mark.parametrize("better", list(CheckStatus))
+@pytest.mark.parametrize("other", list(CheckStatus))
+def test_the_worst_of_two_is_the_one_that_is_named_first(
+    better: CheckStatus, other: CheckStatus
+) -> None:
+    order = list(CheckStatus)
     assert worst([better, other]) is order[min(order.index(better), order.index(other))]

@@ -10,9 +10,9 @@ import pytest
 
 from evalkit.baselines import baseline_of
 from evalkit.check_files import build_check, load_project
-from evalkit.check_results import Status, count_spent
+from evalkit.check_results import CheckStatus, count_spent
 from evalkit.checking import BudgetSpent, arrange, check, find_endpoint, outline, place_baseline
-from evalkit.checks import Case, Project
+from evalkit.checks import CheckCase, Project
 from evalkit.errors import RunLockedError, UsageError
 from evalkit.pytest_checks import Desk, open_desk
 from evalkit.results import Run
@@ -67,7 +67,7 @@ def test_every_check_has_a_result(
 ) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     worse, alike = check(project, endpoint=endpoint_of(server), progress=False)
-    assert (worse.status, alike.status) == (Status.FAILED, Status.PASSED)
+    assert (worse.status, alike.status) == (CheckStatus.FAILED, CheckStatus.PASSED)
     assert worse.gate is not None
     assert (len(worse.flips), worse.gate.plan.terms.suites) == (
         worse.gate.losses + worse.gate.gains,
@@ -85,16 +85,16 @@ def test_an_error_of_one_check_is_its_result_and_ends_no_other(
     assert alike.gate is not None
     with open_run_folder(Path(alike.gate.folder)).locked():
         worse, locked = check(project, progress=False)
-    assert worse.status is Status.FAILED
+    assert worse.status is CheckStatus.FAILED
     assert isinstance(locked.error, RunLockedError)
-    assert (locked.status, locked.gate) == (Status.INCOMPLETE, None)
+    assert (locked.status, locked.gate) == (CheckStatus.INCOMPLETE, None)
 
 
 def test_a_spent_budget_asks_nobody(project: Project, server: MessagesServer) -> None:
     asked = len(server.requests)
     [result] = check(replace(project, dollars=0.0), ["alike"], progress=False)
     assert isinstance(result.error, BudgetSpent)
-    assert result.status is Status.INCOMPLETE
+    assert result.status is CheckStatus.INCOMPLETE
     assert len(server.requests) == asked
 
 
@@ -104,7 +104,9 @@ def test_an_outline_counts_all_questions_where_all_are_asked(project: Project) -
     assert 0 < early.expected < N
     assert early.price is not None
     for changes in ({"full": True}, {"threshold": 0.5}):
-        whole = outline(project, Case(check=replace(alike.check, **changes), model=alike.model))
+        whole = outline(
+            project, CheckCase(check=replace(alike.check, **changes), model=alike.model)
+        )
         assert whole.expected == N
         assert whole.price is not None
         assert whole.price > early.price

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.cli.doctor import conclude
-from evalkit.diagnosis import Diagnosis, Point
+from evalkit.diagnosis import Diagnosis, DiagnosisPoint
 from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import call, point_at
 
@@ -84,8 +84,10 @@ def test_without_a_folder_for_runs_none_could_work(
 def test_the_conclusion_says_who_could_be_asked(
     faults: tuple[str, ...], embedded: bool, said: str
 ) -> None:
-    points = [Point(name=name, level="fault", says="no") for name in faults]
-    extras = Point(name="extras", level="fine", says="", facts={"extras": {"local": embedded}})
+    points = [DiagnosisPoint(name=name, level="fault", says="no") for name in faults]
+    extras = DiagnosisPoint(
+        name="extras", level="fine", says="", facts={"extras": {"local": embedded}}
+    )
     assert said in conclude(Diagnosis(points=(extras, *points)))
 
 

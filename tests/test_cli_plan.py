@@ -12,7 +12,7 @@ import pytest
 
 from evalkit.api.limits import RateLimits
 from evalkit.experience import Experience
-from evalkit.plans import Basis, GateNeed, Need, Plan, Prices
+from evalkit.plans import GateNeed, Plan, PlanBasis, PlanNeed, PlanPrices
 from evalkit.precedents import Precedent
 from evalkit.reports.plans import render_plans
 from evalkit.testing.messages_server import MessagesServer
@@ -120,8 +120,8 @@ def test_a_margin_shows_the_questions_that_it_takes(
 def test_flips_and_clusters_of_earlier_runs_are_named() -> None:
     precedent = Precedent(first="a--1", second="b--2", questions=80, flips=0.15, design_effect=1.84)
     needs = (
-        Need(flips=None, questions=2398, price=1.0),
-        Need(
+        PlanNeed(flips=None, questions=2398, price=1.0),
+        PlanNeed(
             flips=0.15,
             questions=5400,
             price=2.0,
@@ -240,7 +240,7 @@ def test_odd_sets_are_noted_and_quiet_is_quiet(
 
 # Tables
 
-BASIS = Basis(
+BASIS = PlanBasis(
     counted=40,
     input_error=0.0123,
     not_counted=None,
@@ -274,7 +274,7 @@ def make_plan(**values: Any) -> Plan:
         "read_tokens": 1_000_000,
         "prefixes": 3,
         "output_tokens": 16200,
-        "prices": Prices(plain=12.0, cached=3.0, batch=6.0, batch_cached=1.5),
+        "prices": PlanPrices(plain=12.0, cached=3.0, batch=6.0, batch_cached=1.5),
         "price": 3.0,
         "seconds": 400.0,
         "basis": BASIS,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evalkit.comparability import (
-    Difference,
+    AskedDifference,
     describe_served,
     is_same_model,
     list_differences,
@@ -143,7 +143,7 @@ def test_thinking_goes_with_the_reasoned_way_and_with_no_other() -> None:
 def test_of_two_prompts_the_texts_that_differ_are_named() -> None:
     other = PromptFormat(system="Be terse.", prefill="Answer: (")
     [found] = list_differences(manifest_of(), manifest_of(other))
-    assert found == Difference(
+    assert found == AskedDifference(
         name="prompt (system, prefill)",
         first=PromptFormat().digest[:12],
         second=other.digest[:12],

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+import evalkit
 from evalkit.diagnosis import (
     Diagnosis,
-    Level,
-    Point,
-    diagnose,
+    DiagnosisPoint,
+    PointLevel,
     judge_clock,
     judge_space,
+    look_around,
     look_at_dependencies,
     look_at_extras,
     look_at_folder,
@@ -40,11 +41,13 @@ REQUIREMENTS = (
 def look(folder: Path, environment: Mapping[str, str], *, offline: bool = False) -> Diagnosis:
     """Diagnose an environment."""
     return asyncio.run(
-        diagnose(results=folder / "results", environment=environment, offline=offline, seconds=0.5)
+        look_around(
+            results=folder / "results", environment=environment, offline=offline, seconds=0.5
+        )
     )
 
 
-def point_of(found: Diagnosis, name: str) -> Point:
+def point_of(found: Diagnosis, name: str) -> DiagnosisPoint:
     """The point of that name."""
     [point] = [point for point in found.points if point.name == name]
     return point
@@ -113,7 +116,7 @@ def test_a_server_of_ones_own_may_want_none(tmp_path: Path) -> None:
     ids=["no list", "overloaded", "limited", "moved", "no key", "silent", "broken off"],
 )
 def test_what_an_endpoint_says_decides(
-    tmp_path: Path, fault: Fault, level: Level, word: str
+    tmp_path: Path, fault: Fault, level: PointLevel, word: str
 ) -> None:
     with MessagesServer(faults=lambda _: fault) as server:
         found = look(tmp_path, {"ANTHROPIC_BASE_URL": server.base_url})
@@ -132,7 +135,7 @@ def test_an_address_that_is_none_is_a_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ahead", "level"), [(0.0, "fine"), (60.0, "fine"), (61.0, "note"), (-61.0, "note")]
 )
-def test_a_clock_may_be_a_minute_off(ahead: float, level: Level) -> None:
+def test_a_clock_may_be_a_minute_off(ahead: float, level: PointLevel) -> None:
     assert judge_clock(ahead).level == level
 
 
@@ -140,7 +143,7 @@ def test_the_servers_clock_is_the_one_that_counts(tmp_path: Path) -> None:
     with MessagesServer() as server:
         environment = {"ANTHROPIC_BASE_URL": server.base_url, "ANTHROPIC_API_KEY": server.key}
         found = asyncio.run(
-            diagnose(
+            look_around(
                 results=tmp_path,
                 environment=environment,
                 now=lambda: datetime.now(UTC) + timedelta(minutes=5),
@@ -190,7 +193,7 @@ def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above(tmp_path: Pat
     ("free", "level"),
     [(9_999_999, "fault"), (10_000_000, "note"), (999_999_999, "note"), (1_000_000_000, "fine")],
 )
-def test_a_disk_may_be_full_or_nearly_so(free: int, level: Level) -> None:
+def test_a_disk_may_be_full_or_nearly_so(free: int, level: PointLevel) -> None:
     point = judge_space("results", Path("results"), free)
     assert point.level == level
     assert (point.remedy is None) is (level == "fine")
@@ -204,7 +207,36 @@ def test_a_copy_that_was_not_installed_says_so() -> None:
 
 def test_without_an_endpoint_an_embedded_model_may_do() -> None:
     extras = look_at_extras(REQUIREMENTS)
-    refused = Point(name="endpoint", level="fault", says="no")
+    refused = DiagnosisPoint(name="endpoint", level="fault", says="no")
     assert Diagnosis(points=(extras, refused)).works
-    cache = Point(name="cache", level="fault", says="no")
+    cache = DiagnosisPoint(name="cache", level="fault", says="no")
     assert not Diagnosis(points=(extras, refused, cache)).works
+
+
+def test_an_endpoint_in_hand_is_looked_at_in_place_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:1")
+    with MessagesServer() as server:
+        endpoint = evalkit.Endpoint(base_url=server.base_url, api_key=server.key)
+        found = evalkit.diagnose(endpoint=endpoint, results=str(tmp_path))
+    assert found.can_ask_endpoint
+    assert point_of(found, "endpoint").facts["host"] == endpoint.host
+
+
+def test_without_one_the_environment_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "some-key")
+    found = evalkit.diagnose(results=tmp_path, seconds=0.5)
+    assert point_of(found, "endpoint").facts["host"] == "127.0.0.1:1"
+    assert point_of(found, "endpoint").level == "fault"
+
+
+def test_offline_nobody_is_asked(tmp_path: Path) -> None:
+    with MessagesServer() as server:
+        endpoint = evalkit.Endpoint(base_url=server.base_url, api_key=server.key)
+        found = evalkit.diagnose(endpoint=endpoint, results=tmp_path, offline=True)
+        assert server.requests == []
+    assert [point for point in found.points if point.name == "endpoint"] == []

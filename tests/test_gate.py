@@ -10,7 +10,7 @@ from evalkit.gate_records import GateRecord, take_down
 from evalkit.gates import GatePlan, GateWatch
 from evalkit.gating import GateResult
 from evalkit.reports.gate import describe_verdict, list_facts, render_gate, render_result
-from evalkit.runs.gate_files import Lot
+from evalkit.runs.gate_files import GateLot
 from evalkit.stats.sequential import GateTerms
 from evalkit.stats.verdicts import Verdict
 
@@ -31,7 +31,7 @@ def plan_of(
         candidate="c" * 12,
         candidate_samples=1,
         terms=GateTerms(**terms),  # type: ignore[arg-type]
-        lot=Lot(
+        lot=GateLot(
             ids=tuple(f"q{number}" for number in range(len(baseline))),
             scores=tuple(baseline),
             weights=tuple(weights),

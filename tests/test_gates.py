@@ -20,7 +20,7 @@ from evalkit.gates import GateWatch, draw_up, estimate_flips, pair_questions
 from evalkit.questions import Question
 from evalkit.responses import RequestFailure, Response, Usage
 from evalkit.results import Run
-from evalkit.runs.gate_files import Lot, lot_path, read_lot, write_lot
+from evalkit.runs.gate_files import GateLot, lot_path, read_lot, write_lot
 from evalkit.runs.journal import JournalRow
 from evalkit.scores import Score
 from evalkit.stats.costs import expected_questions, noise_floor
@@ -303,7 +303,7 @@ def test_a_lot_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_lots_that_differ_have_other_digests() -> None:
     lot = plan_of([1.0, 0.5]).lot
-    others: list[Lot] = [
+    others: list[GateLot] = [
         replace(lot, history=("x",)),
         replace(lot, ids=lot.ids[::-1]),
         replace(lot, scores=(1.0, 0.25)),

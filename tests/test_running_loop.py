@@ -69,6 +69,42 @@ def test_a_whole_session_within_a_running_loop(sums: evalkit.Benchmark, tmp_path
     assert found == [True, 0, True, True, 30, True, "sound", True]
 
 
+def test_an_audit_within_a_running_loop(sums: evalkit.Benchmark, tmp_path: Path) -> None:
+    async def work(endpoint: evalkit.Endpoint) -> list[evalkit.Audit]:
+        plain = evalkit.audit(
+            sums,
+            HAIKU,
+            ways=["prefill", "tool"],
+            endpoint=endpoint,
+            results=tmp_path,
+            progress=False,
+        )
+        awaited = await evalkit.audit_async(
+            sums,
+            HAIKU,
+            ways=["prefill", "tool"],
+            endpoint=endpoint,
+            results=tmp_path,
+            progress=False,
+        )
+        return [plain, awaited]
+
+    with MessagesServer(answer=sums_answers(wrong_share=0.2)) as server:
+        plain, awaited = asyncio.run(work(endpoint_of(server)))
+    assert plain.to_dict() == awaited.to_dict()
+    assert plain.comparisons[0].accuracy.n == 30
+
+
+def test_a_diagnosis_within_a_running_loop(tmp_path: Path) -> None:
+    async def work(endpoint: evalkit.Endpoint) -> list[bool]:
+        plain = evalkit.diagnose(endpoint=endpoint, results=tmp_path)
+        awaited = await evalkit.diagnose_async(endpoint=endpoint, results=tmp_path)
+        return [plain.can_ask_endpoint, awaited.can_ask_endpoint]
+
+    with MessagesServer() as server:
+        assert asyncio.run(work(endpoint_of(server))) == [True, True]
+
+
 def test_a_check_within_a_running_loop(tmp_path: Path) -> None:
     file = tmp_path / "evalkit.toml"
     keys = f"benchmark = 'everyday', model = '{HAIKU}', limit = 5, threshold = 1, baseline = false"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from evalkit.check_files import load_project
-from evalkit.check_results import Status
-from evalkit.checks import Case, Project
+from evalkit.check_results import CheckStatus
+from evalkit.checks import CheckCase, Project
 from evalkit.shared_checks import SharedChecks
 from evalkit.testing.messages_server import MessagesServer
 from tests.command_line import HAIKU
@@ -41,7 +41,7 @@ def shared(tmp_path: Path) -> SharedChecks:
     return SharedChecks(folder=folder)
 
 
-def find_case(folder: Path, head: str = "") -> tuple[Project, Case]:
+def find_case(folder: Path, head: str = "") -> tuple[Project, CheckCase]:
     """A project of one check."""
     write_sums(folder / "sums.jsonl")
     (folder / "evalkit.toml").write_text(head + CHECKS, encoding="utf-8")
@@ -56,7 +56,7 @@ def test_the_same_check_is_carried_out_once(
     project, case = find_case(tmp_path)
     first = shared.hold(project, case)
     asked = len(server.requests)
-    assert first.status is Status.PASSED
+    assert first.status is CheckStatus.PASSED
     assert shared.hold(project, case).level == first.level
     assert len(server.requests) == asked > 0
 
@@ -84,4 +84,4 @@ def test_the_smaller_budget_of_the_file_and_of_the_test_run_holds(
     head = f'budget = "${small if of_file else large}"\n'
     project, case = find_case(tmp_path, head)
     shared = replace(shared, dollars=float(large if of_file else small))
-    assert shared.hold(project, case).status is Status.INCOMPLETE
+    assert shared.hold(project, case).status is CheckStatus.INCOMPLETE

@@ -27,9 +27,9 @@ from evalkit.errors import UsageError
 from evalkit.requests import WAYS
 
 if TYPE_CHECKING:
+    from evalkit.audits import Audit
     from evalkit.progress import Say
     from evalkit.results import Run
-    from evalkit.ways import LeftOut
 
 EXAMPLES = """  evalkit audit everyday --model claude-haiku-4-5 --limit 200
   evalkit audit questions.csv --model claude-opus-4-6 --way instructed --way tool
@@ -79,31 +79,25 @@ def execute(args: argparse.Namespace) -> int:
     """
     import asyncio
 
-    from evalkit.audit import audit_runs
+    from evalkit.audits import audit_runs
     from evalkit.logs import log_to, trace_to
     from evalkit.progress import ignore
 
     say = ignore if args.quiet else print_note
-    left_out: tuple[LeftOut, ...] = ()
     if args.model is None:
-        runs = load_runs(args.what, args.way)
+        audit = audit_runs(load_runs(args.what, args.way))
     else:
         with log_to(args.log, print_note), trace_to(args.trace, print_note):
-            runs, left_out = asyncio.run(ask(args, say))
-    audit = audit_runs(runs)
+            audit = asyncio.run(ask(args, say))
     compared = audit.is_comparable or args.force
     if args.json:
-        facts = audit.to_dict(compared=compared)
-        omitted = [{"way": each.way, "reason": each.reason} for each in left_out]
-        print(json.dumps({**facts, "left_out": omitted}, indent=2))
+        print(json.dumps(audit.to_dict(compared=compared), indent=2))
     else:
         from evalkit.reports.audit import render_audit
         from evalkit.reports.tables import clean
 
         sys.stderr.flush()
-        text = render_audit(
-            audit, left_out=left_out, compared=compared, all_questions=args.all_questions
-        )
+        text = render_audit(audit, compared=compared, all_questions=args.all_questions)
         print(f"\n{text}\n\nRun folders:")
         for asked in audit.ways:
             print(f"{asked.way}: {clean(str(asked.run.path))}")
@@ -128,15 +122,13 @@ def load_runs(names: Sequence[str], ways: Sequence[str] | None) -> tuple[Run, ..
     return tuple(run for run in runs if not ways or run.manifest.identity.way in ways)
 
 
-async def ask(args: argparse.Namespace, say: Say) -> tuple[tuple[Run, ...], tuple[LeftOut, ...]]:
+async def ask(args: argparse.Namespace, say: Say) -> Audit:
     """Ask one model the questions of one benchmark in every way.
 
     Raises:
         UsageError: there are several models or benchmarks, or --results is a file.
     """
-    from evalkit.session import Session
-    from evalkit.targets import open_target
-    from evalkit.ways import ask_every_way
+    from evalkit.auditing import audit_aloud
 
     for several, names in (("benchmarks", args.what), ("models", args.model)):
         if len(names) > 1:
@@ -151,15 +143,13 @@ async def ask(args: argparse.Namespace, say: Say) -> tuple[tuple[Run, ...], tupl
     )
     # The time for an attempt depends on whether a way has the model think.
     endpoint = find_endpoint(argparse.Namespace(**{**vars(args), "way": args.way or WAYS}))
-    async with Session(keep_files=args.keep_files, say=say) as session:
-        with open_target(args.model[0], endpoint, say=say) as target:
-            return await ask_every_way(
-                benchmark,
-                target,
-                args.way,
-                settings=settings,
-                results=args.results,
-                progress=not args.quiet,
-                say=say,
-                session=session,
-            )
+    return await audit_aloud(
+        benchmark,
+        args.model[0],
+        args.way,
+        settings=settings,
+        endpoint=endpoint,
+        results=args.results,
+        progress=not args.quiet,
+        say=say,
+    )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalkit.check_results import CheckResult
-    from evalkit.checks import Case, Project
+    from evalkit.checks import CheckCase, Project
 
 EXAMPLES = """  evalkit check
   evalkit check capitals --json
@@ -154,7 +154,7 @@ def write_files(results: Sequence[CheckResult], args: argparse.Namespace) -> Non
         write_whole(args.junit, render_junit(results))
 
 
-def print_outlines(project: Project, cases: Sequence[Case], *, as_json: bool) -> int:
+def print_outlines(project: Project, cases: Sequence[CheckCase], *, as_json: bool) -> int:
     """Print what the checks would ask.
 
     Returns:

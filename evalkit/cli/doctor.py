@@ -14,7 +14,7 @@ from evalkit.cli.numbers import parse_seconds
 from evalkit.cli.options import Commands, new_parser
 
 if TYPE_CHECKING:
-    from evalkit.diagnosis import Diagnosis, Point
+    from evalkit.diagnosis import Diagnosis, DiagnosisPoint
 
 EXAMPLES = """  evalkit doctor
   evalkit doctor --need endpoint --json        in CI, before a gate
@@ -64,10 +64,10 @@ def add_parser(commands: Commands) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Look at everything, and print it."""
-    from evalkit.diagnosis import diagnose
+    from evalkit.diagnosis import look_around
 
     found = asyncio.run(
-        diagnose(
+        look_around(
             base_url=args.base_url,
             results=args.results,
             offline=args.offline,
@@ -88,7 +88,7 @@ def execute(args: argparse.Namespace) -> int:
     return FINE if needed[args.need] else USAGE
 
 
-def render_point(point: Point) -> Iterator[str]:
+def render_point(point: DiagnosisPoint) -> Iterator[str]:
     """What is the case, and below it what to do."""
     from evalkit.reports.lint import fill
 

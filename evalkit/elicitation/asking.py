@@ -13,6 +13,7 @@ from evalkit.prompts import Turn as Example
 
 Turn = dict[str, Any]
 Thought = Literal["api", "text"]
+"""How a model thinks before it answers: by the API's thinking, or in words of its reply."""
 
 MAX_TOKENS_THINKING = 4096
 """Room for a model that thinks first, whatever it is told; thinking counts as output."""

@@ -18,6 +18,7 @@ from evalkit.runs.journal import SourceNote
 from evalkit.runs.manifest import Evidence
 
 LogFormat = Literal["inspect", "lm-eval", "promptfoo", "helm", "predictions"]
+"""Whose log it is; "predictions": a table with a row for each answer."""
 
 SCORED = ("scored right", "scored wrong")
 """The choices of a question of which a log tells nothing but the tool's score."""

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from evalkit.questions import Question
 
-Level = Literal["error", "warning", "note"]
+DoubtLevel = Literal["error", "warning", "note"]
 """error: the set can't be used; warning: its scores would mislead; note: good to know."""
 
-LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+LEVELS: tuple[DoubtLevel, ...] = ("error", "warning", "note")
 
 SHOWN = 3
 """Examples that a doubt carries."""
@@ -23,7 +23,7 @@ class Doubt:
 
     check: str
     """The name of the check, such as "repeated-choices"."""
-    level: Level
+    level: DoubtLevel
     count: int
     """How many questions, rows, columns or subjects it concerns."""
     total: int
@@ -55,7 +55,7 @@ class Check:
     """
 
     name: str
-    level: Level
+    level: DoubtLevel
     find: Callable[[Question], str | None]
     says: str
     remedy: str

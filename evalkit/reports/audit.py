@@ -22,11 +22,10 @@ from evalkit.reports.wording import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from evalkit.audit import Audit, WayComparison
+    from evalkit.audits import Audit, WayComparison
     from evalkit.disagreements import Disagreement
     from evalkit.pairs import PairedDifference
     from evalkit.stats.intervals import Interval
-    from evalkit.ways import LeftOut
 
 SHOWN = 20
 """Disagreements printed, unless all are asked for."""
@@ -41,7 +40,6 @@ OUTCOMES = ("Unparsed", "Refused", "Truncated", "Missing")
 def render_audit(
     audit: Audit,
     *,
-    left_out: Sequence[LeftOut] = (),
     compared: bool = True,
     all_questions: bool = False,
 ) -> str:
@@ -49,12 +47,11 @@ def render_audit(
 
     Args:
         audit: the ways, at least one.
-        left_out: the ways that were not asked.
         compared: False: only what each way gave, where too much is missing for a comparison.
         all_questions: print every disagreement, not the first 20.
     """
     tables = [build_ways(audit), build_efforts(audit)]
-    notes = [clean(str(each)) for each in left_out] + list(list_way_notes(audit))
+    notes = [clean(str(each)) for each in audit.left_out] + list(list_way_notes(audit))
     if compared:
         tables += build_comparisons(audit)
         if audit.disagreements:

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from evalkit.check_results import CheckResult, Level, Status, count_spent, worst
-from evalkit.flips import Flip
+from evalkit.check_results import CheckResult, CheckStatus, ThresholdResult, count_spent, worst
+from evalkit.flips import GateFlip
 from evalkit.progress import dollars
 from evalkit.reports.gate import describe_interval, describe_verdict, points, wrap
-from evalkit.reports.junit import Case, Result, render_cases
+from evalkit.reports.junit import CheckCase, Result, render_cases
 from evalkit.reports.markdown import escape, escape_line, list_cells
 from evalkit.reports.tables import clean, clean_lines, percent
 from evalkit.reports.wording import first_words
@@ -27,31 +27,31 @@ LONGEST = 60_000
 """Characters that a comment may have, and a little less."""
 
 WORDS = {
-    Status.PASSED: "passed",
-    Status.FAILED: "FAILED",
-    Status.INVALID: "INVALID",
-    Status.INCONCLUSIVE: "inconclusive",
-    Status.INCOMPLETE: "not finished",
+    CheckStatus.PASSED: "passed",
+    CheckStatus.FAILED: "FAILED",
+    CheckStatus.INVALID: "INVALID",
+    CheckStatus.INCONCLUSIVE: "inconclusive",
+    CheckStatus.INCOMPLETE: "not finished",
 }
 
 LEVELS = {
-    Status.PASSED: "notice",
-    Status.FAILED: "error",
-    Status.INVALID: "error",
-    Status.INCONCLUSIVE: "warning",
-    Status.INCOMPLETE: "error",
+    CheckStatus.PASSED: "notice",
+    CheckStatus.FAILED: "error",
+    CheckStatus.INVALID: "error",
+    CheckStatus.INCONCLUSIVE: "warning",
+    CheckStatus.INCOMPLETE: "error",
 }
 """The commands of a GitHub workflow."""
 
 COMMAND = re.compile(r"^(\s*)(::|##\[)")
 """What a GitHub workflow takes for a command, wherever it stands in its output."""
 
-JUNIT: dict[Status, Result] = {
-    Status.PASSED: "passed",
-    Status.FAILED: "failure",
-    Status.INVALID: "error",
-    Status.INCONCLUSIVE: "skipped",
-    Status.INCOMPLETE: "error",
+JUNIT: dict[CheckStatus, Result] = {
+    CheckStatus.PASSED: "passed",
+    CheckStatus.FAILED: "failure",
+    CheckStatus.INVALID: "error",
+    CheckStatus.INCONCLUSIVE: "skipped",
+    CheckStatus.INCOMPLETE: "error",
 }
 
 
@@ -92,7 +92,7 @@ def list_sentences(result: CheckResult) -> Iterator[str]:
         yield f"{clean_lines(str(result.error))}."
 
 
-def describe_level(level: Level) -> str:
+def describe_level(level: ThresholdResult) -> str:
     """An accuracy against its threshold, in a sentence."""
     suite, wanted = clean(level.benchmark), f"{percent(level.threshold)} %"
     if level.mean is None or level.interval is None:
@@ -104,9 +104,9 @@ def describe_level(level: Level) -> str:
         f"({describe_interval(level.interval)})"
     )
     match level.status:
-        case Status.PASSED:
+        case CheckStatus.PASSED:
             return f"Reached: {found} on {suite}, at least the {wanted} required ({basis})."
-        case Status.FAILED:
+        case CheckStatus.FAILED:
             return f"Not reached: {found} on {suite}, below the {wanted} required ({basis})."
         case _:
             return (
@@ -115,7 +115,7 @@ def describe_level(level: Level) -> str:
             )
 
 
-def list_flip_lines(flips: Sequence[Flip], shown: int = SHOWN) -> Iterator[str]:
+def list_flip_lines(flips: Sequence[GateFlip], shown: int = SHOWN) -> Iterator[str]:
     """The flipped questions, losses first, a line each; the rest as a number."""
     for title, some in (
         ("Lost", [flip for flip in flips if flip.is_loss]),
@@ -136,7 +136,9 @@ def list_flip_lines(flips: Sequence[Flip], shown: int = SHOWN) -> Iterator[str]:
 def describe_all(results: Sequence[CheckResult]) -> str:
     """What all checks come to, in a line."""
     counts = Counter(result.status for result in results)
-    words = ", ".join(f"{counts[status]} {WORDS[status]}" for status in Status if counts[status])
+    words = ", ".join(
+        f"{counts[status]} {WORDS[status]}" for status in CheckStatus if counts[status]
+    )
     spent = count_spent(results)
     money = f", {dollars(spent)} spent" if spent else ""
     checks = "1 check" if len(results) == 1 else f"{len(results)} checks"
@@ -154,7 +156,7 @@ def list_markdown(results: Sequence[CheckResult]) -> Iterator[str]:
     yield from list_head(results)
     for result in results:
         yield ""
-        is_open = "" if result.status is Status.PASSED else " open"
+        is_open = "" if result.status is CheckStatus.PASSED else " open"
         yield f"<details{is_open}><summary>{escape_html(clean(result.case.id))}</summary>"
         yield ""
         for sentence in list_sentences(result):
@@ -196,7 +198,7 @@ def list_row(result: CheckResult) -> list[str]:
     return [clean(result.case.id), WORDS[result.status], *cells, spent]
 
 
-def list_flip_table(flips: Sequence[Flip]) -> Iterator[str]:
+def list_flip_table(flips: Sequence[GateFlip]) -> Iterator[str]:
     """The flipped questions as a table."""
     yield list_cells(["Flipped", "Question", "Right", "Now"])
     yield list_cells([":---", ":---", ":---", ":---"])
@@ -253,7 +255,7 @@ def render_junit(results: Sequence[CheckResult]) -> bytes:
     """The bytes of a JUnit XML file, a test case for each check and model."""
     return render_cases(
         [
-            Case(
+            CheckCase(
                 suite=result.case.check.name,
                 name=result.case.model,
                 result=JUNIT[result.status],

@@ -13,7 +13,7 @@ from evalkit.reports.report import Report
 from evalkit.reports.run_sheets import sheet_groups
 from evalkit.reports.tables import clean_lines
 
-Rows = Literal["groups", "responses"]
+ReportRows = Literal["groups", "responses"]
 """What a row is: a run and group, or a response."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -22,7 +22,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "
 LINES_AT_ONCE = 1_000
 
 
-def list_csv(report: Report, rows: Rows = "groups") -> Iterator[bytes]:
+def list_csv(report: Report, rows: ReportRows = "groups") -> Iterator[bytes]:
     """The parts of a CSV file in UTF-8; undefined cells are empty.
 
     Texts that a spreadsheet may take for a formula begin with an apostrophe.

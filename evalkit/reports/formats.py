@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from evalkit.errors import UsageError
-from evalkit.reports.csv_format import Rows, list_csv
+from evalkit.reports.csv_format import ReportRows, list_csv
 from evalkit.reports.report import Report
 from evalkit.runs.folder import MANIFEST, write_whole
 
@@ -22,7 +22,7 @@ class FileOptions:
         'responses'
     """
 
-    rows: Rows = "groups"
+    rows: ReportRows = "groups"
     """What a row of a CSV file is."""
     threshold: float | None = None
     """The accuracy that a JUnit test case has to reach, a fraction in [0, 1]."""
@@ -30,8 +30,8 @@ class FileOptions:
     """The name of the chart that a picture shows; None: the first that there is."""
 
     def __post_init__(self) -> None:
-        if self.rows not in get_args(Rows):
-            raise UsageError(f"rows {self.rows!r}: expected {' or '.join(get_args(Rows))}")
+        if self.rows not in get_args(ReportRows):
+            raise UsageError(f"rows {self.rows!r}: expected {' or '.join(get_args(ReportRows))}")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise UsageError(f"threshold {100 * self.threshold:g}: expected percent, 0 to 100")
 

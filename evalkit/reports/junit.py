@@ -31,7 +31,7 @@ PLURALS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class CheckCase:
     """What is said of one benchmark and model, or of one verdict."""
 
     suite: str
@@ -52,7 +52,7 @@ def render_junit(report: Report, threshold: float | None = None) -> bytes:
     return render_cases(list_cases(report, threshold))
 
 
-def render_cases(cases: Sequence[Case]) -> bytes:
+def render_cases(cases: Sequence[CheckCase]) -> bytes:
     """The bytes of an XML file with one suite for each that is named."""
     root = ET.Element("testsuites", name="evalkit")
     for suite in dict.fromkeys(case.suite for case in cases):
@@ -70,7 +70,7 @@ def render_cases(cases: Sequence[Case]) -> bytes:
     return text + b"\n"
 
 
-def add_case(suite: ET.Element, case: Case) -> None:
+def add_case(suite: ET.Element, case: CheckCase) -> None:
     """Put a test case into its suite."""
     element = ET.SubElement(
         suite,
@@ -86,14 +86,14 @@ def add_case(suite: ET.Element, case: Case) -> None:
             found.set("type", case.reason)
 
 
-def list_cases(report: Report, threshold: float | None) -> list[Case]:
+def list_cases(report: Report, threshold: float | None) -> list[CheckCase]:
     """One for each run, each pair with a verdict, and each gate."""
     cases = [
         judge_run(name, run, threshold) for name, run in zip(report.names, report.runs, strict=True)
     ]
     for compared in () if report.comparison is None else report.comparison.benchmarks:
         cases += [
-            Case(
+            CheckCase(
                 suite=compared.benchmark,
                 name=f"{pair.candidate.name} against {pair.baseline.name}",
                 result=RESULTS[pair.judgement.verdict],
@@ -104,7 +104,7 @@ def list_cases(report: Report, threshold: float | None) -> list[Case]:
             if pair.judgement is not None
         ]
     cases += [
-        Case(
+        CheckCase(
             suite=record.plan.suite,
             name=f"gate {record.plan.id}",
             result=RESULTS[record.final],
@@ -116,7 +116,7 @@ def list_cases(report: Report, threshold: float | None) -> list[Case]:
     return cases
 
 
-def judge_run(name: str, run: Run, threshold: float | None) -> Case:
+def judge_run(name: str, run: Run, threshold: float | None) -> CheckCase:
     """Whether a run is complete and reaches the threshold."""
     result: Result = "passed"
     reason, message = "", describe_score(name, run)
@@ -128,7 +128,7 @@ def judge_run(name: str, run: Run, threshold: float | None) -> Case:
     elif threshold is not None and (mean is None or mean < threshold):
         result, reason = "failure", "threshold"
         message += f"; below the threshold of {percent(threshold)} %"
-    return Case(
+    return CheckCase(
         suite=run.manifest.identity.benchmark,
         name=name,
         result=result,

@@ -25,7 +25,7 @@ RECORDS = "gate-*.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lot:
+class GateLot:
     """What a gate's order is drawn from, fixed before the candidate is asked.
 
     All gates of one seed share it: whatever runs are made meanwhile, the order stays.
@@ -64,7 +64,7 @@ def lot_path(folder: Path, seed: int) -> Path:
     return folder / f"gate-{seed:016x}.questions.jsonl.gz"
 
 
-def write_lot(folder: Path, seed: int, lot: Lot) -> None:
+def write_lot(folder: Path, seed: int, lot: GateLot) -> None:
     """Write down what the order is drawn from.
 
     Raises:
@@ -73,7 +73,7 @@ def write_lot(folder: Path, seed: int, lot: Lot) -> None:
     write_whole(lot_path(folder, seed), compress_lines(encode_lot(lot)))
 
 
-def encode_lot(lot: Lot) -> Iterator[bytes]:
+def encode_lot(lot: GateLot) -> Iterator[bytes]:
     """A line for the whole, then one a question."""
     head = {"format": FORMAT, "history": lot.history, "flips": lot.flips, "from": lot.flips_from}
     yield orjson.dumps(head)
@@ -84,7 +84,7 @@ def encode_lot(lot: Lot) -> Iterator[bytes]:
             yield json.dumps(row).encode()
 
 
-def read_lot(folder: Path, seed: int) -> Lot | None:
+def read_lot(folder: Path, seed: int) -> GateLot | None:
     """What was written down for a seed; None if nothing was.
 
     Raises:
@@ -98,7 +98,7 @@ def read_lot(folder: Path, seed: int) -> Lot | None:
             head, *rows = map(read_line, gzip.decompress(path.read_bytes()).splitlines())
             check_format(path, head)
             ids, scores, weights = zip(*rows, strict=True)
-            return Lot(
+            return GateLot(
                 ids=ids,
                 scores=scores,
                 weights=weights,

@@ -25,7 +25,7 @@ GOOD_VOTES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
+class ReliabilityBin:
     """Questions of similar confidence."""
 
     confidence: float
@@ -48,7 +48,7 @@ class Bin:
 class Reliability:
     """How confidence and accuracy compare over all bins; all numbers are fractions."""
 
-    bins: tuple[Bin, ...]
+    bins: tuple[ReliabilityBin, ...]
     """By ascending confidence, without empty ones."""
     ece: float
     """Mean gap over questions."""
@@ -166,7 +166,9 @@ def measure_reliability(
     _, member, sizes = np.unique(places, return_inverse=True, return_counts=True)
     sums, rights = np.bincount(member, stated), np.bincount(member, outcomes)
     bins = tuple(
-        Bin(confidence=min(total / size, 1.0), accuracy=wilson_interval(round(right), size))
+        ReliabilityBin(
+            confidence=min(total / size, 1.0), accuracy=wilson_interval(round(right), size)
+        )
         for total, right, size in zip(sums.tolist(), rights.tolist(), sizes.tolist(), strict=True)
     )
     perfect = _gaps_of_perfect_models(stated, member, sums, draws, seed)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from evalkit.alignment import find_clusters, find_places
-from evalkit.comparability import Difference, list_run_differences
+from evalkit.comparability import AskedDifference, list_run_differences
 from evalkit.disagreements import Disagreement, by_question, find_disagreements
 from evalkit.errors import UsageError
 from evalkit.orders import design_of
@@ -28,6 +28,17 @@ from evalkit.stats.intervals import Interval
 
 MOST_MISSING = 0.005
 """The share of replies that a run may lack and still be compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A way in which the questions were not asked."""
+
+    way: Way | Literal["auto"]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.way} is left out: {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +127,7 @@ class WayComparison:
     accuracy: PairedDifference
     readable: PairedDifference
     """The same for the share of replies that name a choice: a fault of format, not of knowledge."""
-    besides: tuple[Difference, ...]
+    besides: tuple[AskedDifference, ...]
     """What was different apart from the way."""
 
 
@@ -132,6 +143,8 @@ class Audit:
     """Each other way against the reference; none if there is one way only."""
     disagreements: tuple[Disagreement, ...]
     """In the order of the questions."""
+    left_out: tuple[LeftOut, ...] = ()
+    """The ways that were not asked; none if the audit is of runs that were there."""
 
     @property
     def reference(self) -> Way:
@@ -178,6 +191,7 @@ class Audit:
             "disagreements": list(map(self._disagreement_to_dict, self.disagreements))
             if compared
             else None,
+            "left_out": [{"way": each.way, "reason": each.reason} for each in self.left_out],
         }
 
     def _disagreement_to_dict(self, found: Disagreement) -> dict[str, Any]:

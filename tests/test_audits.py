@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import evalkit
 from evalkit.answers import Answer, Outcome
-from evalkit.audit import Audit, audit_runs
+from evalkit.audits import Audit, audit_runs
 from evalkit.benchmarks import Benchmark
 from evalkit.errors import UsageError
 from evalkit.evaluation import run
