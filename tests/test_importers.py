@@ -22,7 +22,7 @@ from evalkit.questions import Question
 from evalkit.reports.formats import write_report
 from evalkit.reports.report import build_report
 from evalkit.responses import Response
-from evalkit.results import Run
+from evalkit.results import Run, load_run
 from evalkit.runs.folder import SUMMARY
 from evalkit.source_scores import compare_source_scores
 from evalkit.verifying import verify_run
@@ -141,6 +141,39 @@ def test_the_same_log_gives_the_same_folder_again(tmp_path: Path) -> None:
 def test_a_log_of_another_content_is_another_run(tmp_path: Path) -> None:
     runs = {only(INSPECT / name, tmp_path).path for name in ("plain.eval", "shuffled.eval")}
     assert len(runs) == 2
+
+
+WIDE = ["id,question,A,B,answer,m1,m2", "1,Ice cold?,yes,no,A,A,B", "2,Snow?,yes,no,A,A,"]
+
+
+def test_columns_that_are_named_tell_the_runs_of_one_table_apart(tmp_path: Path) -> None:
+    path = write_table(tmp_path, *WIDE)
+    first, second = (
+        only(path, tmp_path / "results", columns=LogColumns(predicted=name))
+        for name in ("m1", "m2")
+    )
+    assert first.path != second.path
+    assert [outcomes(load_run(run.path)) for run in (first, second)] == [
+        "right right",
+        "wrong failed",
+    ]
+    origin = second.manifest.identity.origin
+    assert origin is not None
+    assert origin.options == '{"predicted": "m2"}'
+
+
+def test_a_log_that_is_read_as_it_is_keeps_its_run_id(tmp_path: Path) -> None:
+    assert only(INSPECT / "plain.eval", tmp_path).manifest.identity.run_id == "3091bab0c77c"
+
+
+def test_a_summary_goes_before_what_it_was_made_of_is_written_anew(tmp_path: Path) -> None:
+    path = write_table(tmp_path, *WIDE)
+    columns = LogColumns(predicted="m2")
+    run = only(path, tmp_path / "results", columns=columns)
+    assert not run.is_complete
+    (run.path / SUMMARY).write_text("{}", encoding="utf-8")
+    only(path, tmp_path / "results", columns=columns)
+    assert not (run.path / SUMMARY).exists()
 
 
 # -- Several right choices --------------------------------------------------------------------

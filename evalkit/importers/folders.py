@@ -48,10 +48,11 @@ class Spool:
         log: what is known of the run.
         folder: takes the files.
         number: tells the files of several runs apart.
+        asked: how the log is read, where that was said; see `LogOptions.to_text`.
     """
 
-    def __init__(self, log: LogRun, folder: Path, number: int) -> None:
-        self.log = log
+    def __init__(self, log: LogRun, folder: Path, number: int, asked: str) -> None:
+        self.log, self.asked = log, asked
         self._questions = folder / f"questions-{number}.jsonl"
         self._rows = folder / f"rows-{number}.jsonl"
         self._files: list[IO[bytes]] = [self._questions.open("wb"), self._rows.open("wb")]
@@ -136,6 +137,7 @@ class Spool:
             questions = collect_questions(map(decode_question, file), have_different_ids=True)
         manifest = self._describe(questions, path, digest, notes)
         folder = create_run_folder(results, manifest, questions)
+        folder.discard_summary()
         with self._rows.open("rb") as file:
             write_whole(folder.journal_path, self._settle(file))
         run = load_run(folder.path, questions=questions)
@@ -179,6 +181,7 @@ class Spool:
                 part=log.part,
                 score=log.score,
                 evidence=self.evidence,
+                options=self.asked,
             ),
         )
         return Manifest(
@@ -229,7 +232,8 @@ def import_log(
 
     Args:
         path: the log; of HELM, the folder of a run will do.
-        results: the folder of all runs. The same log gives the same folders again.
+        results: the folder of all runs. The same log, read in the same way, gives the same folders
+            again.
         options: how to read it, where that can't be told from the log.
 
     Returns:
@@ -290,7 +294,7 @@ def spool_log(
                         f"holds more than {MOST_RUNS} runs; is {log.model!r} a model (--model)?"
                     )
                     raise LogError(reason, path=path)
-                spool = spools[log] = Spool(log, folder, len(spools))
+                spool = spools[log] = Spool(log, folder, len(spools), options.to_text())
                 stack.callback(spool.close)
             try:
                 spool.add(reply, digest)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from evalkit.answers import Answer
@@ -77,6 +78,23 @@ class LogOptions:
         if self.format is not None and self.format not in get_args(LogFormat):
             names = ", ".join(get_args(LogFormat))
             raise UsageError(f"format {self.format!r}: expected {names}")
+
+    def to_text(self) -> str:
+        """What of them changes what is read and is not told by the runs themselves, as JSON.
+
+        Example:
+            >>> LogOptions(columns=LogColumns(predicted="m1"), model="m").to_text()
+            '{"predicted": "m1"}'
+            >>> LogOptions().to_text()
+            ''
+        """
+        asked = {
+            "filter": self.filter,
+            "questions": None if self.questions is None else self.questions.name,
+            **asdict(self.columns),
+        }
+        said = {name: value for name, value in asked.items() if value not in (None, ())}
+        return as_utf8(json.dumps(said, ensure_ascii=False, sort_keys=True)) if said else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
