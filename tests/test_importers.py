@@ -750,6 +750,18 @@ def test_scores_of_helm_alone_are_taken_as_they_are(tmp_path: Path) -> None:
     assert "scenario_state.json" in run.manifest.notes[0]
 
 
+@pytest.mark.parametrize("given", ["", "per_instance_stats.json", "scenario_state.json"])
+def test_every_file_of_a_run_of_helm_names_the_import(given: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(HELM, folder)
+    ids = [only(folder / given, tmp_path / "results").manifest.identity.run_id]
+    assert ids == [only(folder, tmp_path / "results").manifest.identity.run_id]
+    for path in sorted(folder.iterdir()):
+        path.write_bytes(path.read_bytes() + b"\n")
+        ids.append(only(folder / given, tmp_path / "results").manifest.identity.run_id)
+    assert len(set(ids)) == len(list(HELM.iterdir())) + 1
+
+
 def test_the_web_pages_of_helm_hold_the_replies_too(tmp_path: Path) -> None:
     state = json.loads((HELM / "scenario_state.json").read_text("utf-8"))
     stats = json.loads((HELM / "per_instance_stats.json").read_text("utf-8"))

@@ -351,6 +351,15 @@ def test_a_number_gone_wrong_does_not_fill_the_memory(tmp_path: Path) -> None:
         import_log(path, results=tmp_path / "results")
 
 
+def test_a_folder_of_something_else_is_told_what_is_expected(tmp_path: Path) -> None:
+    for name in ("empty", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "other" / "x.json").write_text("{}", encoding="utf-8")
+    for name in ("empty", "other"):
+        with pytest.raises(LogError, match=r"a folder without per_instance_stats.json: expected"):
+            import_log(tmp_path / name, results=tmp_path / "results")
+
+
 def test_no_such_file_is_said_as_such(tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"nowhere.eval: no such file"):
         import_log(tmp_path / "nowhere.eval", results=tmp_path / "results")

@@ -13,6 +13,7 @@ from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.errors import LogError
 from evalkit.importers.endings import is_log
 from evalkit.importers.files import digest_file, named_errors
+from evalkit.importers.helm import list_files
 from evalkit.importers.logged import SCORED, LoggedReply, LogOptions, LogRun, as_utf8
 from evalkit.importers.recognizing import read_log
 from evalkit.prompts import PromptFormat
@@ -258,22 +259,22 @@ def import_log(
     path, results = Path(path), Path(results)
     options = options or LogOptions()
     with tempfile.TemporaryDirectory(prefix="evalkit-import-") as name:
-        digest = digest_file(find_file(path))
+        digest = digest_log(path)
         notes: list[str] = []
         spools = spool_log(path, Path(name), digest, options, notes)
         return tuple(spool.store(results, path, digest, notes) for spool in spools)
 
 
-def find_file(path: Path) -> Path:
-    """The file by which a log is known: of a folder, the first by name."""
-    if not path.is_dir():
-        return path
-    files = sorted(each for each in path.glob("*.json") if each.is_file())
-    return (
-        next((each for each in files if each.name == "per_instance_stats.json"), files[0])
-        if (files)
-        else path
-    )
+def digest_log(path: Path) -> str:
+    """SHA-256 of a log; of one in several files, of the names and digests of all.
+
+    Raises:
+        LogError: one can't be read.
+    """
+    files = list_files(path)
+    if len(files) == 1:
+        return digest_file(files[0])
+    return digest_of(*(f"{file.name} {digest_file(file)}" for file in files))
 
 
 def spool_log(
