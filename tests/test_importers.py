@@ -483,6 +483,52 @@ def test_a_sample_of_inspect_has_one_of_six_outcomes(
     assert outcomes(run).split()[0] == outcome
 
 
+TWO_SCORERS = {"choice": {"value": "C"}, "judge": {"value": "I"}}
+
+
+@pytest.mark.parametrize(
+    ("scores", "wanted", "expected"),
+    [
+        (TWO_SCORERS, None, ("choice", 1.0)),
+        (TWO_SCORERS, "judge", ("judge", 0.0)),
+        ({"judge": {"value": "I"}}, None, ("choice", None)),
+        ({"judge": {"value": "I"}}, "choice", ("choice", None)),
+    ],
+)
+def test_the_score_of_a_sample_is_never_that_of_another_scorer(
+    scores: dict[str, Any], wanted: str | None, expected: tuple[str, float | None], tmp_path: Path
+) -> None:
+    path = change_log(tmp_path, sample={"scores": scores})
+    run = only(path, tmp_path / "results", columns=LogColumns(score=wanted))
+    found, origin = compare_source_scores(run), run.manifest.identity.origin
+    assert found is not None
+    assert origin is not None
+    assert (origin.score, found.mean) == expected
+
+
+@pytest.mark.parametrize(
+    ("results", "name"),
+    [(["judge"], "judge"), (["judge", "choice"], "choice"), (None, "choice"), ([], "choice")],
+)
+def test_the_score_that_is_kept_is_of_the_first_scorer_with_results(
+    results: list[str] | None, name: str, tmp_path: Path
+) -> None:
+    listed = None if results is None else {"scores": [{"scorer": each} for each in results]}
+    path = change_log(tmp_path, sample={"scores": TWO_SCORERS}, results=listed)
+    origin = only(path, tmp_path / "results").manifest.identity.origin
+    assert origin is not None
+    assert origin.score == name
+
+
+def test_a_log_whose_head_names_no_scorer_gives_the_first_score(tmp_path: Path) -> None:
+    facts = json.loads((INSPECT / "epochs.json").read_text(encoding="utf-8"))["eval"]
+    del facts["scorers"]
+    path = change_log(tmp_path, sample={"scores": TWO_SCORERS}, results=None, eval=facts)
+    found = compare_source_scores(only(path, tmp_path / "results"))
+    assert found is not None
+    assert found.mean == 1.0
+
+
 def test_a_log_that_was_cut_short_says_so(tmp_path: Path) -> None:
     run = only(change_log(tmp_path, status="cancelled"), tmp_path)
     assert run.manifest.notes == (

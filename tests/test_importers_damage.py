@@ -273,6 +273,13 @@ def test_one_column_of_choices_may_be_named(tmp_path: Path) -> None:
         (GENERATED, {"filter": "x"}, "no filter 'x' (--filter); there are strict, letter"),
         (GENERATED, {"columns": LogColumns(score="x")}, "no such score; there are exact_match"),
         (HELM, {"columns": LogColumns(score="x")}, "no score 'x'; there are exact_match, quasi"),
+        (
+            INSPECT / "epochs.json",
+            {"columns": LogColumns(score="choise")},
+            "json: no score 'choise'; there are choice",
+        ),
+        (PROMPTFOO, {"columns": LogColumns(score="x")}, "passed its assertions: leave out --score"),
+        (PROMPTFOO_LINES, {"columns": LogColumns(score="x")}, "leave out --score"),
     ],
 )
 def test_what_a_log_does_not_have_is_named_with_what_it_has(
