@@ -906,6 +906,22 @@ def test_predictions_without_choices_are_held_against_the_answers(tmp_path: Path
     )
 
 
+@pytest.mark.parametrize(
+    ("answer", "prediction", "expected"),
+    [
+        ("3, 4", "4, 3", "wrong"),
+        ("3, 4", "3,4", "right"),
+        ("1 2", "2 1", "wrong"),
+        ("A, C", "C, A", "right"),
+    ],
+)
+def test_letters_without_choices_are_a_set_and_numbers_a_list(
+    answer: str, prediction: str, expected: str, tmp_path: Path
+) -> None:
+    rows = [{"id": 1, "answer": answer, "prediction": prediction}]
+    assert outcomes(only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)) == expected
+
+
 # -- Tables without texts ---------------------------------------------------------------------
 
 

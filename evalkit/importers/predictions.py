@@ -295,5 +295,9 @@ def as_compared(text: str) -> list[str]:
     Example:
         >>> as_compared("C, A") == as_compared("a,c"), as_compared(" Rome, Italy ")
         (True, ['rome, italy'])
+        >>> as_compared("3, 4") == as_compared("4, 3")
+        False
     """
-    return sorted(part.casefold() for part in split_answer(text.strip(), ()))
+    parts = [part.casefold() for part in split_answer(text.strip(), ())]
+    # Letters name a set of choices, numbers are a point or a pair.
+    return sorted(parts) if all(map(str.isalpha, parts)) else parts
