@@ -907,6 +907,15 @@ def test_predictions_without_choices_are_held_against_the_answers(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    "error", ["False", "0", "0.0", "None", "nan", "NaN", "null", " ", 0, 0.0, False, None]
+)
+def test_a_column_of_errors_that_says_there_is_none_is_empty(error: Any, tmp_path: Path) -> None:
+    answers = [{"pred": "B", "error": error}, {"pred": "B", "error": 1}, {"pred": "A", "error": ""}]
+    log = write_lines(tmp_path / "log.jsonl", rows_of(*answers))
+    assert outcomes(only(log, tmp_path)) == "right failed wrong"
+
+
+@pytest.mark.parametrize(
     ("answer", "prediction", "expected"),
     [
         ("3, 4", "4, 3", "wrong"),

@@ -36,6 +36,9 @@ from evalkit.questions import Question
 from evalkit.responses import RequestFailure, Response
 from evalkit.runs.journal import SourceNote
 
+NO_ERROR = ("false", "0", "0.0", "none", "nan", "null")
+"""What a column of errors holds where there is none, as tables write it."""
+
 
 def read_table(
     path: Path, options: LogOptions, notes: list[str]
@@ -234,7 +237,7 @@ class RowReader:
     ) -> Response | RequestFailure:
         """The reply; a row that says nothing is one that failed, never a wrong answer."""
         error = None if self.places.error is None else entry.values.get(self.places.error)
-        if not is_empty(error) and error is not False:
+        if not is_empty(error) and str(error).strip().casefold() not in NO_ERROR:
             message = as_utf8(str(error))
             return RequestFailure(kind="error", message=message[:200])
         is_told = predicted is not None or (self.places.predicted is None and score is not None)
