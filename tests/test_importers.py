@@ -907,6 +907,59 @@ def test_predictions_without_choices_are_held_against_the_answers(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (("1", "0", "0", "1"), "right wrong wrong right"),
+        (("2", "1", "1", "2"), "right wrong wrong right"),
+        (("43", "42", "42.0", "43"), "right wrong wrong right"),
+        (("0", "1", "0", "1"), "wrong right wrong right"),
+    ],
+)
+def test_replies_have_the_numbers_that_the_table_gives_them(
+    numbers: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
+    given = zip((1, 1, 2, 2), numbers, "BABA", strict=True)
+    rows = [f"{name},{number},A,{predicted}" for name, number, predicted in given]
+    path = write_table(tmp_path, "id,sample,answer,prediction", *rows)
+    run = only(path, tmp_path / "results")
+    assert run.manifest.identity.samples == 2
+    found = sorted(
+        run.scores,
+        key=lambda score: (score.question.stem, score.row and score.row.sample_index),
+    )
+    assert " ".join("right" if score.correct else "wrong" for score in found) == expected
+
+
+def test_a_column_of_questions_is_not_that_of_replies_too(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "sample,model,answer,pred", "1,m,A,A", "2,m,B,A", "1,n,A,A")
+    options = LogOptions(columns=LogColumns(id="sample"))
+    runs = import_log(path, results=tmp_path / "results", options=options)
+    assert [outcomes(run) for run in runs] == ["right wrong", "right"]
+    assert [run.manifest.identity.samples for run in runs] == [1, 1]
+
+
+def test_a_column_of_samples_that_are_no_numbers_is_not_taken_for_them(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "id,sample,answer,prediction", "1,a long text,A,A", "2,,B,A")
+    assert outcomes(only(path, tmp_path / "results")) == "right wrong"
+
+
+@pytest.mark.parametrize(
+    ("lines", "samples"),
+    [
+        (["id,sample,answer,prediction", "a,1,A,A", "b,2,B,A"], 1),
+        (["id,sample,model,answer,prediction", "a,1,m,A,A", "b,2,m,B,A", "a,1,n,A,A"], 1),
+        (["question,sample,A,B,answer,prediction", "x?,1,a,b,A,A", "y?,2,a,b,A,B"], 1),
+        (["id,sample,answer,prediction", "a,1,A,A", "a,2,A,B"], 2),
+    ],
+)
+def test_a_number_of_each_question_is_not_taken_for_that_of_a_reply(
+    lines: list[str], samples: int, tmp_path: Path
+) -> None:
+    run = import_log(write_table(tmp_path, *lines), results=tmp_path / "results")[0]
+    assert (run.manifest.identity.samples, outcomes(run)) == (samples, "right wrong")
+
+
+@pytest.mark.parametrize(
     "error", ["False", "0", "0.0", "None", "nan", "NaN", "null", " ", 0, 0.0, False, None]
 )
 def test_a_column_of_errors_that_says_there_is_none_is_empty(error: Any, tmp_path: Path) -> None:

@@ -195,6 +195,16 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
         b"id,pred,answer\n1,A,B\n1,A,B\n",
         ":3: id = '1': has a row already; name the column that numbers several replies",
     ),
+    "same sample twice": (
+        "x.csv",
+        b"id,sample,pred,answer\n1,1,A,B\n2,1,A,B\n1,1,B,B\n",
+        ":4: sample = '1': the question has a row of this number already",
+    ),
+    "a sample without a number": (
+        "x.csv",
+        b"id,sample,pred,answer\n" + b"1,0,A,B\n" * 200 + b"1,x,A,B\n",
+        ":202: sample = 'x': expected the number of a reply among those to its question",
+    ),
 }
 
 
