@@ -50,6 +50,7 @@ VALUES: tuple[Any, ...] = (
     7,
     -1,
     1e300,
+    10**400,
     "",
     "\ud800",
     [],
@@ -143,6 +144,26 @@ def test_every_field_may_hold_anything(source: Path, tmp_path: Path) -> None:
             path = tmp_path / source.name
             path.write_text("\n".join(map(json.dumps, values)), encoding="utf-8")
             try_import(path, tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        (INSPECT / "epochs.json", (0, "samples", 0, "scores", "choice", "value")),
+        (PICKED, (0, "resps", 0, 0, 0)),
+        (PICKED, (0, "acc")),
+        (HELM / "per_instance_stats.json", (0, 0, "stats", 0, "mean")),
+    ],
+    ids=lambda value: getattr(value, "name", "")[:30],
+)
+def test_a_number_beyond_all_bounds_is_an_error_of_ours_or_none(
+    source: Path, place: tuple[Any, ...], tmp_path: Path
+) -> None:
+    values = as_json(source)
+    change(values, place, 10**400)
+    path = tmp_path / source.name
+    path.write_text("\n".join(map(json.dumps, values)), encoding="utf-8")
+    try_import(path, tmp_path / "results")
 
 
 def test_every_field_of_an_archive_s_members_may_hold_anything(tmp_path: Path) -> None:
@@ -336,6 +357,20 @@ def test_a_deflated_bomb_is_stopped_too(tmp_path: Path) -> None:
     text = try_import(path, tmp_path / "results")
     assert text is not None
     assert text.startswith(f"{path}:header.json: more than")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_named_however_it_is_packed(packing: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.eval"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("header.json", json.dumps({"x": random.Random(1).randbytes(300).hex()}))
+    data = bytearray(path.read_bytes())
+    for place in range(60, 75):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+    text = try_import(path, tmp_path / "results")
+    assert text is not None
+    assert "header.json: can't be unpacked" in text
 
 
 def test_a_member_whose_check_sum_is_wrong_is_refused(tmp_path: Path) -> None:

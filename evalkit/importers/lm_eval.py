@@ -296,7 +296,7 @@ def read_likelihood(entry: Entry, reply: Any) -> float:
         reply = reply[0]
     try:
         value = float(reply)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = float("nan")
     if value != value:
         raise entry.fault("resps", f"{shorten(reply)}: expected the log-likelihood of each choice")

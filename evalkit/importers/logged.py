@@ -193,17 +193,17 @@ def as_score(value: object) -> float | None:
     Example:
         >>> as_score(True), as_score("C"), as_score("incorrect"), as_score("0.5"), as_score([])
         (1.0, 1.0, 0.0, 0.5, None)
+        >>> as_score(float("nan")), as_score(10**400)
+        (None, None)
     """
-    if isinstance(value, bool | int | float):
-        return float(value) if math.isfinite(value) else None
-    if not isinstance(value, str):
+    if not isinstance(value, str | int | float):
         return None
-    known = WORDS.get(value.strip().lower())
+    known = WORDS.get(value.strip().lower()) if isinstance(value, str) else None
     if known is not None:
         return known
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
