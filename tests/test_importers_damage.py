@@ -328,6 +328,21 @@ def test_a_column_of_something_else_than_models_is_refused(tmp_path: Path) -> No
         import_log(path, results=tmp_path / "results")
 
 
+def test_a_log_may_hold_more_runs_than_files_can_be_open(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    rows = [{"id": n, "model": f"m{n % 30}", "score": 1} for n in range(90)]
+    path = write_lines(tmp_path / "x.jsonl", rows)
+    with path.open("rb") as file:
+        next_free = file.fileno()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_free + 20, hard))
+    try:
+        runs = import_log(path, results=tmp_path / "results")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [run.summary.asked for run in runs] == [3] * 30
+
+
 def test_a_row_names_the_value_that_can_t_be_right(tmp_path: Path) -> None:
     rows = rows_of(*[{"pred": "B"}] * 3)
     rows[2]["answer"] = "Q"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.errors import LogError
@@ -16,6 +15,7 @@ from evalkit.importers.files import digest_file, named_errors
 from evalkit.importers.helm import list_files
 from evalkit.importers.logged import SCORED, LoggedReply, LogOptions, LogRun, as_utf8
 from evalkit.importers.recognizing import read_log
+from evalkit.importers.spool_files import SpoolFile
 from evalkit.prompts import PromptFormat
 from evalkit.question_lines import decode_question, encode_question
 from evalkit.questions import Question, QuestionSet, digest_of
@@ -43,7 +43,7 @@ UNSCORED = RequestFailure(kind="unscored", message="the log has neither choices 
 
 
 class Spool:
-    """One run of a log while it is read, in two files, so that none of it stays in memory.
+    """One run of a log while it is read, in two files, so that its texts don't stay in memory.
 
     Args:
         log: what is known of the run.
@@ -54,9 +54,8 @@ class Spool:
 
     def __init__(self, log: LogRun, folder: Path, number: int, asked: str) -> None:
         self.log, self.asked = log, asked
-        self._questions = folder / f"questions-{number}.jsonl"
-        self._rows = folder / f"rows-{number}.jsonl"
-        self._files: list[IO[bytes]] = [self._questions.open("wb"), self._rows.open("wb")]
+        self._questions = SpoolFile(folder / f"questions-{number}.jsonl")
+        self._rows = SpoolFile(folder / f"rows-{number}.jsonl")
         self._named: dict[str, str] = {}
         """The id of each question by what the log calls it and by its content."""
         self._repeats: dict[str, int] = {}
@@ -100,7 +99,7 @@ class Spool:
             reading=reply.reading,
             source=reply.source,
         )
-        self._files[1].write(b"%b\n" % encode_line(row))
+        self._rows.add(encode_line(row))
 
     def _name(self, reply: LoggedReply) -> str:
         """The id of a reply's question, which is written down when it comes for the first time."""
@@ -113,14 +112,14 @@ class Spool:
         number = self._repeats[question.id] = self._repeats.get(question.id, 0) + 1
         name = question.id if number == 1 else f"{question.id}-{number}"
         self._named[called] = name
-        self._files[0].write(b"%b\n" % encode_question(replace(question, id=name)))
+        self._questions.add(encode_question(replace(question, id=name)))
         self.count += 1
         return name
 
-    def close(self) -> None:
-        """Let go of the files."""
-        for file in self._files:
-            file.close()
+    def flush(self) -> None:
+        """Write down what was not written yet, before the run is stored."""
+        self._questions.flush()
+        self._rows.flush()
 
     def store(self, results: Path, path: Path, digest: str, notes: Sequence[str]) -> Run:
         """Make the folder of the run, and read it.
@@ -134,12 +133,12 @@ class Spool:
         Raises:
             RunError: the folder can't be written.
         """
-        with self._questions.open("rb") as file:
+        with self._questions.path.open("rb") as file:
             questions = collect_questions(map(decode_question, file), have_different_ids=True)
         manifest = self._describe(questions, path, digest, notes)
         folder = create_run_folder(results, manifest, questions)
         folder.discard_summary()
-        with self._rows.open("rb") as file:
+        with self._rows.path.open("rb") as file:
             write_whole(folder.journal_path, self._settle(file))
         run = load_run(folder.path, questions=questions)
         if run.is_complete:
@@ -286,7 +285,7 @@ def spool_log(
         LogError: it can't be read, or holds nothing that could be scored.
     """
     spools: dict[LogRun, Spool] = {}
-    with ExitStack() as stack, named_errors(path):
+    with named_errors(path):
         for log, reply in read_log(path, options, notes):
             spool = spools.get(log)
             if spool is None:
@@ -296,13 +295,13 @@ def spool_log(
                     )
                     raise LogError(reason, path=path)
                 spool = spools[log] = Spool(log, folder, len(spools), options.to_text())
-                stack.callback(spool.close)
             try:
                 spool.add(reply, digest)
             except ValueError as error:
                 raise LogError(f"{error}; is the log made of several?", path=path) from error
     found = [spool for spool in spools.values() if spool.count]
     for spool in found:
+        spool.flush()
         if spool.samples * spool.count > MOST_MISSING * spool.rows:
             raise LogError(
                 f"{spool.samples:,} replies to each of {spool.count:,} questions are wanted and "
