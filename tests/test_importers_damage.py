@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import EvalkitError, LogError, MissingExtraError
+from evalkit.errors import EvalkitError, LogError, MissingExtraError, RunError
 from evalkit.importers.files import LARGEST_MEMBER
-from evalkit.importers.folders import import_log
+from evalkit.importers.folders import import_log, opened_runs
 from evalkit.importers.logged import LogColumns, LogOptions
 from tests.logs.scrub import pack_zstd, read_members
 from tests.test_importers import (
@@ -341,6 +342,35 @@ def test_a_log_may_hold_more_runs_than_files_can_be_open(tmp_path: Path) -> None
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert [run.summary.asked for run in runs] == [3] * 30
+
+
+@pytest.mark.parametrize("count", [3000, 120], ids=["while it is read", "at its end"])
+def test_a_full_disk_is_not_the_fault_of_the_log(count: int, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = write_lines(tmp_path / "x.jsonl", [{"id": n, "score": 1} for n in range(count)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(RunError) as caught:
+            import_log(path, results=tmp_path / "results")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(caught.value) == (
+        f"no room for temporary files in {tempfile.gettempdir()}: File too large; make room, or "
+        "name another folder by TMPDIR"
+    )
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_temporary_folder_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with (
+        pytest.raises(RunError, match=r"in .*gone: No such file .* by TMPDIR"),
+        opened_runs([INSPECT / "plain.eval"]),
+    ):
+        raise AssertionError("was opened")
 
 
 def test_a_row_names_the_value_that_can_t_be_right(tmp_path: Path) -> None:

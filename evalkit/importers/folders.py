@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +14,7 @@ from evalkit.importers.files import digest_file, named_errors
 from evalkit.importers.helm import list_files
 from evalkit.importers.logged import SCORED, LoggedReply, LogOptions, LogRun, as_utf8
 from evalkit.importers.recognizing import read_log
-from evalkit.importers.spool_files import SpoolFile
+from evalkit.importers.spool_files import SpoolFile, temporary_folder
 from evalkit.prompts import PromptFormat
 from evalkit.question_lines import decode_question, encode_question
 from evalkit.questions import Question, QuestionSet, digest_of
@@ -242,7 +241,7 @@ def import_log(
     Raises:
         LogError: the log can't be read, or holds nothing that could be scored; nothing was written.
         MissingExtraError: it is packed by Zstandard, and the library is not installed.
-        RunError: a folder can't be written.
+        RunError: a folder can't be written, be it that of temporary files.
 
     Example:
         >>> from os import linesep
@@ -257,10 +256,10 @@ def import_log(
     """
     path, results = Path(path), Path(results)
     options = options or LogOptions()
-    with tempfile.TemporaryDirectory(prefix="evalkit-import-") as name:
+    with temporary_folder("evalkit-import-") as folder:
         digest = digest_log(path)
         notes: list[str] = []
-        spools = spool_log(path, Path(name), digest, options, notes)
+        spools = spool_log(path, folder, digest, options, notes)
         return tuple(spool.store(results, path, digest, notes) for spool in spools)
 
 
@@ -283,6 +282,7 @@ def spool_log(
 
     Raises:
         LogError: it can't be read, or holds nothing that could be scored.
+        RunError: there is no room for what is read.
     """
     spools: dict[LogRun, Spool] = {}
     with named_errors(path):
@@ -332,17 +332,17 @@ def opened_runs(paths: Sequence[Path], options: LogOptions | None = None) -> Ite
 
     Raises:
         LogError: a log can't be read.
+        RunError: there is no room for what is read.
         RunFormatError: a folder can't be read as a run.
     """
-    with tempfile.TemporaryDirectory(prefix="evalkit-logs-") as name:
+    with temporary_folder("evalkit-logs-") as kept:
         runs: list[Run] = []
         for number, path in enumerate(paths):
             if not is_log(path):
                 runs.append(load_run(path))
                 continue
             folders = [
-                run.path
-                for run in import_log(path, results=Path(name) / str(number), options=options)
+                run.path for run in import_log(path, results=kept / str(number), options=options)
             ]
             runs += [
                 load_run(folder, called=path if len(folders) == 1 else path / folder.name)
