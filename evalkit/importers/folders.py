@@ -42,7 +42,7 @@ UNSCORED = RequestFailure(kind="unscored", message="the log has neither choices 
 
 
 class Spool:
-    """One run of a log while it is read, in two files, so that its texts don't stay in memory.
+    """One run of a log while it is read, in two files, so that of it only names stay in memory.
 
     Args:
         log: what is known of the run.
@@ -71,7 +71,8 @@ class Spool:
         """Write a reply down.
 
         Raises:
-            LogError: the log holds two replies with the same number to one question.
+            ValueError: the log holds two replies with the same number to one question.
+            RunError: there is no room for it.
         """
         if not reply.question.has_one_answer:
             if reply.names_one:

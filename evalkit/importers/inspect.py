@@ -114,7 +114,7 @@ def read_samples(
     if options.columns.score is not None and options.columns.score not in scorers:
         there = ", ".join(scorers) or "none"
         raise LogError(f"no score {options.columns.score!r}; there are {there}", path=header.path)
-    notes += describe_gaps(header, seen)
+    notes += describe_gaps(header, seen, log.samples)
 
 
 def describe(header: Entry, options: LogOptions) -> LogRun:
@@ -156,9 +156,8 @@ def list_scorers(header: Entry) -> list[str]:
 
 def names_in(rows: Any, key: str) -> list[str]:
     """What objects of a list say under a key, without the package that a name begins with."""
-    found = (
-        [row.get(key) for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-    )
+    listed = rows if isinstance(rows, list) else []
+    found = [row.get(key) for row in listed if isinstance(row, Mapping)]
     return [name.rpartition("/")[2] for name in found if isinstance(name, str) and name]
 
 
@@ -179,16 +178,20 @@ def has_thoughts(step: Mapping[str, Any]) -> bool:
     return step.get("solver") == "chain_of_thought" or params_of(step).get("cot") is True
 
 
-def describe_gaps(header: Entry, seen: int) -> Iterator[str]:
-    """What a log lacks, in sentences."""
+def describe_gaps(header: Entry, seen: int, epochs: int) -> Iterator[str]:
+    """What a log lacks, in sentences.
+
+    Args:
+        header: its head.
+        seen: how many samples it has.
+        epochs: how often each was to be asked.
+    """
     facts = header.entry("eval")
     status = header.text_or("status", "started")
     if status != "success":
         yield f"the log's status is {status}, so that samples may be missing"
     dataset = facts.entry_or_empty("dataset")
     names = dataset.values.get("sample_ids")
-    config = facts.entry_or_empty("config")
-    epochs = config.count("epochs", 1) if config.has("epochs") else 1
     wanted = len(names) * epochs if isinstance(names, list) else seen
     if wanted > seen:
         yield f"{wanted - seen} of {wanted} samples are not in the log"
