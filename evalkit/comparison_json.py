@@ -44,7 +44,7 @@ def compared_to_dict(compared: ComparedRun) -> dict[str, Any]:
         "model": identity.model,
         "models_served": list(compared.run.models_served()),
         "way": identity.way,
-        **({} if identity.origin is None else {"origin": asdict(identity.origin)}),
+        **({} if identity.origin is None else {"origin": identity.origin.to_json()}),
         **source_scores_to_dict(compared.run),
         "evalkit_version": compared.run.manifest.evalkit_version,
         "mean": compared.mean,

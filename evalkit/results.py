@@ -169,7 +169,7 @@ class Run:
             "endpoint": identity.endpoint,
             "way": identity.way,
             "way_reason": self.manifest.way_reason,
-            **({} if identity.origin is None else {"origin": asdict(identity.origin)}),
+            **({} if identity.origin is None else {"origin": identity.origin.to_json()}),
             "shots": identity.shots,
             "samples": identity.samples,
             "orders": identity.orders,

@@ -22,7 +22,7 @@ from evalkit.questions import Question
 from evalkit.reports.formats import write_report
 from evalkit.reports.report import build_report
 from evalkit.responses import Response
-from evalkit.results import Run
+from evalkit.results import Run, load_run
 from evalkit.runs.folder import SUMMARY
 from evalkit.source_scores import compare_source_scores
 from evalkit.verifying import verify_run
@@ -141,6 +141,39 @@ def test_the_same_log_gives_the_same_folder_again(tmp_path: Path) -> None:
 def test_a_log_of_another_content_is_another_run(tmp_path: Path) -> None:
     runs = {only(INSPECT / name, tmp_path).path for name in ("plain.eval", "shuffled.eval")}
     assert len(runs) == 2
+
+
+WIDE = ["id,question,A,B,answer,m1,m2", "1,Ice cold?,yes,no,A,A,B", "2,Snow?,yes,no,A,A,"]
+
+
+def test_columns_that_are_named_tell_the_runs_of_one_table_apart(tmp_path: Path) -> None:
+    path = write_table(tmp_path, *WIDE)
+    first, second = (
+        only(path, tmp_path / "results", columns=LogColumns(predicted=name))
+        for name in ("m1", "m2")
+    )
+    assert first.path != second.path
+    assert [outcomes(load_run(run.path)) for run in (first, second)] == [
+        "right right",
+        "wrong failed",
+    ]
+    origin = second.manifest.identity.origin
+    assert origin is not None
+    assert origin.options == '{"predicted": "m2"}'
+
+
+def test_a_log_that_is_read_as_it_is_keeps_its_run_id(tmp_path: Path) -> None:
+    assert only(INSPECT / "plain.eval", tmp_path).manifest.identity.run_id == "3091bab0c77c"
+
+
+def test_a_summary_goes_before_what_it_was_made_of_is_written_anew(tmp_path: Path) -> None:
+    path = write_table(tmp_path, *WIDE)
+    columns = LogColumns(predicted="m2")
+    run = only(path, tmp_path / "results", columns=columns)
+    assert not run.is_complete
+    (run.path / SUMMARY).write_text("{}", encoding="utf-8")
+    only(path, tmp_path / "results", columns=columns)
+    assert not (run.path / SUMMARY).exists()
 
 
 # -- Several right choices --------------------------------------------------------------------
@@ -450,6 +483,52 @@ def test_a_sample_of_inspect_has_one_of_six_outcomes(
     assert outcomes(run).split()[0] == outcome
 
 
+TWO_SCORERS = {"choice": {"value": "C"}, "judge": {"value": "I"}}
+
+
+@pytest.mark.parametrize(
+    ("scores", "wanted", "expected"),
+    [
+        (TWO_SCORERS, None, ("choice", 1.0)),
+        (TWO_SCORERS, "judge", ("judge", 0.0)),
+        ({"judge": {"value": "I"}}, None, ("choice", None)),
+        ({"judge": {"value": "I"}}, "choice", ("choice", None)),
+    ],
+)
+def test_the_score_of_a_sample_is_never_that_of_another_scorer(
+    scores: dict[str, Any], wanted: str | None, expected: tuple[str, float | None], tmp_path: Path
+) -> None:
+    path = change_log(tmp_path, sample={"scores": scores})
+    run = only(path, tmp_path / "results", columns=LogColumns(score=wanted))
+    found, origin = compare_source_scores(run), run.manifest.identity.origin
+    assert found is not None
+    assert origin is not None
+    assert (origin.score, found.mean) == expected
+
+
+@pytest.mark.parametrize(
+    ("results", "name"),
+    [(["judge"], "judge"), (["judge", "choice"], "choice"), (None, "choice"), ([], "choice")],
+)
+def test_the_score_that_is_kept_is_of_the_first_scorer_with_results(
+    results: list[str] | None, name: str, tmp_path: Path
+) -> None:
+    listed = None if results is None else {"scores": [{"scorer": each} for each in results]}
+    path = change_log(tmp_path, sample={"scores": TWO_SCORERS}, results=listed)
+    origin = only(path, tmp_path / "results").manifest.identity.origin
+    assert origin is not None
+    assert origin.score == name
+
+
+def test_a_log_whose_head_names_no_scorer_gives_the_first_score(tmp_path: Path) -> None:
+    facts = json.loads((INSPECT / "epochs.json").read_text(encoding="utf-8"))["eval"]
+    del facts["scorers"]
+    path = change_log(tmp_path, sample={"scores": TWO_SCORERS}, results=None, eval=facts)
+    found = compare_source_scores(only(path, tmp_path / "results"))
+    assert found is not None
+    assert found.mean == 1.0
+
+
 def test_a_log_that_was_cut_short_says_so(tmp_path: Path) -> None:
     run = only(change_log(tmp_path, status="cancelled"), tmp_path)
     assert run.manifest.notes == (
@@ -717,6 +796,18 @@ def test_scores_of_helm_alone_are_taken_as_they_are(tmp_path: Path) -> None:
     assert "scenario_state.json" in run.manifest.notes[0]
 
 
+@pytest.mark.parametrize("given", ["", "per_instance_stats.json", "scenario_state.json"])
+def test_every_file_of_a_run_of_helm_names_the_import(given: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(HELM, folder)
+    ids = [only(folder / given, tmp_path / "results").manifest.identity.run_id]
+    assert ids == [only(folder, tmp_path / "results").manifest.identity.run_id]
+    for path in sorted(folder.iterdir()):
+        path.write_bytes(path.read_bytes() + b"\n")
+        ids.append(only(folder / given, tmp_path / "results").manifest.identity.run_id)
+    assert len(set(ids)) == len(list(HELM.iterdir())) + 1
+
+
 def test_the_web_pages_of_helm_hold_the_replies_too(tmp_path: Path) -> None:
     state = json.loads((HELM / "scenario_state.json").read_text("utf-8"))
     stats = json.loads((HELM / "per_instance_stats.json").read_text("utf-8"))
@@ -813,6 +904,84 @@ def test_predictions_without_choices_are_held_against_the_answers(tmp_path: Path
     assert run.questions[0] == Question(
         id=run.questions[0].id, stem="1", choices=SCORED, right=(0,)
     )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (("1", "0", "0", "1"), "right wrong wrong right"),
+        (("2", "1", "1", "2"), "right wrong wrong right"),
+        (("43", "42", "42.0", "43"), "right wrong wrong right"),
+        (("0", "1", "0", "1"), "wrong right wrong right"),
+    ],
+)
+def test_replies_have_the_numbers_that_the_table_gives_them(
+    numbers: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
+    given = zip((1, 1, 2, 2), numbers, "BABA", strict=True)
+    rows = [f"{name},{number},A,{predicted}" for name, number, predicted in given]
+    path = write_table(tmp_path, "id,sample,answer,prediction", *rows)
+    run = only(path, tmp_path / "results")
+    assert run.manifest.identity.samples == 2
+    found = sorted(
+        run.scores,
+        key=lambda score: (score.question.stem, score.row and score.row.sample_index),
+    )
+    assert " ".join("right" if score.correct else "wrong" for score in found) == expected
+
+
+def test_a_column_of_questions_is_not_that_of_replies_too(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "sample,model,answer,pred", "1,m,A,A", "2,m,B,A", "1,n,A,A")
+    options = LogOptions(columns=LogColumns(id="sample"))
+    runs = import_log(path, results=tmp_path / "results", options=options)
+    assert [outcomes(run) for run in runs] == ["right wrong", "right"]
+    assert [run.manifest.identity.samples for run in runs] == [1, 1]
+
+
+def test_a_column_of_samples_that_are_no_numbers_is_not_taken_for_them(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "id,sample,answer,prediction", "1,a long text,A,A", "2,,B,A")
+    assert outcomes(only(path, tmp_path / "results")) == "right wrong"
+
+
+@pytest.mark.parametrize(
+    ("lines", "samples"),
+    [
+        (["id,sample,answer,prediction", "a,1,A,A", "b,2,B,A"], 1),
+        (["id,sample,model,answer,prediction", "a,1,m,A,A", "b,2,m,B,A", "a,1,n,A,A"], 1),
+        (["question,sample,A,B,answer,prediction", "x?,1,a,b,A,A", "y?,2,a,b,A,B"], 1),
+        (["id,sample,answer,prediction", "a,1,A,A", "a,2,A,B"], 2),
+    ],
+)
+def test_a_number_of_each_question_is_not_taken_for_that_of_a_reply(
+    lines: list[str], samples: int, tmp_path: Path
+) -> None:
+    run = import_log(write_table(tmp_path, *lines), results=tmp_path / "results")[0]
+    assert (run.manifest.identity.samples, outcomes(run)) == (samples, "right wrong")
+
+
+@pytest.mark.parametrize(
+    "error", ["False", "0", "0.0", "None", "nan", "NaN", "null", " ", 0, 0.0, False, None]
+)
+def test_a_column_of_errors_that_says_there_is_none_is_empty(error: Any, tmp_path: Path) -> None:
+    answers = [{"pred": "B", "error": error}, {"pred": "B", "error": 1}, {"pred": "A", "error": ""}]
+    log = write_lines(tmp_path / "log.jsonl", rows_of(*answers))
+    assert outcomes(only(log, tmp_path)) == "right failed wrong"
+
+
+@pytest.mark.parametrize(
+    ("answer", "prediction", "expected"),
+    [
+        ("3, 4", "4, 3", "wrong"),
+        ("3, 4", "3,4", "right"),
+        ("1 2", "2 1", "wrong"),
+        ("A, C", "C, A", "right"),
+    ],
+)
+def test_letters_without_choices_are_a_set_and_numbers_a_list(
+    answer: str, prediction: str, expected: str, tmp_path: Path
+) -> None:
+    rows = [{"id": 1, "answer": answer, "prediction": prediction}]
+    assert outcomes(only(write_lines(tmp_path / "x.jsonl", rows), tmp_path)) == expected
 
 
 # -- Tables without texts ---------------------------------------------------------------------

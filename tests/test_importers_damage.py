@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import EvalkitError, LogError, MissingExtraError
+from evalkit.errors import EvalkitError, LogError, MissingExtraError, RunError
 from evalkit.importers.files import LARGEST_MEMBER
-from evalkit.importers.folders import import_log
+from evalkit.importers.folders import import_log, opened_runs
 from evalkit.importers.logged import LogColumns, LogOptions
 from tests.logs.scrub import pack_zstd, read_members
 from tests.test_importers import (
@@ -50,6 +51,7 @@ VALUES: tuple[Any, ...] = (
     7,
     -1,
     1e300,
+    10**400,
     "",
     "\ud800",
     [],
@@ -145,6 +147,26 @@ def test_every_field_may_hold_anything(source: Path, tmp_path: Path) -> None:
             try_import(path, tmp_path / "results")
 
 
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        (INSPECT / "epochs.json", (0, "samples", 0, "scores", "choice", "value")),
+        (PICKED, (0, "resps", 0, 0, 0)),
+        (PICKED, (0, "acc")),
+        (HELM / "per_instance_stats.json", (0, 0, "stats", 0, "mean")),
+    ],
+    ids=lambda value: getattr(value, "name", "")[:30],
+)
+def test_a_number_beyond_all_bounds_is_an_error_of_ours_or_none(
+    source: Path, place: tuple[Any, ...], tmp_path: Path
+) -> None:
+    values = as_json(source)
+    change(values, place, 10**400)
+    path = tmp_path / source.name
+    path.write_text("\n".join(map(json.dumps, values)), encoding="utf-8")
+    try_import(path, tmp_path / "results")
+
+
 def test_every_field_of_an_archive_s_members_may_hold_anything(tmp_path: Path) -> None:
     draw = random.Random(1)
     members = read_members(INSPECT / "plain.eval")
@@ -194,6 +216,16 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
         "x.csv",
         b"id,pred,answer\n1,A,B\n1,A,B\n",
         ":3: id = '1': has a row already; name the column that numbers several replies",
+    ),
+    "same sample twice": (
+        "x.csv",
+        b"id,sample,pred,answer\n1,1,A,B\n2,1,A,B\n1,1,B,B\n",
+        ":4: sample = '1': the question has a row of this number already",
+    ),
+    "a sample without a number": (
+        "x.csv",
+        b"id,sample,pred,answer\n" + b"1,0,A,B\n" * 200 + b"1,x,A,B\n",
+        ":202: sample = 'x': expected the number of a reply among those to its question",
     ),
 }
 
@@ -273,6 +305,13 @@ def test_one_column_of_choices_may_be_named(tmp_path: Path) -> None:
         (GENERATED, {"filter": "x"}, "no filter 'x' (--filter); there are strict, letter"),
         (GENERATED, {"columns": LogColumns(score="x")}, "no such score; there are exact_match"),
         (HELM, {"columns": LogColumns(score="x")}, "no score 'x'; there are exact_match, quasi"),
+        (
+            INSPECT / "epochs.json",
+            {"columns": LogColumns(score="choise")},
+            "json: no score 'choise'; there are choice",
+        ),
+        (PROMPTFOO, {"columns": LogColumns(score="x")}, "passed its assertions: leave out --score"),
+        (PROMPTFOO_LINES, {"columns": LogColumns(score="x")}, "leave out --score"),
     ],
 )
 def test_what_a_log_does_not_have_is_named_with_what_it_has(
@@ -288,6 +327,50 @@ def test_a_column_of_something_else_than_models_is_refused(tmp_path: Path) -> No
     path = write_lines(tmp_path / "x.jsonl", rows)
     with pytest.raises(LogError, match=r"more than 1000 runs; is 'm1000' a model"):
         import_log(path, results=tmp_path / "results")
+
+
+def test_a_log_may_hold_more_runs_than_files_can_be_open(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    rows = [{"id": n, "model": f"m{n % 30}", "score": 1} for n in range(90)]
+    path = write_lines(tmp_path / "x.jsonl", rows)
+    with path.open("rb") as file:
+        next_free = file.fileno()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_free + 20, hard))
+    try:
+        runs = import_log(path, results=tmp_path / "results")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [run.summary.asked for run in runs] == [3] * 30
+
+
+@pytest.mark.parametrize("count", [3000, 120], ids=["while it is read", "at its end"])
+def test_a_full_disk_is_not_the_fault_of_the_log(count: int, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = write_lines(tmp_path / "x.jsonl", [{"id": n, "score": 1} for n in range(count)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(RunError) as caught:
+            import_log(path, results=tmp_path / "results")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(caught.value) == (
+        f"no room for temporary files in {tempfile.gettempdir()}: File too large; make room, or "
+        "name another folder by TMPDIR"
+    )
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_temporary_folder_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with (
+        pytest.raises(RunError, match=r"in .*gone: No such file .* by TMPDIR"),
+        opened_runs([INSPECT / "plain.eval"]),
+    ):
+        raise AssertionError("was opened")
 
 
 def test_a_row_names_the_value_that_can_t_be_right(tmp_path: Path) -> None:
@@ -321,6 +404,20 @@ def test_a_deflated_bomb_is_stopped_too(tmp_path: Path) -> None:
     assert text.startswith(f"{path}:header.json: more than")
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_named_however_it_is_packed(packing: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.eval"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("header.json", json.dumps({"x": random.Random(1).randbytes(300).hex()}))
+    data = bytearray(path.read_bytes())
+    for place in range(60, 75):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+    text = try_import(path, tmp_path / "results")
+    assert text is not None
+    assert "header.json: can't be unpacked" in text
+
+
 def test_a_member_whose_check_sum_is_wrong_is_refused(tmp_path: Path) -> None:
     data = pack_zstd(read_members(INSPECT / "plain.eval"))
     header = read_members(INSPECT / "plain.eval")["header.json"]
@@ -349,6 +446,15 @@ def test_a_number_gone_wrong_does_not_fill_the_memory(tmp_path: Path) -> None:
     path.write_text(json.dumps(top), encoding="utf-8")
     with pytest.raises(LogError, match="999,999 replies to each of 10 questions are wanted and 20"):
         import_log(path, results=tmp_path / "results")
+
+
+def test_a_folder_of_something_else_is_told_what_is_expected(tmp_path: Path) -> None:
+    for name in ("empty", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "other" / "x.json").write_text("{}", encoding="utf-8")
+    for name in ("empty", "other"):
+        with pytest.raises(LogError, match=r"a folder without per_instance_stats.json: expected"):
+            import_log(tmp_path / name, results=tmp_path / "results")
 
 
 def test_no_such_file_is_said_as_such(tmp_path: Path) -> None:

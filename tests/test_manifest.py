@@ -99,6 +99,15 @@ def test_an_imported_run_is_read_back_with_its_origin() -> None:
     manifest = replace(MANIFEST, identity=identity, log="x.eval", notes=("cancelled",))
     assert parse_manifest(stored(manifest)) == manifest
     assert identity.folder_name.split("--")[2] == "by-inspect-ai"
+    assert "options" not in stored(manifest)["identity"]["origin"]
+
+
+def test_how_a_log_was_to_be_read_names_the_run() -> None:
+    origins = [replace(OTHER["origin"], options=text) for text in ("", '{"predicted": "m1"}')]
+    identities = [replace(IDENTITY, origin=origin) for origin in origins]
+    assert identities[0].run_id != identities[1].run_id
+    manifest = replace(MANIFEST, identity=identities[1])
+    assert parse_manifest(stored(manifest)).identity == identities[1]
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Identity)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import struct
 import zipfile
 import zlib
@@ -37,6 +38,7 @@ CHUNK_BYTES = 1 << 20
 
 DAMAGES = (
     zipfile.BadZipFile,
+    lzma.LZMAError,
     zlib.error,
     EOFError,
     NotImplementedError,  # ways of packing that Python doesn't know

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.errors import LogError
 from evalkit.importers.endings import is_log
 from evalkit.importers.files import digest_file, named_errors
+from evalkit.importers.helm import list_files
 from evalkit.importers.logged import SCORED, LoggedReply, LogOptions, LogRun, as_utf8
 from evalkit.importers.recognizing import read_log
+from evalkit.importers.spool_files import SpoolFile, temporary_folder
 from evalkit.prompts import PromptFormat
 from evalkit.question_lines import decode_question, encode_question
 from evalkit.questions import Question, QuestionSet, digest_of
@@ -42,19 +42,19 @@ UNSCORED = RequestFailure(kind="unscored", message="the log has neither choices 
 
 
 class Spool:
-    """One run of a log while it is read, in two files, so that none of it stays in memory.
+    """One run of a log while it is read, in two files, so that of it only names stay in memory.
 
     Args:
         log: what is known of the run.
         folder: takes the files.
         number: tells the files of several runs apart.
+        asked: how the log is read, where that was said; see `LogOptions.to_text`.
     """
 
-    def __init__(self, log: LogRun, folder: Path, number: int) -> None:
-        self.log = log
-        self._questions = folder / f"questions-{number}.jsonl"
-        self._rows = folder / f"rows-{number}.jsonl"
-        self._files: list[IO[bytes]] = [self._questions.open("wb"), self._rows.open("wb")]
+    def __init__(self, log: LogRun, folder: Path, number: int, asked: str) -> None:
+        self.log, self.asked = log, asked
+        self._questions = SpoolFile(folder / f"questions-{number}.jsonl")
+        self._rows = SpoolFile(folder / f"rows-{number}.jsonl")
         self._named: dict[str, str] = {}
         """The id of each question by what the log calls it and by its content."""
         self._repeats: dict[str, int] = {}
@@ -71,7 +71,8 @@ class Spool:
         """Write a reply down.
 
         Raises:
-            LogError: the log holds two replies with the same number to one question.
+            ValueError: the log holds two replies with the same number to one question.
+            RunError: there is no room for it.
         """
         if not reply.question.has_one_answer:
             if reply.names_one:
@@ -98,7 +99,7 @@ class Spool:
             reading=reply.reading,
             source=reply.source,
         )
-        self._files[1].write(b"%b\n" % encode_line(row))
+        self._rows.add(encode_line(row))
 
     def _name(self, reply: LoggedReply) -> str:
         """The id of a reply's question, which is written down when it comes for the first time."""
@@ -111,14 +112,14 @@ class Spool:
         number = self._repeats[question.id] = self._repeats.get(question.id, 0) + 1
         name = question.id if number == 1 else f"{question.id}-{number}"
         self._named[called] = name
-        self._files[0].write(b"%b\n" % encode_question(replace(question, id=name)))
+        self._questions.add(encode_question(replace(question, id=name)))
         self.count += 1
         return name
 
-    def close(self) -> None:
-        """Let go of the files."""
-        for file in self._files:
-            file.close()
+    def flush(self) -> None:
+        """Write down what was not written yet, before the run is stored."""
+        self._questions.flush()
+        self._rows.flush()
 
     def store(self, results: Path, path: Path, digest: str, notes: Sequence[str]) -> Run:
         """Make the folder of the run, and read it.
@@ -132,11 +133,12 @@ class Spool:
         Raises:
             RunError: the folder can't be written.
         """
-        with self._questions.open("rb") as file:
+        with self._questions.path.open("rb") as file:
             questions = collect_questions(map(decode_question, file), have_different_ids=True)
         manifest = self._describe(questions, path, digest, notes)
         folder = create_run_folder(results, manifest, questions)
-        with self._rows.open("rb") as file:
+        folder.discard_summary()
+        with self._rows.path.open("rb") as file:
             write_whole(folder.journal_path, self._settle(file))
         run = load_run(folder.path, questions=questions)
         if run.is_complete:
@@ -179,6 +181,7 @@ class Spool:
                 part=log.part,
                 score=log.score,
                 evidence=self.evidence,
+                options=self.asked,
             ),
         )
         return Manifest(
@@ -229,7 +232,8 @@ def import_log(
 
     Args:
         path: the log; of HELM, the folder of a run will do.
-        results: the folder of all runs. The same log gives the same folders again.
+        results: the folder of all runs. The same log, read in the same way, gives the same folders
+            again.
         options: how to read it, where that can't be told from the log.
 
     Returns:
@@ -238,7 +242,7 @@ def import_log(
     Raises:
         LogError: the log can't be read, or holds nothing that could be scored; nothing was written.
         MissingExtraError: it is packed by Zstandard, and the library is not installed.
-        RunError: a folder can't be written.
+        RunError: a folder can't be written, be it that of temporary files.
 
     Example:
         >>> from os import linesep
@@ -253,23 +257,23 @@ def import_log(
     """
     path, results = Path(path), Path(results)
     options = options or LogOptions()
-    with tempfile.TemporaryDirectory(prefix="evalkit-import-") as name:
-        digest = digest_file(find_file(path))
+    with temporary_folder("evalkit-import-") as folder:
+        digest = digest_log(path)
         notes: list[str] = []
-        spools = spool_log(path, Path(name), digest, options, notes)
+        spools = spool_log(path, folder, digest, options, notes)
         return tuple(spool.store(results, path, digest, notes) for spool in spools)
 
 
-def find_file(path: Path) -> Path:
-    """The file by which a log is known: of a folder, the first by name."""
-    if not path.is_dir():
-        return path
-    files = sorted(each for each in path.glob("*.json") if each.is_file())
-    return (
-        next((each for each in files if each.name == "per_instance_stats.json"), files[0])
-        if (files)
-        else path
-    )
+def digest_log(path: Path) -> str:
+    """SHA-256 of a log; of one in several files, of the names and digests of all.
+
+    Raises:
+        LogError: one can't be read.
+    """
+    files = list_files(path)
+    if len(files) == 1:
+        return digest_file(files[0])
+    return digest_of(*(f"{file.name} {digest_file(file)}" for file in files))
 
 
 def spool_log(
@@ -279,9 +283,10 @@ def spool_log(
 
     Raises:
         LogError: it can't be read, or holds nothing that could be scored.
+        RunError: there is no room for what is read.
     """
     spools: dict[LogRun, Spool] = {}
-    with ExitStack() as stack, named_errors(path):
+    with named_errors(path):
         for log, reply in read_log(path, options, notes):
             spool = spools.get(log)
             if spool is None:
@@ -290,14 +295,14 @@ def spool_log(
                         f"holds more than {MOST_RUNS} runs; is {log.model!r} a model (--model)?"
                     )
                     raise LogError(reason, path=path)
-                spool = spools[log] = Spool(log, folder, len(spools))
-                stack.callback(spool.close)
+                spool = spools[log] = Spool(log, folder, len(spools), options.to_text())
             try:
                 spool.add(reply, digest)
             except ValueError as error:
                 raise LogError(f"{error}; is the log made of several?", path=path) from error
     found = [spool for spool in spools.values() if spool.count]
     for spool in found:
+        spool.flush()
         if spool.samples * spool.count > MOST_MISSING * spool.rows:
             raise LogError(
                 f"{spool.samples:,} replies to each of {spool.count:,} questions are wanted and "
@@ -328,17 +333,17 @@ def opened_runs(paths: Sequence[Path], options: LogOptions | None = None) -> Ite
 
     Raises:
         LogError: a log can't be read.
+        RunError: there is no room for what is read.
         RunFormatError: a folder can't be read as a run.
     """
-    with tempfile.TemporaryDirectory(prefix="evalkit-logs-") as name:
+    with temporary_folder("evalkit-logs-") as kept:
         runs: list[Run] = []
         for number, path in enumerate(paths):
             if not is_log(path):
                 runs.append(load_run(path))
                 continue
             folders = [
-                run.path
-                for run in import_log(path, results=Path(name) / str(number), options=options)
+                run.path for run in import_log(path, results=kept / str(number), options=options)
             ]
             runs += [
                 load_run(folder, called=path if len(folders) == 1 else path / folder.name)

@@ -69,6 +69,23 @@ class Answered:
     """The text of the choice that HELM took the reply for."""
 
 
+def list_files(path: Path) -> list[Path]:
+    """All files that a log may be read from, by name: of HELM, those beside it too.
+
+    Args:
+        path: a log of whatever tool, or the folder of a run of HELM.
+
+    Returns:
+        Nothing of another folder.
+    """
+    if path.suffix.lower() != ".json" and not path.is_dir():
+        return [path]
+    folder = path if path.is_dir() else path.parent
+    known = (folder / name for name in (STATS, STATE, SPEC, INSTANCES, DISPLAYED))
+    own = set() if path.is_dir() else {path}
+    return sorted(own | {file for file in known if file.is_file()})
+
+
 Key = tuple[str, int]
 """Of a reply: the instance and the trial, which draws other worked examples."""
 

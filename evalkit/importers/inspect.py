@@ -100,16 +100,21 @@ def read_samples(
 ) -> Iterator[tuple[LogRun, LoggedReply]]:
     """The replies of a log, one after the other."""
     log = describe(header, options)
+    scorers = dict.fromkeys(list_scorers(header))
     seen = 0
     for sample in samples:
         seen += 1
+        scorers |= dict.fromkeys(sample.entry_or_empty("scores").values)
         yield log, read_sample(sample, log, options)
     if seen == 0:
         raise LogError(
             "holds no sample; was it written with --no-log-samples, or is only its header there?",
             path=header.path,
         )
-    notes += describe_gaps(header, seen)
+    if options.columns.score is not None and options.columns.score not in scorers:
+        there = ", ".join(scorers) or "none"
+        raise LogError(f"no score {options.columns.score!r}; there are {there}", path=header.path)
+    notes += describe_gaps(header, seen, log.samples)
 
 
 def describe(header: Entry, options: LogOptions) -> LogRun:
@@ -126,7 +131,7 @@ def describe(header: Entry, options: LogOptions) -> LogRun:
         benchmark_version=str(facts.values.get("task_version", "")),
         model=options.model or model or provider,
         endpoint=provider if model else "",
-        score=options.columns.score or first_scorer(facts),
+        score=options.columns.score or next(iter(list_scorers(header)), ""),
         samples=config.count("epochs", 1) if config.has("epochs") else 1,
         way="reasoned" if any(map(has_thoughts, steps)) else "instructed",
         several=any(params_of(step).get("multiple_correct") is True for step in steps),
@@ -138,12 +143,22 @@ def describe(header: Entry, options: LogOptions) -> LogRun:
     )
 
 
-def first_scorer(facts: Entry) -> str:
-    """The name of the first scorer; nothing if the log names none."""
-    scorers = facts.values.get("scorers")
-    if not isinstance(scorers, list) or not scorers or not isinstance(scorers[0], Mapping):
-        return ""
-    return str(scorers[0].get("name", "")).rpartition("/")[2]
+def list_scorers(header: Entry) -> list[str]:
+    """The names of the scorers that the head of a log knows; first those that have results.
+
+    Those that were planned are others where a log was scored again.
+    """
+    planned = names_in(header.entry("eval").values.get("scorers"), "name")
+    used = names_in(header.entry_or_empty("results").values.get("scores"), "scorer")
+    both = [name for name in planned if name in used]
+    return list(dict.fromkeys((*both, *used, *planned)))
+
+
+def names_in(rows: Any, key: str) -> list[str]:
+    """What objects of a list say under a key, without the package that a name begins with."""
+    listed = rows if isinstance(rows, list) else []
+    found = [row.get(key) for row in listed if isinstance(row, Mapping)]
+    return [name.rpartition("/")[2] for name in found if isinstance(name, str) and name]
 
 
 def list_steps(plan: Entry) -> list[Mapping[str, Any]]:
@@ -163,16 +178,20 @@ def has_thoughts(step: Mapping[str, Any]) -> bool:
     return step.get("solver") == "chain_of_thought" or params_of(step).get("cot") is True
 
 
-def describe_gaps(header: Entry, seen: int) -> Iterator[str]:
-    """What a log lacks, in sentences."""
+def describe_gaps(header: Entry, seen: int, epochs: int) -> Iterator[str]:
+    """What a log lacks, in sentences.
+
+    Args:
+        header: its head.
+        seen: how many samples it has.
+        epochs: how often each was to be asked.
+    """
     facts = header.entry("eval")
     status = header.text_or("status", "started")
     if status != "success":
         yield f"the log's status is {status}, so that samples may be missing"
     dataset = facts.entry_or_empty("dataset")
     names = dataset.values.get("sample_ids")
-    config = facts.entry_or_empty("config")
-    epochs = config.count("epochs", 1) if config.has("epochs") else 1
     wanted = len(names) * epochs if isinstance(names, list) else seen
     if wanted > seen:
         yield f"{wanted - seen} of {wanted} samples are not in the log"
@@ -314,13 +333,14 @@ def first_line(message: Any) -> str:
 
 
 def find_score(sample: Entry, name: str) -> Entry:
-    """The score of a sample by its scorer, or the only one there is."""
+    """The score of a sample by its scorer; where the log names none, the first; empty: it has none.
+
+    Another scorer's is never taken for it.
+    """
     scores = sample.entry_or_empty("scores")
     if not scores.values and sample.has("score"):  # as logs had it in 2024
         return sample.entry_or_empty("score")
-    if name in scores.values:
-        return scores.entry_or_empty(name)
-    return scores.entry_or_empty(next(iter(scores.values), ""))
+    return scores.entry_or_empty(name or next(iter(scores.values), ""))
 
 
 def find_order(

@@ -15,6 +15,7 @@ from evalkit.importers.columns import (
     LOOKED_AT,
     Layout,
     clean,
+    find_group,
     find_layout,
     read_question,
 )
@@ -281,8 +282,6 @@ def replace_answer(layout: Layout) -> Layout:
 
 def read_question_group(entry: Entry, layout: Layout) -> str | None:
     """The subject that a document names."""
-    from evalkit.importers.columns import find_group
-
     return find_group(entry.entry("doc").values, layout.group)
 
 
@@ -296,7 +295,7 @@ def read_likelihood(entry: Entry, reply: Any) -> float:
         reply = reply[0]
     try:
         value = float(reply)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = float("nan")
     if value != value:
         raise entry.fault("resps", f"{shorten(reply)}: expected the log-likelihood of each choice")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from evalkit.answers import Answer
@@ -78,6 +79,23 @@ class LogOptions:
         if self.format is not None and self.format not in get_args(LogFormat):
             names = ", ".join(get_args(LogFormat))
             raise UsageError(f"format {self.format!r}: expected {names}")
+
+    def to_text(self) -> str:
+        """What of them changes what is read and is not told by the runs themselves, as JSON.
+
+        Example:
+            >>> LogOptions(columns=LogColumns(predicted="m1"), model="m").to_text()
+            '{"predicted": "m1"}'
+            >>> LogOptions().to_text()
+            ''
+        """
+        asked = {
+            "filter": self.filter,
+            "questions": None if self.questions is None else self.questions.name,
+            **asdict(self.columns),
+        }
+        said = {name: value for name, value in asked.items() if value not in (None, ())}
+        return as_utf8(json.dumps(said, ensure_ascii=False, sort_keys=True)) if said else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,17 +194,17 @@ def as_score(value: object) -> float | None:
     Example:
         >>> as_score(True), as_score("C"), as_score("incorrect"), as_score("0.5"), as_score([])
         (1.0, 1.0, 0.0, 0.5, None)
+        >>> as_score(float("nan")), as_score(10**400)
+        (None, None)
     """
-    if isinstance(value, bool | int | float):
-        return float(value) if math.isfinite(value) else None
-    if not isinstance(value, str):
+    if not isinstance(value, str | int | float):
         return None
-    known = WORDS.get(value.strip().lower())
+    known = WORDS.get(value.strip().lower()) if isinstance(value, str) else None
     if known is not None:
         return known
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 

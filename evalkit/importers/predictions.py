@@ -28,13 +28,16 @@ from evalkit.importers.logged import (
 )
 from evalkit.importers.lookup import QuestionLookup
 from evalkit.importers.scored import reading_of_known, reading_of_score
-from evalkit.importers.table_columns import find_places
+from evalkit.importers.table_columns import as_number, find_places
 from evalkit.importers.targets import find_named, split_answer
 from evalkit.loaders.choices import is_empty
 from evalkit.loaders.csv import read_csv
 from evalkit.questions import Question
 from evalkit.responses import RequestFailure, Response
 from evalkit.runs.journal import SourceNote
+
+NO_ERROR = ("false", "0", "0.0", "none", "nan", "null")
+"""What a column of errors holds where there is none, as tables write it."""
 
 
 def read_table(
@@ -84,11 +87,15 @@ def read_rows(
     options: LogOptions,
     notes: list[str],
 ) -> Iterator[tuple[LogRun, LoggedReply]]:
-    """The replies in rows, which are read twice: the first of them show what the columns mean."""
+    """The replies in rows, which are read again and again.
+
+    The first of them show what the columns mean, and all of them how their replies are numbered.
+    """
     first = list(islice(open_rows(), LOOKED_AT))
     if not first:
         raise LogError("is empty: expected a row for each reply", path=path)
     reader = RowReader(path, first, options)
+    reader.number_samples(open_rows())
     for entry in open_rows():
         if (found := reader.read(entry)) is not None:
             yield found
@@ -129,7 +136,9 @@ class RowReader:
         self.lookup: QuestionLookup | None = None
         """None: the table holds the questions."""
         self.runs: dict[str, LogRun] = {}
-        self.seen: dict[tuple[str, str], int] = {}
+        self.samples: dict[int, int] = {}
+        """The place of each number of a reply among those that the table has."""
+        self.seen: set[tuple[str, str, int]] = set()
         self.form = None if self.layout.fields is None else self.layout.fields.answer_is
         columns = ", ".join(map(repr, first[0].values))
         if self.places.predicted is None and self.places.score is None:
@@ -209,14 +218,32 @@ class RowReader:
             return self.options.model
         return "unknown" if self.places.model is None else entry.name(self.places.model)
 
+    def number_samples(self, rows: Iterable[Entry]) -> None:
+        """Find out which numbers replies have: from 0, from 1, or others such as seeds.
+
+        Raises:
+            LogError: a row has none.
+        """
+        if self.places.sample is not None:
+            numbers = {read_number(entry, self.places.sample) for entry in rows}
+            self.samples = {number: place for place, number in enumerate(sorted(numbers))}
+
     def _sample_of(self, entry: Entry, model: str, name: str) -> int:
-        """The number of the reply among those to its question, from 0."""
-        key = (model, name)
-        index = self.seen[key] = self.seen.get(key, -1) + 1
-        if index and self.places.sample is None:
+        """The number of the reply among those to its question, from 0.
+
+        Raises:
+            LogError: another row has it.
+        """
+        column = self.places.sample
+        index = 0 if column is None else self.samples[read_number(entry, column)]
+        key = (model, name, index)
+        if key in self.seen:
+            if column is not None:
+                raise entry.fault(column, "the question has a row of this number already")
             column = self.places.id or ", ".join(self.layout.stem)
             remedy = "has a row already; name the column that numbers several replies by --sample"
             raise entry.fault(column, remedy)
+        self.seen.add(key)
         return index
 
     def _predicted_of(self, entry: Entry) -> str | None:
@@ -234,7 +261,7 @@ class RowReader:
     ) -> Response | RequestFailure:
         """The reply; a row that says nothing is one that failed, never a wrong answer."""
         error = None if self.places.error is None else entry.values.get(self.places.error)
-        if not is_empty(error) and error is not False:
+        if not is_empty(error) and str(error).strip().casefold() not in NO_ERROR:
             message = as_utf8(str(error))
             return RequestFailure(kind="error", message=message[:200])
         is_told = predicted is not None or (self.places.predicted is None and score is not None)
@@ -283,6 +310,19 @@ class RowReader:
         return share_answer(Outcome.ANSWERED, tuple(places))
 
 
+def read_number(entry: Entry, column: str) -> int:
+    """The number of a reply.
+
+    Raises:
+        LogError: there is none.
+    """
+    number = as_number(entry.values.get(column))
+    if number is None:
+        remedy = "expected the number of a reply among those to its question; name the column of "
+        raise entry.fault(column, f"{remedy}such numbers by --sample")
+    return number
+
+
 def is_position(value: object) -> bool:
     """Whether a prediction is a number that may be a position."""
     text = str(value).strip()
@@ -295,5 +335,9 @@ def as_compared(text: str) -> list[str]:
     Example:
         >>> as_compared("C, A") == as_compared("a,c"), as_compared(" Rome, Italy ")
         (True, ['rome, italy'])
+        >>> as_compared("3, 4") == as_compared("4, 3")
+        False
     """
-    return sorted(part.casefold() for part in split_answer(text.strip(), ()))
+    parts = [part.casefold() for part in split_answer(text.strip(), ())]
+    # Letters name a set of choices, numbers are a point or a pair.
+    return sorted(parts) if all(map(str.isalpha, parts)) else parts

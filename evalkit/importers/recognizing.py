@@ -95,11 +95,15 @@ def check_format(path: Path, found: str, options: LogOptions) -> None:
     """Refuse a log of another format than the one that is wanted.
 
     Raises:
-        LogError: naming both; or questions are named for a log that holds its own.
+        LogError: naming both; or questions are named for a log that holds its own, or a score for
+            one that has but one.
     """
     wanted = options.format
     if options.questions is not None and found != "predictions":
         reason = f"a log of format {found} holds its questions: leave out --questions"
+        raise LogError(reason, path=path)
+    if options.columns.score is not None and found == "promptfoo":
+        reason = "promptfoo's score is whether a reply passed its assertions: leave out --score"
         raise LogError(reason, path=path)
     if wanted not in (None, found):
         raise LogError(

@@ -19,6 +19,8 @@ SCORES = ("score", "iscorrect", "correct", "acc", "accuracy", "exactmatch")
 MODELS = ("model", "modelname", "modelid")
 SAMPLES = ("sample", "sampleindex", "epoch", "repeat", "trial")
 ERRORS = ("error", "failure")
+MOST_DIGITS = 18
+"""Of a number of a reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class Places:
 
     @property
     def taken(self) -> tuple[str, ...]:
-        """LogColumns that are no part of a question."""
+        """Columns that are no part of a question."""
         named = (self.id, self.predicted, self.score, self.model, self.sample, self.error)
         return tuple(filter(None, named))
 
@@ -51,12 +53,13 @@ def find_places(first: list[Entry], given: LogColumns) -> Places:
             raise LogError(f"no column {column!r}; there are {there}", path=first[0].path)
     question = (*given.stem, *given.choices, given.answer, given.group)
     free = {simple: name for simple, name in names.items() if name not in question}
+    name, model = given.id or pick(free, IDS), given.model or pick(free, MODELS)
     return Places(
-        id=given.id or pick(free, IDS),
+        id=name,
         predicted=given.predicted or pick(free, PREDICTED),
         score=given.score or find_score(first, free),
-        model=given.model or pick(free, MODELS),
-        sample=given.sample or pick(free, SAMPLES),
+        model=model,
+        sample=given.sample or find_sample(first, free, name, model),
         error=given.error or pick(free, ERRORS),
     )
 
@@ -73,6 +76,43 @@ def find_score(first: list[Entry], names: Mapping[str, str]) -> str | None:
         if told and all(is_mark(value) for value in told):
             return column
     return None
+
+
+def find_sample(
+    first: list[Entry], names: Mapping[str, str], name: str | None, model: str | None
+) -> str | None:
+    """The column of the numbers of replies: one of a usual name that holds nothing else.
+
+    Where each row of a model has a question and a number of its own, the numbers are questions'.
+
+    Args:
+        first: the first rows.
+        names: columns that may be it.
+        name: the column of the questions' ids; None: there is none.
+        model: that of the models; None: there is none.
+    """
+    column = pick(names, SAMPLES)
+    if column is None or column == name:
+        return None
+    numbers = [as_number(entry.values.get(column)) for entry in first]
+    models = ["" if model is None else str(entry.values.get(model)) for entry in first]
+    questions = list(map(str, range(len(first))))
+    if name is not None:
+        questions = [str(entry.values.get(name)) for entry in first]
+    counts = {len(set(zip(models, each, strict=True))) for each in (numbers, questions)}
+    is_question = len(first) > 1 and counts == {len(first)}
+    return None if is_question or None in numbers else column
+
+
+def as_number(value: object) -> int | None:
+    """A whole number as tables write it; None if it is none.
+
+    Example:
+        >>> as_number("3"), as_number(3.0), as_number("3.0"), as_number("first"), as_number(True)
+        (3, 3, 3, None, None)
+    """
+    text = "" if isinstance(value, bool) else str(value).strip().removesuffix(".0")
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 def is_mark(value: object) -> bool:

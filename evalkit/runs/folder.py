@@ -70,6 +70,18 @@ class RunFolder:
         """Write the derived file that comes last: its presence means that the run is done."""
         write_whole(self.path / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
+    def discard_summary(self) -> None:
+        """Take away the derived file, before what it was derived from is written anew.
+
+        Raises:
+            RunError: the folder can't be written.
+        """
+        try:
+            (self.path / SUMMARY).unlink(missing_ok=True)
+        except OSError as error:
+            reason = f"{self.path / SUMMARY} can't be removed: {error.strerror}"
+            raise RunError(reason) from error
+
     def read_examples(self) -> tuple[Question, ...] | None:
         """The set's worked examples in its order; None: they are not kept here.
 

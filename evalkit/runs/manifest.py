@@ -44,6 +44,15 @@ class Origin:
     score: str = ""
     """The name of the tool's score that is kept beside ours; empty: the log has none."""
     evidence: Evidence = "replies"
+    options: str = ""
+    """How the log was to be read, as JSON, where that changes what is read; empty: as it is."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The origin as it stands in manifest.json."""
+        table = asdict(self)
+        if not self.options:  # run ids of logs that are read as they are stay
+            del table["options"]
+        return table
 
     @property
     def words(self) -> str:
@@ -110,6 +119,8 @@ class Identity:
             del table["orders"]
         if self.origin is None:  # and those from before there were imports
             del table["origin"]
+        else:
+            table["origin"] = self.origin.to_json()
         if not self.several:  # and from before several choices could be picked
             del table["several"]
         return table
