@@ -56,6 +56,8 @@ class Level:
     benchmark: str
     folder: str
     spent: float | None
+    is_out_of_money: bool = False
+    """Whether it lacks replies only because its budget in dollars let no more requests go."""
 
     @property
     def status(self) -> Status:

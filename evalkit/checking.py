@@ -207,7 +207,10 @@ async def hold_case(
                 results=project.results,
                 progress=progress,
             )
-            result = replace(result, level=find_level(run, case.check.threshold))
+            level = find_level(
+                run, case.check.threshold, has_budget=plan.settings.budget is not None
+            )
+            result = replace(result, level=level)
     except EvalkitError as error:
         return replace(result, error=error)
     return result
@@ -282,8 +285,14 @@ def find_endpoint(project: Project, case: Case, plan: Arrangement) -> Endpoint |
     )
 
 
-def find_level(run: Run, threshold: float) -> Level:
-    """An accuracy against its threshold."""
+def find_level(run: Run, threshold: float, *, has_budget: bool) -> Level:
+    """An accuracy against its threshold.
+
+    Args:
+        run: which came to its end, if only because a budget was spent.
+        threshold: a fraction in [0, 1].
+        has_budget: whether what it may cost was limited.
+    """
     summary = run.summary
     return Level(
         threshold=threshold,
@@ -294,6 +303,8 @@ def find_level(run: Run, threshold: float) -> Level:
         benchmark=run.manifest.identity.benchmark,
         folder=str(run.path),
         spent=run.cost,
+        # A request that failed is another matter: with more money it may fail again.
+        is_out_of_money=has_budget and summary.not_asked > 0 and summary.failed == 0,
     )
 
 

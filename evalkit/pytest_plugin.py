@@ -18,6 +18,7 @@ import pytest
 
 if TYPE_CHECKING:
     from evalkit.check_results import CheckResult
+    from evalkit.checks import Case, Project
     from evalkit.pytest_checks import Desk
 
 Inconclusive = Literal["fail", "skip", "warn"]
@@ -87,8 +88,8 @@ def evalkit_check(request: pytest.FixtureRequest, evalkit_desk: Desk) -> Callabl
         name: str, model: str | None = None, *, inconclusive: Inconclusive | None = None
     ) -> CheckResult:
         __tracebackhide__ = True
-        case = evalkit_desk.find_case(name, model)
-        return judge(request, evalkit_desk, evalkit_desk.hold(case), inconclusive)
+        found = evalkit_desk.find_case(name, model)
+        return judge(request, evalkit_desk, found, inconclusive)
 
     return check
 
@@ -105,8 +106,8 @@ def evalkit_gate(request: pytest.FixtureRequest, evalkit_desk: Desk) -> Callable
         baseline: Path | str, *, inconclusive: Inconclusive | None = None, **keys: Any
     ) -> CheckResult:
         __tracebackhide__ = True
-        case = evalkit_desk.build_case({"baseline": os.fspath(baseline), **keys})
-        return judge(request, evalkit_desk, evalkit_desk.hold(case), inconclusive)
+        found = evalkit_desk.build_case({"baseline": os.fspath(baseline), **keys})
+        return judge(request, evalkit_desk, found, inconclusive)
 
     return gate
 
@@ -120,11 +121,18 @@ def evalkit_accuracy(
     `evalkit_accuracy(benchmark, model, at_least=80, **keys)`.
     """
 
-    def accuracy(benchmark: str, model: str, *, at_least: float, **keys: Any) -> CheckResult:
+    def accuracy(
+        benchmark: str,
+        model: str,
+        *,
+        at_least: float,
+        inconclusive: Inconclusive | None = None,
+        **keys: Any,
+    ) -> CheckResult:
         __tracebackhide__ = True
         table = {"benchmark": benchmark, "model": model, "threshold": at_least, "baseline": False}
-        case = evalkit_desk.build_case({**table, **keys})
-        return judge(request, evalkit_desk, evalkit_desk.hold(case), None)
+        found = evalkit_desk.build_case({**table, **keys})
+        return judge(request, evalkit_desk, found, inconclusive)
 
     return accuracy
 
@@ -152,13 +160,15 @@ def evalkit_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., An
 def judge(
     request: pytest.FixtureRequest,
     desk: Desk,
-    result: CheckResult,
+    found: tuple[Project, Case],
     inconclusive: Inconclusive | None,
 ) -> CheckResult:
-    """Pass, or end the test with what the check says."""
+    """Carry out a check, and pass or end the test with what it says."""
     __tracebackhide__ = True
     import warnings
 
+    desk.check_choice(inconclusive)
+    result = desk.hold(found)
     ending = desk.find_ending(result, inconclusive)
     request.node.user_properties.append((PROPERTY, desk.describe_shortly(result)))
     if ending == "fail":
