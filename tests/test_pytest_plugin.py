@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from evalkit import pytest_plugin, testing
 from evalkit.baselines import baseline_of
 from evalkit.results import load_run
 from evalkit.testing.messages_faults import Fault
@@ -468,3 +469,12 @@ def test_nothing_heavy(request):
 """
     done = project.run(code)
     assert (done.passed, done.failed) == (1, 0), done.out
+
+
+def test_the_reference_names_every_fixture_and_all_that_tests_can_use() -> None:
+    page = (ROOT / ".docs" / "pages" / "reference" / "testing.md").read_text(encoding="utf-8")
+    named = re.findall(r"^::: evalkit\.(pytest_plugin|testing)\.(\w+)$", page, re.MULTILINE)
+    fixtures = {name for name in vars(pytest_plugin) if name.startswith("evalkit_")}
+    assert {name for module, name in named if module == "testing"} == set(testing.__all__)
+    assert fixtures - {"evalkit_desk"} == {name for _, name in named if name in fixtures}
+    assert len(fixtures) == 5
