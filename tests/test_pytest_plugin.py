@@ -18,7 +18,8 @@ import pytest
 from evalkit import pytest_plugin, testing
 from evalkit.baselines import baseline_of
 from evalkit.results import load_run
-from evalkit.testing.messages_faults import Fault
+from evalkit.testing.messages_faults import Fault, unauthorized
+from evalkit.testing.messages_record import RequestRecord
 from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import ROOT
 from tests.gate_runs import Answers, load_sums, make_run, number_of, write_prompt
@@ -348,6 +349,28 @@ def test_level(evalkit_accuracy, number):
     spent = [load_run(path.parent).cost or 0.0 for path in project.folder.glob("results/*/*.jsonl")]
     assert max(spent) > limit / 2, "one of them alone would take most of it"
     assert math.fsum(spent) <= limit
+
+
+def test_what_was_paid_before_an_error_counts_for_the_budget(project: Project) -> None:
+    limit, before = 0.004, project.server.count(200)
+
+    def fail(record: RequestRecord) -> Fault | None:
+        is_first = "number 0" in str(record.body.get("system", ""))
+        return unauthorized() if is_first and project.server.count(200) > before + 50 else None
+
+    project.server.faults = fail
+    code = """
+import pytest
+
+@pytest.mark.parametrize("number", range(2))
+def test_level(evalkit_accuracy, number):
+    prompt = {"system": f"You are number {number}."}
+    evalkit_accuracy("sums.jsonl", "claude-haiku-4-5", at_least=50, prompt=prompt, concurrency=2)
+"""
+    done = project.run(code, "--evalkit-budget", str(limit), "-o", "evalkit_inconclusive=skip")
+    assert (done.passed, done.failed, done.skipped) == (0, 1, 1), done.out
+    spent = [load_run(path.parent).cost or 0.0 for path in project.folder.glob("results/*/*.jsonl")]
+    assert limit / 2 < math.fsum(spent) <= limit
 
 
 @pytest.mark.parametrize(
