@@ -31,7 +31,8 @@ FACTS = ("most_choices", "own_flips", "usage", "created_at", "evalkit_version", 
 class Baseline:
     """A run to compare with: who was asked, how, and the score of each question.
 
-    Read from a file, it holds no text, neither of the questions nor of the prompt.
+    Read from a file, it holds no text, neither of the questions nor of the prompt; but it holds the
+    ids of the questions, and settings such as stop sequences.
     """
 
     path: Path
@@ -95,7 +96,10 @@ class Baseline:
         ]
 
     def write(self, path: Path | str) -> None:
-        """Write it to a file without any text, fit for a repository.
+        """Write it to a file without texts of questions, prompts or replies, fit for a repository.
+
+        Settings such as stop sequences, and the ids of the questions, stand in it as they are: ids
+        that are texts should be replaced by those of an id column first.
 
         Raises:
             UsageError: another tool asked, so that no gate could use it.

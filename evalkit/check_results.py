@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -56,6 +56,8 @@ class ThresholdResult:
     benchmark: str
     folder: str
     spent: float | None
+    is_out_of_money: bool = False
+    """Whether it lacks replies only because its budget in dollars let no more requests go."""
 
     @property
     def status(self) -> CheckStatus:
@@ -91,6 +93,8 @@ class CheckResult:
     """Of the gate."""
     error: EvalkitError | None = None
     """What ended it early."""
+    broken_off: Mapping[str, float] = field(default_factory=dict)
+    """Dollars that runs have cost which the error ended, by folder."""
 
     @property
     def status(self) -> CheckStatus:
@@ -129,9 +133,10 @@ def count_spent(results: Iterable[CheckResult]) -> float:
     """Dollars for all answers of some checks; a run that several have in common counts once."""
     spent: dict[str, float] = {}
     for result in results:
-        for part in (result.gate, result.level):
-            if part is not None:
-                spent[part.folder] = max(spent.get(part.folder, 0.0), part.spent or 0.0)
+        parts = [part for part in (result.gate, result.level) if part is not None]
+        costs = [(part.folder, part.spent or 0.0) for part in parts]
+        for folder, dollars in (*costs, *result.broken_off.items()):
+            spent[folder] = max(spent.get(folder, 0.0), dollars)
     return math.fsum(spent.values())
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from evalkit.models.model import FREE
 from evalkit.orders import design_of
 from evalkit.progress import Say, ignore, print_to_stderr
 from evalkit.refereeing import estimate_price
-from evalkit.results import Run
+from evalkit.results import Run, load_run
 from evalkit.running_loop import run_to_end
+from evalkit.runs.folder import JOURNAL
 from evalkit.settings import RunSettings
 from evalkit.stats.costs import expected_questions
 
@@ -178,6 +180,26 @@ async def hold_case(
         progress: whether to show how it goes.
         say: takes a line for the user.
     """
+    before = await asyncio.to_thread(measure_journals, project.results)
+    result = await carry_out(
+        project, case, endpoint=endpoint, dollars=dollars, progress=progress, say=say
+    )
+    if result.error is None:
+        return result
+    broken_off = await asyncio.to_thread(find_broken_off, project.results, before)
+    return replace(result, broken_off=broken_off)
+
+
+async def carry_out(
+    project: Project,
+    case: CheckCase,
+    *,
+    endpoint: Endpoint | None,
+    dollars: float | None,
+    progress: bool,
+    say: Say,
+) -> CheckResult:
+    """Hold the gate of a check and look at its level, as far as no error ends it."""
     result = CheckResult(case=case)
     try:
         plan = await asyncio.to_thread(arrange, project, case, dollars)
@@ -208,10 +230,41 @@ async def hold_case(
                 results=project.results,
                 progress=progress,
             )
-            result = replace(result, level=find_level(run, case.check.threshold))
+            level = find_level(
+                run, case.check.threshold, has_budget=plan.settings.budget is not None
+            )
+            result = replace(result, level=level)
     except EvalkitError as error:
         return replace(result, error=error)
     return result
+
+
+def measure_journals(results: Path) -> dict[Path, int]:
+    """The size in bytes of the journal of each run."""
+    sizes = {}
+    for path in results.glob(f"*/{JOURNAL}"):
+        # Whoever else works here may clear a folder away meanwhile.
+        with suppress(OSError):
+            sizes[path] = path.stat().st_size
+    return sizes
+
+
+def find_broken_off(results: Path, before: Mapping[Path, int]) -> dict[str, float]:
+    """What the runs have cost that got replies since: an error does not say which it ended.
+
+    Args:
+        results: where they lie.
+        before: the sizes of their journals.
+
+    Returns:
+        Dollars by folder; a run that can't be read is left out.
+    """
+    spent = {}
+    for path, size in measure_journals(results).items():
+        if size != before.get(path):
+            with suppress(EvalkitError):
+                spent[str(path.parent)] = load_run(path.parent).cost or 0.0
+    return spent
 
 
 def arrange(project: Project, case: CheckCase, dollars: float | None = None) -> Arrangement:
@@ -283,8 +336,14 @@ def find_endpoint(project: Project, case: CheckCase, plan: Arrangement) -> Endpo
     )
 
 
-def find_level(run: Run, threshold: float) -> ThresholdResult:
-    """An accuracy against its threshold."""
+def find_level(run: Run, threshold: float, *, has_budget: bool) -> ThresholdResult:
+    """An accuracy against its threshold.
+
+    Args:
+        run: which came to its end, if only because a budget was spent.
+        threshold: a fraction in [0, 1].
+        has_budget: whether what it may cost was limited.
+    """
     summary = run.summary
     return ThresholdResult(
         threshold=threshold,
@@ -295,6 +354,8 @@ def find_level(run: Run, threshold: float) -> ThresholdResult:
         benchmark=run.manifest.identity.benchmark,
         folder=str(run.path),
         spent=run.cost,
+        # A request that failed is another matter: with more money it may fail again.
+        is_out_of_money=has_budget and summary.not_asked > 0 and summary.failed == 0,
     )
 
 

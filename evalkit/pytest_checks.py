@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import pytest
 
@@ -74,7 +74,7 @@ class Desk:
                 models = ", ".join(case.model for case in self.project.choose([name]))
                 raise UsageError(f"check {name!r}: name one of its models, {models}")
         except EvalkitError as error:
-            pytest.fail(f"evalkit: {error}", pytrace=False)
+            refuse(error)
         return self.project, cases[0]
 
     def build_case(self, keys: Mapping[str, Any]) -> tuple[Project, CheckCase]:
@@ -82,10 +82,11 @@ class Desk:
         __tracebackhide__ = True
         try:
             check = build_check(keys, self.config.parent)
+            surroundings = self.surroundings
         except EvalkitError as error:
-            pytest.fail(f"evalkit: {error}", pytrace=False)
+            refuse(error)
         [model] = check.models
-        return self.surroundings, CheckCase(check=check, model=model)
+        return surroundings, CheckCase(check=check, model=model)
 
     def hold(self, found: tuple[Project, CheckCase]) -> CheckResult:
         """Carry out a check, unless there is no key to ask with: then the test is skipped."""
@@ -95,23 +96,24 @@ class Desk:
             try:
                 endpoint = endpoint_from_environment(project.base_url, need_key=False)
             except EvalkitError as error:
-                pytest.fail(f"evalkit: {error}", pytrace=False)
+                refuse(error)
             if endpoint.lacks_key:
                 pytest.skip(f"evalkit: no key to ask {case.model}: set ANTHROPIC_API_KEY")
         return self.shared.hold(project, case)
 
-    def find_ending(self, result: CheckResult, inconclusive: str | None) -> Ending:
-        """What becomes of the test."""
+    def check_choice(self, inconclusive: str | None) -> None:
+        """Refuse an ending that there is not, before a check costs anything."""
         __tracebackhide__ = True
         wanted = inconclusive or self.inconclusive
         if wanted not in ENDINGS:
-            pytest.fail(
-                f"evalkit: inconclusive {wanted!r}: expected {', '.join(ENDINGS)}", pytrace=False
-            )
+            refuse(f"inconclusive {wanted!r}: expected {', '.join(ENDINGS)}")
+
+    def find_ending(self, result: CheckResult, inconclusive: str | None) -> Ending:
+        """What becomes of the test; a check that only the money ended early is open, too."""
         if result.status is CheckStatus.PASSED:
             return "pass"
-        is_open = result.status is CheckStatus.INCONCLUSIVE or isinstance(result.error, BudgetSpent)
-        return wanted if is_open else "fail"  # type: ignore[return-value]
+        wanted = inconclusive or self.inconclusive
+        return wanted if is_open(result) else "fail"  # type: ignore[return-value]
 
     def describe(self, result: CheckResult) -> str:
         """The verdict, its sentences, and the flipped questions."""
@@ -129,6 +131,22 @@ class Desk:
         if result.spent:
             words.append(dollars(result.spent))
         return ", ".join(words)
+
+
+def is_open(result: CheckResult) -> bool:
+    """Whether a spent budget alone, of questions or of money, keeps it from a verdict."""
+    if result.status is not CheckStatus.INCOMPLETE:
+        return result.status is CheckStatus.INCONCLUSIVE
+    if result.error is not None:
+        return isinstance(result.error, BudgetSpent)
+    has_gate_open = result.gate is not None and result.gate.final is None
+    return not has_gate_open and result.level is not None and result.level.is_out_of_money
+
+
+def refuse(reason: object) -> NoReturn:
+    """End a test with one line, without the errors that led to it."""
+    __tracebackhide__ = True
+    raise pytest.fail.Exception(f"evalkit: {reason}", pytrace=False) from None
 
 
 def open_desk(*, folder: Path, config: Path, dollars: float | None, inconclusive: str) -> Desk:

@@ -18,6 +18,7 @@ import pytest
 
 if TYPE_CHECKING:
     from evalkit.check_results import CheckResult
+    from evalkit.checks import CheckCase, Project
     from evalkit.pytest_checks import Desk
 
 Inconclusive = Literal["fail", "skip", "warn"]
@@ -80,15 +81,20 @@ def evalkit_desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def evalkit_check(request: pytest.FixtureRequest, evalkit_desk: Desk) -> Callable[..., CheckResult]:
     """Carry out a check of evalkit.toml; the test fails if the check does.
 
-    `evalkit_check(name, model=None, inconclusive=None)`; the model is one of the check's.
+    It is called as `evalkit_check(name, model=None, *, inconclusive=None)` and returns an
+    `evalkit.CheckResult`: the model is one of the check's, to be named where it has several;
+    `inconclusive` is "fail", "skip" or "warn", None for what pytest's settings say.
+
+        def test_capitals(evalkit_check):
+            evalkit_check("capitals")
     """
 
     def check(
         name: str, model: str | None = None, *, inconclusive: Inconclusive | None = None
     ) -> CheckResult:
         __tracebackhide__ = True
-        case = evalkit_desk.find_case(name, model)
-        return judge(request, evalkit_desk, evalkit_desk.hold(case), inconclusive)
+        found = evalkit_desk.find_case(name, model)
+        return judge(request, evalkit_desk, found, inconclusive)
 
     return check
 
@@ -97,16 +103,24 @@ def evalkit_check(request: pytest.FixtureRequest, evalkit_desk: Desk) -> Callabl
 def evalkit_gate(request: pytest.FixtureRequest, evalkit_desk: Desk) -> Callable[..., CheckResult]:
     """Compare a candidate with a baseline; the test fails if it regressed.
 
-    `evalkit_gate(baseline, benchmark=..., model=..., **keys)`: the baseline is a file that
-    `evalkit baseline set` wrote, the keys are those of a check in evalkit.toml.
+    It is called as `evalkit_gate(baseline, *, benchmark, model, inconclusive=None, **keys)` and
+    returns an `evalkit.CheckResult`: the baseline is a file that `evalkit baseline set` wrote, the
+    keys are those of a check in evalkit.toml. There need not be such a file; paths are from where
+    it would be.
+    `inconclusive` is "fail", "skip" or "warn", None for what pytest's settings say.
+
+        def test_prompt(evalkit_gate):
+            evalkit_gate(
+                "baselines/a.jsonl", benchmark="a.csv", model="claude-haiku-4-5", prompt="new.toml"
+            )
     """
 
     def gate(
         baseline: Path | str, *, inconclusive: Inconclusive | None = None, **keys: Any
     ) -> CheckResult:
         __tracebackhide__ = True
-        case = evalkit_desk.build_case({"baseline": os.fspath(baseline), **keys})
-        return judge(request, evalkit_desk, evalkit_desk.hold(case), inconclusive)
+        found = evalkit_desk.build_case({"baseline": os.fspath(baseline), **keys})
+        return judge(request, evalkit_desk, found, inconclusive)
 
     return gate
 
@@ -117,14 +131,27 @@ def evalkit_accuracy(
 ) -> Callable[..., CheckResult]:
     """Ask all questions; the test fails if fewer than so many percent are right.
 
-    `evalkit_accuracy(benchmark, model, at_least=80, **keys)`.
+    It is called as `evalkit_accuracy(benchmark, model, *, at_least, inconclusive=None, **keys)` and
+    returns an `evalkit.CheckResult`: the keys are those of a check in evalkit.toml. It is a count
+    on these questions, and inconclusive if money ran out before all of them were asked;
+    `inconclusive` is "fail", "skip" or "warn", None for what pytest's settings say.
+
+        def test_level(evalkit_accuracy):
+            evalkit_accuracy("a.csv", "claude-haiku-4-5", at_least=80)
     """
 
-    def accuracy(benchmark: str, model: str, *, at_least: float, **keys: Any) -> CheckResult:
+    def accuracy(
+        benchmark: str,
+        model: str,
+        *,
+        at_least: float,
+        inconclusive: Inconclusive | None = None,
+        **keys: Any,
+    ) -> CheckResult:
         __tracebackhide__ = True
         table = {"benchmark": benchmark, "model": model, "threshold": at_least, "baseline": False}
-        case = evalkit_desk.build_case({**table, **keys})
-        return judge(request, evalkit_desk, evalkit_desk.hold(case), None)
+        found = evalkit_desk.build_case({**table, **keys})
+        return judge(request, evalkit_desk, found, inconclusive)
 
     return accuracy
 
@@ -133,8 +160,14 @@ def evalkit_accuracy(
 def evalkit_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Start a local server that imitates the Messages API, and point evalkit at it.
 
-    `evalkit_server(answer=..., **options)` gives an `evalkit.testing.MessagesServer`, which ends
-    with the test.
+    It is called as `evalkit_server(answer=..., **options)`, with what `MessagesServer` takes, and
+    returns one that ends with the test. Until then ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY are
+    its own.
+
+        def test_program(evalkit_server):
+            server = evalkit_server(answer=key_answers({"What is latin for Ant?": "Formicidae"}))
+            ...  # whatever asks the Messages API
+            assert server.count(200) == 1
     """
     from evalkit.testing import MessagesServer
 
@@ -152,13 +185,15 @@ def evalkit_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., An
 def judge(
     request: pytest.FixtureRequest,
     desk: Desk,
-    result: CheckResult,
+    found: tuple[Project, CheckCase],
     inconclusive: Inconclusive | None,
 ) -> CheckResult:
-    """Pass, or end the test with what the check says."""
+    """Carry out a check, and pass or end the test with what it says."""
     __tracebackhide__ = True
     import warnings
 
+    desk.check_choice(inconclusive)
+    result = desk.hold(found)
     ending = desk.find_ending(result, inconclusive)
     request.node.user_properties.append((PROPERTY, desk.describe_shortly(result)))
     if ending == "fail":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -14,10 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from evalkit import pytest_plugin, testing
 from evalkit.baselines import baseline_of
+from evalkit.results import load_run
+from evalkit.testing.messages_faults import Fault, unauthorized
+from evalkit.testing.messages_record import RequestRecord
 from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import ROOT
-from tests.gate_runs import Answers, load_sums, make_run, write_prompt
+from tests.gate_runs import Answers, load_sums, make_run, number_of, write_prompt
 
 N = 120
 
@@ -191,10 +196,101 @@ def test_what_inconclusive_means_is_the_users_choice(
     assert ("InconclusiveWarning" in done.out) == (chosen == "warn")
 
 
-def test_a_wrong_choice_is_refused(project: Project) -> None:
+def test_a_wrong_choice_is_refused_before_it_costs_anything(project: Project) -> None:
     (project.folder / "pytest.ini").write_text("[pytest]\nevalkit_inconclusive = shrug\n")
+    asked = len(project.server.requests)
     done = project.run(CHECK.format(name="alike"))
-    assert "inconclusive 'shrug': expected fail, skip, warn" in done.out
+    assert done.failed == 1
+    assert "evalkit: inconclusive 'shrug': expected fail, skip, warn" in done.out
+    assert len(project.server.requests) == asked
+
+
+# What money ends is open, whoever asked
+
+BY_MONEY = """
+def test_gate(evalkit_gate):
+    evalkit_gate(
+        "baseline.jsonl",
+        benchmark="sums.jsonl",
+        model="claude-haiku-4-5",
+        prompt="alike.toml"INCONCLUSIVE,
+    )
+
+
+def test_accuracy(evalkit_accuracy):
+    evalkit_accuracy("sums.jsonl", "claude-haiku-4-5", at_least=50INCONCLUSIVE)
+
+
+def test_check(evalkit_check):
+    evalkit_check("worse"INCONCLUSIVE)
+
+
+def test_check_of_a_level(evalkit_check):
+    evalkit_check("level"INCONCLUSIVE)
+"""
+
+LEVEL = """
+[checks.level]
+benchmark = "sums.jsonl"
+prompt = "worse.toml"
+baseline = false
+threshold = 50
+"""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "counts"),
+    [("fail", (0, 4, 0)), ("skip", (0, 0, 4)), ("warn", (4, 0, 0))],
+)
+@pytest.mark.parametrize("by", ["ini", "argument"])
+def test_a_check_out_of_money_is_inconclusive_for_every_fixture(
+    by: str, chosen: str, counts: tuple[int, int, int], project: Project
+) -> None:
+    with (project.folder / "evalkit.toml").open("a") as file:
+        file.write(LEVEL)
+    argument = f", inconclusive={chosen!r}" if by == "argument" else ""
+    ini = f"evalkit_inconclusive={chosen if by == 'ini' else 'fail'}"
+    asked = len(project.server.requests)
+    done = project.run(
+        BY_MONEY.replace("INCONCLUSIVE", argument), "--evalkit-budget", "0.00001", "-o", ini
+    )
+    assert (done.passed, done.failed, done.skipped) == counts, done.out
+    assert len(project.server.requests) == asked
+    assert done.out.count("InconclusiveWarning: ") == (4 if chosen == "warn" else 0)
+
+
+def test_a_level_that_money_cut_off_is_open_whatever_came_so_far(project: Project) -> None:
+    code = """
+def test_level(evalkit_accuracy):
+    evalkit_accuracy(
+        "sums.jsonl", "claude-haiku-4-5", at_least=50, prompt="alike.toml", inconclusive="skip"
+    )
+"""
+    done = project.run(code, "--evalkit-budget", "0.0021", "-rs")
+    words = " ".join(done.out.split())
+    assert (done.passed, done.failed, done.skipped) == (0, 0, 1), done.out
+    assert re.search(r"No verdict yet: \d+\.\d % of \d+ questions right", words)
+    assert "replies are missing, and a larger budget asks for them." in words
+    done = project.run(code, "--evalkit-budget", "1")
+    assert (done.passed, done.failed, done.skipped) == (1, 0, 0), done.out
+
+
+@pytest.mark.parametrize("budget", ["1", "0.0021"])
+def test_a_request_that_failed_is_no_lack_of_money(budget: str, project: Project) -> None:
+    """Else a broken endpoint would look like a test that was merely skipped."""
+    broken = Fault(manner="error", status=400, message="this question is not to be asked")
+    project.server.faults = lambda record: (
+        broken if record.is_message and number_of(record.body) in range(0, N, 2) else None
+    )
+    code = """
+def test_level(evalkit_accuracy):
+    evalkit_accuracy(
+        "sums.jsonl", "claude-haiku-4-5", at_least=50, prompt="alike.toml", inconclusive="skip"
+    )
+"""
+    done = project.run(code, "--evalkit-budget", budget)
+    assert (done.passed, done.failed, done.skipped) == (0, 1, 0), done.out
+    assert "budget is spent" not in done.out
 
 
 def test_the_same_check_twice_asks_nothing_twice(project: Project) -> None:
@@ -230,9 +326,65 @@ def test_a_budget_holds_for_the_whole_test_run(project: Project) -> None:
     assert "--evalkit-budget" in refused.out
 
 
-def test_without_a_key_tests_are_skipped_with_the_reason(project: Project) -> None:
+def test_a_budget_holds_for_all_processes_of_xdist_together(project: Project) -> None:
+    pytest.importorskip("xdist")
+    limit = 0.004
+    code = """
+import os
+from pathlib import Path
+
+import pytest
+
+@pytest.mark.parametrize("number", range(4))
+def test_level(evalkit_accuracy, number):
+    Path(os.environ["PYTEST_XDIST_WORKER"]).touch()
+    prompt = {"system": f"You are number {number}."}
+    evalkit_accuracy("sums.jsonl", "claude-haiku-4-5", at_least=50, prompt=prompt)
+"""
+    done = project.run(
+        code, "-n", "2", "--evalkit-budget", str(limit), "-o", "evalkit_inconclusive=skip"
+    )
+    assert (done.passed, done.failed, done.skipped) == (0, 0, 4), done.out
+    assert sorted(path.name for path in project.folder.glob("gw*")) == ["gw0", "gw1"]
+    spent = [load_run(path.parent).cost or 0.0 for path in project.folder.glob("results/*/*.jsonl")]
+    assert max(spent) > limit / 2, "one of them alone would take most of it"
+    assert math.fsum(spent) <= limit
+
+
+def test_what_was_paid_before_an_error_counts_for_the_budget(project: Project) -> None:
+    limit, before = 0.004, project.server.count(200)
+
+    def fail(record: RequestRecord) -> Fault | None:
+        is_first = "number 0" in str(record.body.get("system", ""))
+        return unauthorized() if is_first and project.server.count(200) > before + 50 else None
+
+    project.server.faults = fail
+    code = """
+import pytest
+
+@pytest.mark.parametrize("number", range(2))
+def test_level(evalkit_accuracy, number):
+    prompt = {"system": f"You are number {number}."}
+    evalkit_accuracy("sums.jsonl", "claude-haiku-4-5", at_least=50, prompt=prompt, concurrency=2)
+"""
+    done = project.run(code, "--evalkit-budget", str(limit), "-o", "evalkit_inconclusive=skip")
+    assert (done.passed, done.failed, done.skipped) == (0, 1, 1), done.out
+    spent = [load_run(path.parent).cost or 0.0 for path in project.folder.glob("results/*/*.jsonl")]
+    assert limit / 2 < math.fsum(spent) <= limit
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "evalkit_check('alike')",
+        "evalkit_gate('baseline.jsonl', benchmark='sums.jsonl', model='claude-haiku-4-5')",
+        "evalkit_accuracy('sums.jsonl', 'claude-haiku-4-5', at_least=50)",
+    ],
+)
+def test_without_a_key_tests_are_skipped_with_the_reason(call: str, project: Project) -> None:
     bare = {"ANTHROPIC_BASE_URL": "", "ANTHROPIC_API_KEY": ""}
-    done = project.run(CHECK.format(name="alike"), "-rs", environment=bare)
+    name = call.partition("(")[0]
+    done = project.run(f"def test_it({name}):\n    {call}\n", "-rs", environment=bare)
     assert (done.code, done.skipped) == (0, 1)
     assert "no key to ask claude-haiku-4-5: set ANTHROPIC_API_KEY" in done.out
 
@@ -242,18 +394,68 @@ def test_without_a_key_tests_are_skipped_with_the_reason(project: Project) -> No
     [
         ("evalkit_check('alik')", "has no check 'alik'; did you mean alike?"),
         ("evalkit_check('alike', 'm')", "check 'alike': name one of its models, claude-haiku-4-5"),
+        ("evalkit_check('alike', inconclusive='skp')", "inconclusive 'skp': expected fail, skip,"),
         ("evalkit_gate('b.jsonl', benchmark='x', model='m', marign=2)", "did you mean margin?"),
         ("evalkit_gate('b.jsonl', benchmark='x')", "model is missing"),
-        ("evalkit_gate('b.jsonl', benchmark='facts', model='m')", "there is no baseline"),
         ("evalkit_accuracy('x', 'm', at_least=101)", "expected percent, 0 to 100"),
+        ("evalkit_accuracy('x', 'm', at_least=1, shuts=2)", "did you mean shots?"),
     ],
 )
 def test_a_mistake_is_one_line(call: str, said: str, project: Project) -> None:
     name = call.partition("(")[0]
     done = project.run(f"def test_it({name}):\n    {call}\n")
     assert done.failed == 1
-    assert said in " ".join(done.out.split())
-    assert "Traceback" not in done.out
+    [line] = list_failure(done.out)
+    assert line.startswith("evalkit: ")
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[checks", "evalkit.toml is no TOML"),
+        ("[checks.alike]\nbenchmark = 'facts'\n", "evalkit.toml:1: [checks.alike]: "),
+        (None, "evalkit.toml: `evalkit init` writes one"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line(text: str | None, said: str, project: Project) -> None:
+    path = project.folder / "evalkit.toml"
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text)
+    [line] = list_failure(project.run(CHECK.format(name="alike")).out)
+    assert line.startswith("evalkit: ")
+    assert said in line
+
+
+def test_a_file_at_fault_fails_a_gate_beside_it_in_one_line(project: Project) -> None:
+    (project.folder / "evalkit.toml").write_text("[checks")
+    call = "evalkit_gate('baseline.jsonl', benchmark='sums.jsonl', model='claude-haiku-4-5')"
+    done = project.run(f"def test_it(evalkit_gate):\n    {call}\n")
+    [line] = list_failure(done.out)
+    assert "evalkit.toml is no TOML" in line
+
+
+def test_a_baseline_that_is_not_there_is_asked_for(project: Project) -> None:
+    call = "evalkit_gate('b.jsonl', benchmark='facts', model='m')"
+    done = project.run(f"def test_it(evalkit_gate):\n    {call}\n")
+    first, *rest = list_failure(done.out)
+    assert first == "facts: INVALID"
+    assert "there is no baseline" in " ".join(rest)
+    assert all(line.startswith("  ") for line in rest)
+
+
+def list_failure(out: str) -> list[str]:
+    """All that pytest shows of the one test that failed."""
+    lines = out.splitlines()
+    start = next(number for number, line in enumerate(lines) if re.match(r"_+ test_\w+ _+$", line))
+    shown = []
+    for line in lines[start + 1 :]:
+        if re.match(r"[=_]{3,} |\d+ failed", line):
+            break
+        shown.append(line)
+    return shown
 
 
 def test_verdicts_stand_in_junit_xml(project: Project) -> None:
@@ -290,3 +492,12 @@ def test_nothing_heavy(request):
 """
     done = project.run(code)
     assert (done.passed, done.failed) == (1, 0), done.out
+
+
+def test_the_reference_names_every_fixture_and_all_that_tests_can_use() -> None:
+    page = (ROOT / ".docs" / "pages" / "reference" / "testing.md").read_text(encoding="utf-8")
+    named = re.findall(r"^::: evalkit\.(pytest_plugin|testing)\.(\w+)$", page, re.MULTILINE)
+    fixtures = {name for name in vars(pytest_plugin) if name.startswith("evalkit_")}
+    assert {name for module, name in named if module == "testing"} == set(testing.__all__)
+    assert fixtures - {"evalkit_desk"} == {name for _, name in named if name in fixtures}
+    assert len(fixtures) == 5

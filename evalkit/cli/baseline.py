@@ -23,7 +23,8 @@ EXAMPLES = """  evalkit baseline make
   evalkit baseline show baselines/capitals.jsonl
 
 The file holds ids, scores and digests, and how the run was asked: no text of questions, prompts or
-replies, and no key. Its own digest is looked at whenever it is used.
+replies, and no key. Settings such as stop sequences, and the ids, stand in it as they are: where
+ids are texts, name an id column. Its own digest is looked at whenever it is used.
 """
 
 

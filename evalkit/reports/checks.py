@@ -96,7 +96,8 @@ def describe_level(level: ThresholdResult) -> str:
     """An accuracy against its threshold, in a sentence."""
     suite, wanted = clean(level.benchmark), f"{percent(level.threshold)} %"
     if level.mean is None or level.interval is None:
-        return f"No verdict yet: no reply came on {suite}, where {wanted} are required."
+        cure = "; a larger budget goes on" if level.is_out_of_money else ""
+        return f"No verdict yet: no reply came on {suite}, where {wanted} are required{cure}."
     found = f"{percent(level.mean)} % of {level.n:,} questions right"
     basis = (
         f"a count on these questions; on questions like these it is between "
@@ -109,9 +110,10 @@ def describe_level(level: ThresholdResult) -> str:
         case CheckStatus.FAILED:
             return f"Not reached: {found} on {suite}, below the {wanted} required ({basis})."
         case _:
+            cure = "a larger budget" if level.is_out_of_money else "the same command"
             return (
                 f"No verdict yet: {found} on {suite} so far, where {wanted} are required; replies "
-                "are missing, and the same command asks for them."
+                f"are missing, and {cure} asks for them."
             )
 
 

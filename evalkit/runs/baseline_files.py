@@ -1,4 +1,8 @@
-"""The file of a baseline: facts and questions' scores a line each, with a digest of all of it."""
+"""The file of a baseline: facts and questions' scores a line each, with a digest of all of it.
+
+Texts of questions, prompts and replies are in it as digests at most. The facts stand as they are,
+stop sequences among them, and so do the questions' ids, whatever these are.
+"""
 
 from __future__ import annotations
 
