@@ -63,7 +63,7 @@ def test_the_facts_of_an_import_hold_every_difference(call: Call, tmp_path: Path
     [facts] = json.loads(done.out)["runs"]
     assert facts["origin"]["tool"] == "inspect_ai"
     assert (facts["source_scores"]["compared"], facts["source_scores"]["differing"]) == (10, 4)
-    assert [each["source_score"] for each in facts["source_scores"]["examples"]] == [0.0] * 4
+    assert [each["source_score"] for each in facts["source_scores"]["differences"]] == [0.0] * 4
 
 
 def test_columns_are_named_by_options(call: Call, tmp_path: Path) -> None:

@@ -65,9 +65,10 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--title", metavar="TEXT", help="default: the names of the benchmarks")
     parser.add_argument(
         "--rows",
-        choices=("groups", "responses"),
+        choices=("groups", "responses", "differences"),
         default="groups",
-        help="what a row of a CSV file is (default: groups)",
+        help="what a row of a CSV file is (default: groups); differences: a reply that evalkit and "
+        "the tool that asked score differently",
     )
     parser.add_argument(
         "--threshold",
