@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import LogError
-from evalkit.importers import helm, inspect, lm_eval, predictions, promptfoo
+from evalkit.importers import exported, helm, inspect, lm_eval, predictions, promptfoo
 from evalkit.importers.endings import LINES, TABLES
 from evalkit.importers.files import as_entry, read_head, read_json_file, read_lines
 from evalkit.importers.logged import LoggedReply, LogOptions, LogRun
@@ -58,6 +58,9 @@ def read_line_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
     """The replies in a file of lines: lm-eval's samples, promptfoo's results, or a table."""
     first = next(read_lines(path), None)
     values: Mapping[str, Any] = {} if first is None else first.values
+    if exported.is_exported(values):
+        check_format(path, "lm-eval", options)
+        return exported.read_exported(path, options)
     if lm_eval.is_sample(values):
         check_format(path, "lm-eval", options)
         return lm_eval.read_samples(path, options, notes)
