@@ -151,6 +151,22 @@ def test_logs_are_reported_as_they_are(call: Call, runs: Path, tmp_path: Path) -
     assert len(set(facts["remarks"])) == len(facts["remarks"])
 
 
+def test_reported_samples_are_named_and_compare_as_their_runs_do(
+    call: Call, runs: Path, tmp_path: Path
+) -> None:
+    done = call("report", runs, GENERATED, "--to", tmp_path / "samples.jsonl")
+    files = [tmp_path / "samples-1.jsonl", tmp_path / "samples-2.jsonl"]
+    assert done.err.splitlines() == [f"written: {file}" for file in files]
+    [first], [second] = (
+        json.loads(call("compare", *logs, "--json").out)["benchmarks"]
+        for logs in ([runs, GENERATED], files)
+    )
+    assert first["pairs"][0]["accuracy"] == second["pairs"][0]["accuracy"]
+    assert [each["source_scores"] for each in first["runs"]] == [
+        each["source_scores"] for each in second["runs"]
+    ]
+
+
 @pytest.mark.parametrize("command", ["score", "verify", "show"])
 def test_where_a_log_is_no_run_the_import_is_named(call: Call, command: str) -> None:
     done = call(command, GENERATED)

@@ -355,10 +355,9 @@ def test_no_text_breaks_a_format_or_becomes_a_formula(tmp_path: Path, text: str)
     jsonschema.validate(json.loads(paths[".json"].read_bytes()), SCHEMA)
     assert len(list(ET.parse(paths[".xml"]).iter("testcase"))) == 2
     assert len(pandas.read_parquet(paths[".parquet"])) == book["Responses"].max_row - 1
-    lines = paths[".jsonl"].read_bytes().splitlines()
-    assert len([json.loads(line) for line in lines]) == sum(
-        len(run.questions) for run in report.runs
-    )
+    for run, path in zip(report.runs, sorted(tmp_path.glob("report-*.jsonl")), strict=True):
+        lines = path.read_bytes().splitlines()
+        assert len([json.loads(line) for line in lines]) == len(run.questions)
     ET.parse(paths[".svg"])
     markdown = paths[".md"].read_bytes().decode()
     assert "<script" not in markdown.replace("\\<", "")
