@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from evalkit.answers import Answer
+from evalkit.questions import Question
+from evalkit.responses import Response
 from evalkit.results import Run
 from evalkit.runs.folder import JOURNAL
-from evalkit.runs.journal import JournalReader, JournalRow
-from evalkit.scores import score_question
+from evalkit.runs.journal import JournalReader, SourceNote
+from evalkit.scores import Score, score_question
 
-MOST_EXAMPLES = 20
+MOST_LISTED = 100_000
+"""Differences that `--json` lists of a run; a log of millions must not fill the memory. CSV files
+are written one row after the other, and have all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,8 @@ class ScoreDifference:
 
     question_id: str
     """The source's."""
+    question: Question
+    """As evalkit has it, with an id of its own."""
     sample_index: int
     answer: Answer
     """What evalkit makes of the reply, with the choice by its position in the set's own order."""
@@ -28,6 +35,7 @@ class ScoreDifference:
     """The source's: 1 is right, 0 wrong."""
     source_answer: str | None
     """What the source took the reply for; None: it does not say."""
+    reply: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +49,8 @@ class SourceScores:
     compared: int
     """Replies of which evalkit has a reading of its own too."""
     differing: int
-    examples: tuple[ScoreDifference, ...]
-    """The first of those that differ, in the order of the log."""
+    differences: tuple[ScoreDifference, ...]
+    """Those that differ, in the order of the log; the first of them, where they are very many."""
 
     def to_dict(self) -> dict[str, Any]:
         """The facts of `--json`."""
@@ -51,9 +59,10 @@ class SourceScores:
             "scored": self.scored,
             "compared": self.compared,
             "differing": self.differing,
-            "examples": [
+            "differences": [
                 {
                     "question_id": each.question_id,
+                    "id": each.question.id,
                     "sample": each.sample_index,
                     "outcome": each.answer.outcome.value,
                     "choice": each.answer.choice,
@@ -61,17 +70,17 @@ class SourceScores:
                     "source_score": each.score,
                     "source_answer": each.source_answer,
                 }
-                for each in self.examples
+                for each in self.differences
             ],
         }
 
 
-def compare_source_scores(run: Run, *, most: int = MOST_EXAMPLES) -> SourceScores | None:
+def compare_source_scores(run: Run, *, most: int = MOST_LISTED) -> SourceScores | None:
     """Hold the scores of the tool that asked against evalkit's own.
 
     Args:
         run: an imported one.
-        most: so many examples are kept of replies that the two score differently.
+        most: so many are kept of the replies that the two score differently; all are counted.
 
     Returns:
         None: evalkit itself asked.
@@ -83,35 +92,57 @@ def compare_source_scores(run: Run, *, most: int = MOST_EXAMPLES) -> SourceScore
         >>> compare_source_scores(load_run("results/...")).differing  # doctest: +SKIP
         2
     """
-    origin = run.manifest.identity.origin
-    if origin is None:
+    if run.manifest.identity.origin is None:
         return None
-    by_id = {question.id: question for question in run.questions}
-    several = run.manifest.identity.several
     total, scored, compared, differing = 0.0, 0, 0, 0
-    examples: list[ScoreDifference] = []
-    for row in JournalReader(run.folder / JOURNAL):
-        if row.source is None or row.source.score is None or not row.is_response:
-            continue
-        total, scored = total + row.source.score, scored + 1
-        question = by_id.get(row.question_id)
-        if question is None or origin.evidence == "scores":
+    differences: list[ScoreDifference] = []
+    for source, theirs, ours in score_twice(run):
+        total, scored = total + theirs, scored + 1
+        if ours is None:
             continue
         compared += 1
-        ours = score_question(question, row, run.manifest.prompt, several=several)
-        answer, correct = ours.answer, bool(ours.correct)
-        if float(correct) == row.source.score:
-            continue
-        differing += 1
-        if len(examples) < most:
-            examples.append(describe(row, answer, correct))
+        if float(bool(ours.correct)) != theirs:
+            differing += 1
+            if len(differences) < most:
+                differences.append(describe(source, theirs, ours))
     return SourceScores(
         mean=total / scored if scored else None,
         scored=scored,
         compared=compared,
         differing=differing,
-        examples=tuple(examples),
+        differences=tuple(differences),
     )
+
+
+def list_differences(run: Run) -> Iterator[ScoreDifference]:
+    """All replies that the two score differently, however many, one after the other.
+
+    Raises:
+        RunError: the journal can't be read.
+    """
+    for source, theirs, ours in score_twice(run):
+        if ours is not None and float(bool(ours.correct)) != theirs:
+            yield describe(source, theirs, ours)
+
+
+def score_twice(run: Run) -> Iterator[tuple[SourceNote, float, Score | None]]:
+    """The replies that the source scored, each with that score and evalkit's.
+
+    Evalkit's is None where nothing but the source's score tells right from wrong.
+    """
+    identity = run.manifest.identity
+    if identity.origin is None:
+        return
+    is_told = identity.origin.evidence != "scores"
+    by_id = {question.id: question for question in run.questions} if is_told else {}
+    for row in JournalReader(run.folder / JOURNAL):
+        if row.source is None or row.source.score is None or not row.is_response:
+            continue
+        question = by_id.get(row.question_id)
+        ours = None
+        if question is not None:
+            ours = score_question(question, row, run.manifest.prompt, several=identity.several)
+        yield row.source, row.source.score, ours
 
 
 def source_scores_to_dict(run: Run) -> dict[str, Any]:
@@ -120,15 +151,17 @@ def source_scores_to_dict(run: Run) -> dict[str, Any]:
     return {} if found is None else {"source_scores": found.to_dict()}
 
 
-def describe(row: JournalRow, answer: Answer, correct: bool) -> ScoreDifference:
+def describe(source: SourceNote, theirs: float, ours: Score) -> ScoreDifference:
     """One reply that the two score differently."""
-    assert row.source is not None
-    assert row.source.score is not None
+    assert ours.row is not None
+    assert isinstance(ours.row.result, Response)
     return ScoreDifference(
-        question_id=row.source.id,
-        sample_index=row.sample_index,
-        answer=answer,
-        correct=correct,
-        score=row.source.score,
-        source_answer=row.source.answer,
+        question_id=source.id,
+        question=ours.question,
+        sample_index=ours.row.sample_index,
+        answer=ours.answer,
+        correct=bool(ours.correct),
+        score=theirs,
+        source_answer=source.answer,
+        reply=ours.row.result.text or ours.row.result.tool_input or "",
     )

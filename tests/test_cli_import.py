@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.command_line import Outcome
 from tests.conftest import QUICK, endpoint_of
 from tests.test_importers import (
     GENERATED,
+    HELM,
     INSPECT,
     PICKED,
     PROMPTFOO,
@@ -63,7 +65,7 @@ def test_the_facts_of_an_import_hold_every_difference(call: Call, tmp_path: Path
     [facts] = json.loads(done.out)["runs"]
     assert facts["origin"]["tool"] == "inspect_ai"
     assert (facts["source_scores"]["compared"], facts["source_scores"]["differing"]) == (10, 4)
-    assert [each["source_score"] for each in facts["source_scores"]["examples"]] == [0.0] * 4
+    assert [each["source_score"] for each in facts["source_scores"]["differences"]] == [0.0] * 4
 
 
 def test_columns_are_named_by_options(call: Call, tmp_path: Path) -> None:
@@ -149,6 +151,22 @@ def test_logs_are_reported_as_they_are(call: Call, runs: Path, tmp_path: Path) -
     assert len(set(facts["remarks"])) == len(facts["remarks"])
 
 
+def test_reported_samples_are_named_and_compare_as_their_runs_do(
+    call: Call, runs: Path, tmp_path: Path
+) -> None:
+    done = call("report", runs, GENERATED, "--to", tmp_path / "samples.jsonl")
+    files = [tmp_path / "samples-1.jsonl", tmp_path / "samples-2.jsonl"]
+    assert done.err.splitlines() == [f"written: {file}" for file in files]
+    [first], [second] = (
+        json.loads(call("compare", *logs, "--json").out)["benchmarks"]
+        for logs in ([runs, GENERATED], files)
+    )
+    assert first["pairs"][0]["accuracy"] == second["pairs"][0]["accuracy"]
+    assert [each["source_scores"] for each in first["runs"]] == [
+        each["source_scores"] for each in second["runs"]
+    ]
+
+
 @pytest.mark.parametrize("command", ["score", "verify", "show"])
 def test_where_a_log_is_no_run_the_import_is_named(call: Call, command: str) -> None:
     done = call(command, GENERATED)
@@ -208,6 +226,102 @@ def test_sets_that_evalkit_asked_for_pair_with_those_of_a_log(call: Call, tmp_pa
     assert [flip[-3:] for flip in flips] == [["AD", "AD", "ABD"], ["AC", "AC", "A"]]
     report = tmp_path / "report.html"
     assert call("report", own.path, imported.path, "--to", report).code == 0
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """A folder of logs, one of them in a model's own folder, and of files that are none."""
+    folder = tmp_path / "logs"
+    (folder / "some-model").mkdir(parents=True)
+    (folder / "others").mkdir()
+    for name in ("plain.eval", "errors.eval"):
+        shutil.copy(INSPECT / name, folder)
+        shutil.copy(INSPECT / name, folder / "others")
+    shutil.copy(GENERATED, folder / "some-model")
+    shutil.copytree(HELM, folder / "helm-run")
+    (folder / "results_1.json").write_text('{"results": {}}', encoding="utf-8")
+    (folder / "results_2.json").write_text('{"results": {}}', encoding="utf-8")
+    (folder / "notes.txt").write_text("nothing", encoding="utf-8")
+    (folder / "table.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    return folder
+
+
+def test_all_logs_of_a_folder_are_imported(call: Call, logs: Path, tmp_path: Path) -> None:
+    (logs / "errors.eval").unlink()
+    shutil.rmtree(logs / "helm-run")
+    done = call("import", logs, "--results", tmp_path / "results", "--json")
+    assert done.code == 0
+    found = [(each["model"], each["origin"]["tool"]) for each in json.loads(done.out)["runs"]]
+    assert found == [("claude-haiku-4-5", "inspect_ai"), ("some-model", "lm-eval")]
+    assert done.err.splitlines() == [
+        f"skipped: {logs}/results_1.json, {logs}/results_2.json: of no known format (it holds "
+        "results)",
+        f"skipped: {logs}/table.csv: no column of predictions or scores among 'a', 'b'; name one "
+        "by --predicted or --score",
+    ]
+
+
+def test_runs_of_helm_are_found_in_the_folder_of_their_suite(
+    call: Call, logs: Path, tmp_path: Path
+) -> None:
+    done = call("import", logs, "--results", tmp_path / "results", "--json", "--format", "helm")
+    [facts] = json.loads(done.out)["runs"]
+    assert (facts["model"], done.code) == ("gpt2", 4)  # one of its samples failed
+    assert "plain.eval: looks like a log of format inspect, not helm" in done.err
+
+
+def test_a_damaged_log_in_a_folder_is_named_and_told_by_the_code(
+    call: Call, logs: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(logs / "helm-run")
+    (logs / "errors.eval").write_bytes((INSPECT / "errors.eval").read_bytes()[:3000])
+    done = call("import", logs, "--results", tmp_path / "results")
+    assert done.code == 4
+    assert f"skipped: {logs}/errors.eval: can't be unpacked" in done.err
+    assert len(list((tmp_path / "results").iterdir())) == 2
+
+
+def test_a_folder_without_a_log_is_refused(call: Call, runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    [run] = runs.iterdir()
+    for folder, words in (
+        (tmp_path / "empty", "a folder in which no log can be read: expected a log of Inspect"),
+        (runs, "a folder in which no log can be read: expected a log of Inspect"),
+        (run, "is the folder of a run already"),
+    ):
+        done = call("import", folder, "--results", tmp_path / "results")
+        assert (done.code, done.out) == (2, "")
+        assert done.error.startswith(f"evalkit: {folder}: {words}")
+
+
+@pytest.mark.parametrize("command", ["compare", "report", "view"])
+def test_a_folder_of_logs_is_refused_with_a_remedy_where_runs_are_taken(
+    call: Call, command: str, logs: Path, tmp_path: Path
+) -> None:
+    options = ["--to", tmp_path / "x.md"] if command == "report" else []
+    done = call(command, logs, *options)
+    assert (done.code, done.out) == (2, "")
+    assert f"name the logs, such as {logs}/*.eval, or the runs that `evalkit import" in done.error
+
+
+@pytest.mark.parametrize("command", ["compare", "report", "view"])
+def test_an_error_that_asks_for_an_option_of_import_says_so(
+    call: Call, command: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("question,A,B,answer,said\nUp?,yes,no,A,A\n", encoding="utf-8")
+    options = ["--to", tmp_path / "x.md"] if command == "report" else []
+    done = call(command, path, *options)
+    assert (done.code, done.out) == (2, "")
+    assert f"(`evalkit import {path} --predicted ...` makes a run of it, which this" in done.error
+    done = call("import", path, "--predicted", "said", "--results", tmp_path / "results")
+    assert done.code == 0
+
+
+def test_other_errors_of_logs_name_no_import(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "x.eval"
+    path.write_bytes(b"PK nothing")
+    assert "evalkit import" not in call("compare", path).error
 
 
 def test_an_imported_run_is_refused_as_a_baseline_of_a_gate(call: Call, runs: Path) -> None:

@@ -19,8 +19,6 @@ from evalkit.importers.folders import import_log, opened_runs
 from evalkit.importers.logged import SCORED, LogColumns, LogOptions
 from evalkit.importers.targets import find_targets, split_answer
 from evalkit.questions import Question
-from evalkit.reports.formats import write_report
-from evalkit.reports.report import build_report
 from evalkit.responses import Response
 from evalkit.results import Run, load_run
 from evalkit.runs.folder import SUMMARY
@@ -628,23 +626,6 @@ def test_a_sample_without_choices_has_only_the_tool_s_score(tmp_path: Path) -> N
     assert run.manifest.identity.origin is not None
     assert run.manifest.identity.origin.evidence == "scores"
     assert (run.summary.correct, run.summary.questions) == (1, 1)
-
-
-@pytest.mark.parametrize(
-    "path", [INSPECT / "errors.eval", INSPECT / "epochs.json", SEVERAL[0], PICKED, HELM]
-)
-def test_exported_samples_are_read_back_as_they_were(path: Path, tmp_path: Path) -> None:
-    run = only(path, tmp_path / "first")
-    report = tmp_path / "samples.jsonl"
-    write_report(build_report([run]), report)
-    again = only(report, tmp_path / "second")
-    assert outcomes(again) == outcomes(run)
-    assert [(q.stem, q.right_texts) for q in again.questions] == [
-        (q.stem, q.right_texts) for q in run.questions
-    ]
-    found = compare_source_scores(again)
-    assert found is not None
-    assert found.differing == 0
 
 
 DOCS: dict[str, tuple[dict[str, Any], list[str], str, tuple[str, ...]]] = {

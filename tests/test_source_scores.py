@@ -9,7 +9,11 @@ import pytest
 
 from evalkit.importers.folders import import_log
 from evalkit.results import Run
-from evalkit.source_scores import compare_source_scores, source_scores_to_dict
+from evalkit.source_scores import (
+    compare_source_scores,
+    list_differences,
+    source_scores_to_dict,
+)
 from tests.runs_in_memory import judged_run
 from tests.test_importers import rows_of, write_lines
 
@@ -25,6 +29,7 @@ def test_a_run_that_evalkit_asked_has_no_other_scores() -> None:
     run = judged_run("a", ["correct"])
     assert compare_source_scores(run) is None
     assert source_scores_to_dict(run) == {}
+    assert list(list_differences(run)) == []
 
 
 def test_each_reply_that_is_scored_differently_is_found(tmp_path: Path) -> None:
@@ -38,12 +43,14 @@ def test_each_reply_that_is_scored_differently_is_found(tmp_path: Path) -> None:
     assert found is not None
     assert (found.scored, found.compared, found.differing) == (3, 3, 2)
     assert found.mean == pytest.approx(2 / 3)
-    first, second = found.examples
+    first, second = found.differences
     assert (first.question_id, first.correct, first.score) == ("q1", True, 0.0)
     assert (second.question_id, second.correct, second.answer.outcome) == ("q2", False, "unparsed")
     few = compare_source_scores(run, most=1)
     assert few is not None
-    assert (few.differing, len(few.examples)) == (2, 1)
+    assert (few.differing, few.differences) == (2, (first,))
+    assert list(list_differences(run)) == [first, second]
+    assert [each.reply for each in found.differences] == ["B", "no idea"]
 
 
 def test_a_reply_without_a_score_and_a_failure_are_not_compared(tmp_path: Path) -> None:

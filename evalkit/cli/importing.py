@@ -8,14 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.exit_codes import FINE, INCOMPLETE
-from evalkit.cli.options import Commands, add_data_option, check_results, new_parser
+from evalkit.cli.options import (
+    Commands,
+    add_data_option,
+    check_results,
+    new_parser,
+    print_note,
+)
 from evalkit.cli.run import print_runs
-from evalkit.errors import UsageError
+from evalkit.errors import LogError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evalkit.importers.logged import LogOptions
+    from evalkit.results import Run
 
 EXAMPLES = """  evalkit import logs/*.eval
+  evalkit import lm/out
   evalkit import lm/out/*/samples_arc_easy_*.jsonl --benchmark arc-easy
   evalkit import out/*/samples_mmlu_anatomy_generative_*.jsonl --filter get_response
   evalkit import results.json --format promptfoo --answer expected
@@ -26,14 +36,17 @@ EXAMPLES = """  evalkit import logs/*.eval
 
 The format is told by the content: .eval and .json logs of Inspect, --log_samples of
 lm-evaluation-harness, .json and .jsonl results of promptfoo, per_instance_stats.json of HELM with
-what lies beside it, and tables of predictions (.csv, .tsv, .jsonl, .json). `compare` and `report`
-take logs that need no options as they are, without an import.
+what lies beside it, and tables of predictions (.csv, .tsv, .jsonl, .json). Of a folder, all logs in
+it are taken; files with such an ending that are none are named and skipped. `compare`, `report`
+and `view` take logs that need no options as they are, without an import.
 
 What evalkit counts is its own reading of each reply. The tool's score is kept beside it, and where
-the two differ, that is said with examples. A sample that failed is missing, never wrong. Questions
-are paired with those of other runs by their stem, choices and right choice.
+the two differ, that is said with examples; --json lists all of them. A sample that failed is
+missing, never wrong. Questions are paired with those of other runs by their stem, choices and right
+choice.
 
-exit codes: 0 imported; 2 usage, or a log that can't be used; 4 imported, with replies missing
+exit codes: 0 imported; 2 usage, or a log that can't be used; 4 imported, with replies missing or
+one of a folder's logs skipped as it can't be read
 """
 
 COLUMNS = (
@@ -57,7 +70,11 @@ def add_parser(commands: Commands) -> None:
         EXAMPLES,
     )
     parser.add_argument(
-        "logs", nargs="+", type=Path, metavar="FILE", help="a log; of HELM, the folder of a run"
+        "logs",
+        nargs="+",
+        type=Path,
+        metavar="LOG",
+        help="a log, or a folder of logs; of HELM, the folder of a run",
     )
     parser.add_argument(
         "--results",
@@ -127,13 +144,13 @@ def add_column_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Import logs, and print what is in them."""
-    from evalkit.importers.folders import import_log
-
     check_results(args.results)
     options = build_options(args)
-    runs = [
-        run for path in args.logs for run in import_log(path, results=args.results, options=options)
-    ]
+    runs: list[Run] = []
+    skipped: list[LogError] = []
+    for path in args.logs:
+        runs += import_path(path, args.results, options, skipped)
+    print_skipped(skipped)
     if args.json:
         from evalkit.source_scores import source_scores_to_dict
 
@@ -141,7 +158,47 @@ def execute(args: argparse.Namespace) -> int:
         print(json.dumps({"runs": facts}, indent=2))
     else:
         print_runs(runs, as_json=False)
-    return FINE if all(run.is_complete for run in runs) else INCOMPLETE
+    is_whole = all(run.is_complete for run in runs) and not any(map(is_damage, skipped))
+    return FINE if is_whole else INCOMPLETE
+
+
+def import_path(
+    path: Path, results: Path, options: LogOptions, skipped: list[LogError]
+) -> Sequence[Run]:
+    """The runs in a log, or in all logs of a folder.
+
+    Args:
+        path: of either.
+        results: the folder of all runs.
+        options: how to read them.
+        skipped: takes what is wrong with files of a folder.
+
+    Raises:
+        LogError: the log can't be read, or none in the folder.
+    """
+    from evalkit.importers.endings import is_helm_run
+    from evalkit.importers.folders import import_folder, import_log
+
+    if path.is_dir() and not is_helm_run(path):
+        return import_folder(path, results=results, options=options, skipped=skipped)
+    return import_log(path, results=results, options=options)
+
+
+def print_skipped(skipped: Sequence[LogError]) -> None:
+    """Name the files of folders that were skipped; those with the same reason in one line."""
+    names: dict[str, list[str]] = {}
+    for error in skipped:
+        reason = error.reason if is_damage(error) else error.reason.partition(": expected ")[0]
+        names.setdefault(reason, []).append(str(error.path))
+    for reason, paths in names.items():
+        print_note(f"skipped: {', '.join(paths)}: {reason}")
+
+
+def is_damage(error: LogError) -> bool:
+    """Whether a file was a log that can't be read, and not something else."""
+    from evalkit.importers.logged import UnknownLogError
+
+    return not isinstance(error, UnknownLogError)
 
 
 def build_options(args: argparse.Namespace) -> LogOptions:

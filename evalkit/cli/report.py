@@ -25,10 +25,12 @@ EXAMPLES = """  evalkit report results/everyday--* --to report.html
   evalkit report results --to differences.pdf --chart differences
 
 The ending says the format: .html one page that needs no network; .md; .csv one row a run and group
-(--rows responses: one a response); .xlsx; .json; .xml JUnit; .tex booktabs; .jsonl one line a
-question, as lm-evaluation-harness logs samples; .parquet one row a response; .svg, .png, .pdf one
-chart. All numbers are computed from the replies on disk. Without --baseline or --margin, three
-runs or more are compared each with each other, and the places that they may have are shown.
+(--rows responses: one a response; --rows differences: one a reply that evalkit and the tool that
+asked score differently); .xlsx; .json; .xml JUnit; .tex booktabs; .jsonl one line a question, as
+lm-evaluation-harness logs samples, in one file a run (of several: samples-1.jsonl and so on);
+.parquet one row a response; .svg, .png, .pdf one chart. All numbers are computed from the replies
+on disk. Without --baseline or --margin, three runs or more are compared each with each other, and
+the places that they may have are shown.
 
 exit codes: 0 written; 2 usage, or a file that can't be written
 """
@@ -65,9 +67,10 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--title", metavar="TEXT", help="default: the names of the benchmarks")
     parser.add_argument(
         "--rows",
-        choices=("groups", "responses"),
+        choices=("groups", "responses", "differences"),
         default="groups",
-        help="what a row of a CSV file is (default: groups)",
+        help="what a row of a CSV file is (default: groups); differences: a reply that evalkit and "
+        "the tool that asked score differently",
     )
     parser.add_argument(
         "--threshold",
@@ -103,6 +106,7 @@ def execute(args: argparse.Namespace) -> int:
         tqdm(total=steps, unit=" steps", delay=2, leave=False, disable=None) as bar,
     ):
         runs: list[Run] = []
+        written: list[Path] = []
         for folder in folders:
             bar.set_description(f"reading {folder.name}", refresh=False)
             runs += stack.enter_context(opened_runs([folder]))
@@ -111,7 +115,7 @@ def execute(args: argparse.Namespace) -> int:
         report = build_report(runs, baseline=baseline, margin=args.margin, title=args.title)
         for path in args.to:
             bar.set_description(f"writing {path.name}", refresh=False)
-            write_report(report, path, options)
+            written += write_report(report, path, options)
             bar.update()
-    print_note("\n".join(f"written: {path}" for path in args.to))
+    print_note("\n".join(f"written: {path}" for path in written))
     return FINE

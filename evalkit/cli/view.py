@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evalkit.cli.exit_codes import FINE
+from evalkit.cli.logs import naming_import, refuse_logs_of
 from evalkit.cli.options import Commands, new_parser, print_note
 from evalkit.errors import UsageError
 from evalkit.importers.endings import is_log
@@ -87,11 +88,12 @@ def opened_results(paths: Sequence[Path]) -> Iterator[Path]:
     """The folder to show; logs of other tools are runs in one that lasts as long as it is shown.
 
     Raises:
-        UsageError: there are several folders, or folders and logs.
+        UsageError: there are several folders, folders and logs, or one of logs.
         LogError: a log can't be read.
     """
     logs = [path for path in paths if is_log(path)]
     if not logs and len(paths) == 1:
+        refuse_logs_of(paths[0])
         yield paths[0]
         return
     if len(logs) < len(paths):
@@ -100,8 +102,9 @@ def opened_results(paths: Sequence[Path]) -> Iterator[Path]:
     from evalkit.importers.folders import import_log
 
     with tempfile.TemporaryDirectory(prefix="evalkit-view-") as name:
-        for path in logs:
-            import_log(path, results=name)
+        with naming_import():
+            for path in logs:
+                import_log(path, results=name)
         yield Path(name)
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from evalkit.answers import Answer, Outcome, share_answer
 from evalkit.errors import LogError
-from evalkit.importers.endings import is_log
+from evalkit.importers.endings import is_log, list_logs
 from evalkit.importers.files import digest_file, named_errors
 from evalkit.importers.helm import list_files
 from evalkit.importers.logged import SCORED, LoggedReply, LogOptions, LogRun, as_utf8
-from evalkit.importers.recognizing import read_log
+from evalkit.importers.recognizing import EXPECTED, read_log
 from evalkit.importers.spool_files import SpoolFile, temporary_folder
 from evalkit.prompts import PromptFormat
 from evalkit.question_lines import decode_question, encode_question
@@ -21,7 +21,7 @@ from evalkit.questions import Question, QuestionSet, digest_of
 from evalkit.requests import ID_LENGTH
 from evalkit.responses import RequestFailure, Response
 from evalkit.results import Run, load_run
-from evalkit.runs.folder import create_run_folder, write_whole
+from evalkit.runs.folder import MANIFEST, create_run_folder, write_whole
 from evalkit.runs.journal import JournalRow, decode_row, encode_line
 from evalkit.runs.manifest import Evidence, Identity, Manifest, Origin
 from evalkit.stored_questions import collect_questions
@@ -274,6 +274,40 @@ def digest_log(path: Path) -> str:
     if len(files) == 1:
         return digest_file(files[0])
     return digest_of(*(f"{file.name} {digest_file(file)}" for file in files))
+
+
+def import_folder(
+    folder: Path, *, results: Path, options: LogOptions, skipped: list[LogError]
+) -> tuple[Run, ...]:
+    """Turn all logs in a folder into run folders.
+
+    Args:
+        folder: what lies in folders in it counts only where they are a tool's own.
+        results: the folder of all runs.
+        options: how to read them.
+        skipped: takes what is wrong with the files that can't be read, or are no logs.
+
+    Raises:
+        LogError: there is no log, or it is the folder of a run.
+        RunError: a folder can't be written.
+    """
+    if (folder / MANIFEST).exists():
+        raise LogError("is the folder of a run already", path=folder)
+    runs: list[Run] = []
+    for path in list_logs(folder):
+        try:
+            runs += import_log(path, results=results, options=options)
+        except LogError as error:
+            skipped.append(error)
+    if not runs:
+        tried = f"{count_of(skipped)}; the first: {skipped[0]}" if skipped else EXPECTED
+        raise LogError(f"a folder in which no log can be read: {tried}", path=folder)
+    return tuple(runs)
+
+
+def count_of(skipped: Sequence[LogError]) -> str:
+    """How many files were tried in vain."""
+    return f"{len(skipped)} file{'' if len(skipped) == 1 else 's'} tried"
 
 
 def spool_log(

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from evalkit.answers import Answer
 from evalkit.benchmarks import Benchmark
-from evalkit.errors import UsageError
+from evalkit.errors import LogError, UsageError
 from evalkit.loaders.fields import AnswerForm
 from evalkit.questions import Question, digest_of
 from evalkit.requests import Way
@@ -25,6 +25,10 @@ SCORED = ("scored right", "scored wrong")
 """The choices of a question of which a log tells nothing but the tool's score."""
 
 NO_USAGE = Usage()
+
+
+class UnknownLogError(LogError):
+    """A file that is no log of the kind that is wanted, and in a folder may lie beside some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

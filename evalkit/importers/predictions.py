@@ -22,6 +22,7 @@ from evalkit.importers.logged import (
     LoggedReply,
     LogOptions,
     LogRun,
+    UnknownLogError,
     as_score,
     as_utf8,
     make_response,
@@ -142,7 +143,7 @@ class RowReader:
         self.form = None if self.layout.fields is None else self.layout.fields.answer_is
         columns = ", ".join(map(repr, first[0].values))
         if self.places.predicted is None and self.places.score is None:
-            raise LogError(
+            raise UnknownLogError(
                 f"no column of predictions or scores among {columns}; name one by --predicted or "
                 "--score",
                 path=path,

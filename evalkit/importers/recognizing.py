@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import LogError
-from evalkit.importers import helm, inspect, lm_eval, predictions, promptfoo
+from evalkit.importers import exported, helm, inspect, lm_eval, predictions, promptfoo
 from evalkit.importers.endings import LINES, TABLES
 from evalkit.importers.files import as_entry, read_head, read_json_file, read_lines
-from evalkit.importers.logged import LoggedReply, LogOptions, LogRun
+from evalkit.importers.logged import LoggedReply, LogOptions, LogRun, UnknownLogError
 
 Replies = Iterator[tuple[LogRun, LoggedReply]]
 
@@ -39,7 +39,7 @@ def read_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
         path = stats if stats.is_file() else state
     head = read_head(path)
     if not head.strip():
-        raise LogError(f"is empty: {EXPECTED}", path=path)
+        raise UnknownLogError(f"is empty: {EXPECTED}", path=path)
     suffix, wanted = path.suffix.lower(), options.format
     if head.startswith(b"PK"):
         check_format(path, "inspect", options)
@@ -51,13 +51,16 @@ def read_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
         return read_line_log(path, options, notes)
     if suffix in (".json", *LINES) or wanted is not None:
         return read_json_log(path, options, notes)
-    raise LogError(f"of no known format: {EXPECTED}; --format names it", path=path)
+    raise UnknownLogError(f"of no known format: {EXPECTED}; --format names it", path=path)
 
 
 def read_line_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
     """The replies in a file of lines: lm-eval's samples, promptfoo's results, or a table."""
     first = next(read_lines(path), None)
     values: Mapping[str, Any] = {} if first is None else first.values
+    if exported.is_exported(values):
+        check_format(path, "lm-eval", options)
+        return exported.read_exported(path, options)
     if lm_eval.is_sample(values):
         check_format(path, "lm-eval", options)
         return lm_eval.read_samples(path, options, notes)
@@ -88,7 +91,7 @@ def read_json_log(path: Path, options: LogOptions, notes: list[str]) -> Replies:
         check_format(path, "predictions", options)
         return predictions.read_list(top, path, options, notes)
     keys = ", ".join(list(map(str, top))[:8]) if isinstance(top, dict) else type(top).__name__
-    raise LogError(f"of no known format (it holds {keys}): {EXPECTED}", path=path)
+    raise UnknownLogError(f"of no known format (it holds {keys}): {EXPECTED}", path=path)
 
 
 def check_format(path: Path, found: str, options: LogOptions) -> None:
@@ -106,7 +109,7 @@ def check_format(path: Path, found: str, options: LogOptions) -> None:
         reason = "promptfoo's score is whether a reply passed its assertions: leave out --score"
         raise LogError(reason, path=path)
     if wanted not in (None, found):
-        raise LogError(
+        raise UnknownLogError(
             f"looks like a log of format {found}, not {wanted}: leave out --format, or name "
             "another file",
             path=path,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from evalkit.reports.comparison_sheets import PAIR, list_comparison_sheets
+from evalkit.reports.import_sheets import list_import_sheets
 from evalkit.reports.report import Report
 from evalkit.reports.run_sheets import list_run_sheets
 from evalkit.reports.sheets import Kind, Sheet, Value, render_value
@@ -17,7 +18,10 @@ FLIPS_OF_PAIR, FLIPS = 20, 100
 """Flipped questions that are shown of each pair, and in all."""
 
 WIDTH_OF_QUESTION = 80
-"""Characters of a question that are shown."""
+"""Characters of a question or a reply that are shown."""
+
+SHORTENED = ("question", "reply", "source_id", "source_answer")
+"""Columns whose texts may be long."""
 
 INTERVAL = "interval"
 """Stands for the columns `low` and `high`."""
@@ -60,6 +64,10 @@ COLUMNS = {
         *("suite", "verdict", "used", "asked", "questions", "losses", "gains", "drop", INTERVAL),
         *("margin", "alpha", "pass_p", "fail_p", "seed"),
     ),
+    "differences": (
+        *("run", "source_id", "question", "right", "outcome", "choice"),
+        *("source_score", "source_answer", "reply"),
+    ),
 }
 """By the name of a sheet; None: all. A column in which nothing is defined is left out."""
 
@@ -96,6 +104,8 @@ def list_brief_sheets(report: Report) -> Iterator[BriefSheet]:
     for name in ("groups", "positions"):
         if name in runs:
             yield brief(runs[name])
+    for sheet in list_import_sheets(report):
+        yield brief(sheet)
 
 
 def brief(sheet: Sheet) -> BriefSheet:
@@ -170,4 +180,4 @@ def render_cell(sheet: Sheet, row: tuple[Value, ...], columns: dict[str, int], n
         return f"[{render_value(low, kind)}, {render_value(high, kind)}]"
     place = columns[name]
     text = render_value(row[place], sheet.columns[place].kind)
-    return first_words(text, WIDTH_OF_QUESTION) if name == "question" else clean(text)
+    return first_words(text, WIDTH_OF_QUESTION) if name in SHORTENED else clean(text)

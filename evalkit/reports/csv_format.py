@@ -1,20 +1,22 @@
-"""A report as CSV: one row for each run and group, or one for each response."""
+"""A report as CSV: one row for each run and group, response, or disputed score."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from evalkit.frames import COLUMNS as RESPONSE_COLUMNS
 from evalkit.frames import list_rows
+from evalkit.reports.import_sheets import DIFFERENCE, list_difference_rows
 from evalkit.reports.report import Report
 from evalkit.reports.run_sheets import sheet_groups
 from evalkit.reports.tables import clean_lines
 
-ReportRows = Literal["groups", "responses"]
-"""What a row is: a run and group, or a response."""
+ReportRows = Literal["groups", "responses", "differences"]
+"""What a row is: a run and group, a response, or a reply of an imported run that evalkit scores
+differently from the tool that asked."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a text begins that a spreadsheet may take for a formula, full-width signs too."""
@@ -27,7 +29,7 @@ def list_csv(report: Report, rows: ReportRows = "groups") -> Iterator[bytes]:
 
     Texts that a spreadsheet may take for a formula begin with an apostrophe.
     """
-    lines = list_group_lines(report) if rows == "groups" else list_response_lines(report)
+    lines = LINES[rows](report)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     for number, line in enumerate(lines, 1):
@@ -58,6 +60,19 @@ def list_response_lines(report: Report) -> Iterator[Iterable[object]]:
     for number, (name, run) in enumerate(zip(report.names, report.runs, strict=True), 1):
         for row in list_rows(run.scores, run.manifest):
             yield [f"({number})", name, *(row.get(column) for column in RESPONSE_COLUMNS)]
+
+
+def list_difference_lines(report: Report) -> Iterator[Iterable[object]]:
+    """A head, then a line for each reply that another tool scores differently."""
+    yield [column.name for column in DIFFERENCE]
+    yield from list_difference_rows(report)
+
+
+LINES: dict[ReportRows, Callable[[Report], Iterator[Iterable[object]]]] = {
+    "groups": list_group_lines,
+    "responses": list_response_lines,
+    "differences": list_difference_lines,
+}
 
 
 def disarm(text: str) -> str:

@@ -87,10 +87,10 @@ def render_as_latex(report: Report, options: FileOptions) -> bytes:
 
 
 def render_as_samples(report: Report, options: FileOptions) -> Iterable[bytes]:
-    """The lines of a file of samples."""
+    """The lines of a file of samples, those of each run behind one another."""
     from evalkit.reports.samples import list_samples
 
-    return list_samples(report)
+    return (line for run in report.runs for line in list_samples(run))
 
 
 def render_as_parquet(report: Report, options: FileOptions) -> bytes:
@@ -133,13 +133,19 @@ FORMATS: dict[str, Render] = {
 """By the ending of the file's name."""
 
 
-def write_report(report: Report, path: Path | str, options: FileOptions | None = None) -> None:
+def write_report(
+    report: Report, path: Path | str, options: FileOptions | None = None
+) -> list[Path]:
     """Write a report to a file, whole or not at all.
 
     Args:
         report: what it is about.
         path: its ending says the format, one of `FORMATS`; a file that is there is replaced.
         options: what some formats have to be told.
+
+    Returns:
+        What was written: that file; of `.jsonl` one a run, with its number in the name if there are
+        several.
 
     Raises:
         UsageError: no format has that ending, or the folder is a run's.
@@ -148,10 +154,32 @@ def write_report(report: Report, path: Path | str, options: FileOptions | None =
 
     Example:
         >>> write_report(build_report(["results/a"]), "report.md")  # doctest: +SKIP
+        [PosixPath('report.md')]
     """
     path = Path(path)
     check_path(path)
-    write_whole(path, FORMATS[path.suffix.lower()](report, options or FileOptions()))
+    ending = path.suffix.lower()
+    if ending == ".jsonl":
+        return write_samples(report, path)
+    write_whole(path, FORMATS[ending](report, options or FileOptions()))
+    return [path]
+
+
+def write_samples(report: Report, path: Path) -> list[Path]:
+    """Write a file of samples for each run, as lm-evaluation-harness has one a task and model.
+
+    Returns:
+        The files.
+
+    Raises:
+        RunError: one can't be written.
+    """
+    from evalkit.reports.samples import list_samples, name_files
+
+    files = name_files(report, path)
+    for run, file in zip(report.runs, files, strict=True):
+        write_whole(file, list_samples(run))
+    return files
 
 
 def check_paths(paths: Sequence[Path]) -> None:

@@ -15,6 +15,12 @@ from evalkit.source_scores import ScoreDifference, SourceScores, compare_source_
 SHOWN = 3
 """Replies that are named of those that the two tools score differently."""
 
+LISTED = (
+    "all of which `evalkit report` lists in .html, .md, .xlsx and .csv (--rows differences), and "
+    "`import --json` too"
+)
+"""Where those are that are not named."""
+
 EVIDENCE = {
     "picks": "its log has no replies but the choices that the tool picked by their likelihoods",
     "scores": (
@@ -55,11 +61,12 @@ def describe_scores(run: Run, found: SourceScores) -> str:
     words += f" over {count(found.scored, 'reply', 'replies')}"
     if found.differing == 0:
         return f"{words}, and the same as evalkit's for each of them"
-    examples = "; ".join(describe_difference(run, each) for each in found.examples)
-    more = "; ..." if found.differing > len(found.examples) else ""
+    examples = "; ".join(describe_difference(run, each) for each in found.differences)
+    left = found.differing - len(found.differences)
+    more = f"; and {left:,} more, {LISTED}" if left else ""
     verb = "differs" if found.differing == 1 else "differ"
     return (
-        f"{words}; {found.differing} of {found.compared} {verb} from evalkit's, which counts: "
+        f"{words}; {found.differing:,} of {found.compared:,} {verb} from evalkit's, which counts: "
         f"{examples}{more}"
     )
 

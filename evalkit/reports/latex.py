@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from evalkit.reports.brief import BriefSheet, list_brief_sheets
 from evalkit.reports.report import Report
 
-LEFT_OUT = ("flips", "outcomes")
+LEFT_OUT = ("flips", "outcomes", "differences")
 """Sheets that no paper prints."""
 
 SPECIAL = {

@@ -9,7 +9,7 @@ from evalkit.reports.brief import BriefSheet, list_brief_sheets
 from evalkit.reports.findings import list_findings, list_remarks
 from evalkit.reports.report import Report
 
-HIDDEN = ("flips",)
+HIDDEN = ("flips", "differences")
 """Sheets that are too long to stand below a cell."""
 
 

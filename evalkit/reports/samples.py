@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from evalkit.answers import name_pick
@@ -19,20 +20,34 @@ from evalkit.scores import Score, share_correct
 FILTER = "evalkit"
 """Of the tool's filters, evalkit's reading is one more."""
 
+OWN = "evalkit"
+"""The tool that asked, if it was no other."""
+
 INVALID = "[invalid]"
 """What the tool's filters make of a reply in which they find nothing."""
 
 
-def list_samples(report: Report) -> Iterator[bytes]:
-    """A line for each question of each run.
+def list_samples(run: Run) -> Iterator[bytes]:
+    """A line for each question of a run.
 
-    Beside the tool's own fields stand `task`, `model` and `outcomes`, since a file may hold several
-    runs. `acc` is the share of correct replies; a question without a reply has null, for it is not
-    wrong.
+    Beside the tool's own fields stand `task`, `model`, `outcomes`, and who asked, so that
+    `evalkit import` makes the same run of them. `acc` is the share of correct replies by evalkit's
+    reading; a question without a reply has null, for it is not wrong. The score of the tool that
+    asked is in `source_scores`, a reply at a time.
     """
-    for run in report.runs:
-        for number, (_, scores) in enumerate(groupby(run.scores, key=lambda s: s.question.id)):
-            yield encode_json(describe_sample(run, number, list(scores))) + b"\n"
+    for number, (_, scores) in enumerate(groupby(run.scores, key=lambda s: s.question.id)):
+        yield encode_json(describe_sample(run, number, list(scores))) + b"\n"
+
+
+def name_files(report: Report, path: Path) -> list[Path]:
+    """The files of a report's runs, one each, as the tool has them.
+
+    Several have their run's number in the name: ids of questions are numbers within a file.
+    """
+    if len(report.runs) == 1:
+        return [path]
+    numbers = range(1, len(report.runs) + 1)
+    return [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in numbers]
 
 
 def describe_sample(run: Run, number: int, scores: Sequence[Score]) -> dict[str, Any]:
@@ -63,8 +78,40 @@ def describe_sample(run: Run, number: int, scores: Sequence[Score]) -> dict[str,
         "acc": share_correct(scores),
         "task": run.manifest.identity.benchmark,
         "model": run.manifest.identity.model,
+        "run": run.manifest.identity.run_id,
+        "right": list(question.right),
         "outcomes": [score.answer.outcome.value for score in scores],
+        "picked": [list_picked(score) for score in scores],
+        **describe_source(run, scores),
     }
+
+
+def describe_source(run: Run, scores: Sequence[Score]) -> dict[str, Any]:
+    """Who asked, and what of each reply."""
+    identity, manifest = run.manifest.identity, run.manifest
+    asked: dict[str, Any] = {
+        "benchmark_version": identity.benchmark_version,
+        "way": identity.way,
+        "several": identity.several,
+        "shots": identity.shots,
+    }
+    origin = identity.origin
+    if origin is None:
+        return {"asked_by": {"tool": OWN, "version": manifest.evalkit_version, **asked}}
+    asked |= {"part": origin.part, "score": origin.score, "evidence": origin.evidence}
+    notes = [None if score.row is None else score.row.source for score in scores]
+    return {
+        "asked_by": {"tool": origin.tool, "version": origin.version, **asked},
+        "source_id": next((note.id for note in notes if note is not None), None),
+        "source_scores": [None if note is None else note.score for note in notes],
+        "source_answers": [None if note is None else note.answer for note in notes],
+    }
+
+
+def list_picked(score: Score) -> list[int] | None:
+    """What was picked by its position in the set's own order, from 0; None: nothing."""
+    choice = score.answer.choice
+    return [choice] if isinstance(choice, int) else None if choice is None else list(choice)
 
 
 def text_of(score: Score, labels: Sequence[str]) -> str | None:

@@ -12,6 +12,7 @@ from evalkit.frames import COLUMNS as RESPONSE_COLUMNS
 from evalkit.frames import list_rows
 from evalkit.reports.comparison_sheets import list_comparison_sheets
 from evalkit.reports.findings import list_findings, list_remarks
+from evalkit.reports.import_sheets import DIFFERENCE, list_difference_rows
 from evalkit.reports.report import Report
 from evalkit.reports.run_sheets import list_run_sheets
 from evalkit.reports.sheets import Column, Kind, Value
@@ -68,6 +69,8 @@ def render_xlsx(report: Report) -> bytes:
     writer.write_lines("Findings", [*list_findings(report), "", *list_remarks(report)])
     for sheet in (*list_run_sheets(report), *list_comparison_sheets(report)):
         writer.write(sheet.head, sheet.columns, sheet.rows)
+    if any(run.manifest.identity.origin is not None for run in report.runs):
+        writer.write("Scored differently", DIFFERENCE, list_difference_rows(report))
     writer.write("Responses", list_response_columns(), list_responses(report))
     book.close()
     return file.getvalue()

@@ -14,6 +14,7 @@ from evalkit.reports.html.question_data import list_parts
 from evalkit.reports.html.run_facts import build_run_facts
 from evalkit.reports.html.tables import build_table
 from evalkit.reports.html.templates import build_policy, load_template, read_asset
+from evalkit.reports.import_sheets import list_import_sheets
 from evalkit.reports.report import Report, name_benchmarks
 from evalkit.reports.run_sheets import list_run_sheets
 from evalkit.reports.tables import clean
@@ -83,7 +84,11 @@ def render_frame(report: Report, template: Template | None = None, **more: Any) 
 
     style = read_asset("style.css")
     scripts = [read_asset(name) for name in SCRIPTS]
-    sheets = [*list_run_sheets(report), *list_comparison_sheets(report)]
+    sheets = [
+        *list_run_sheets(report),
+        *list_comparison_sheets(report),
+        *list_import_sheets(report),
+    ]
     return template.render(
         **more,
         title=clean(report.title),
