@@ -127,9 +127,13 @@ async def diagnose(
     except UsageError as error:
         remedy = "set ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL anew"
         points.append(Point(name="endpoint", level="fault", says=str(error), remedy=remedy))
+        points.append(leave_clock("there is no server to compare it with"))
     else:
         points.append(look_at_key(endpoint))
-        points += [] if offline else await look_at_endpoint(endpoint, seconds, now)
+        if offline:
+            points.append(leave_clock("nobody is asked offline"))
+        else:
+            points += await look_at_endpoint(endpoint, seconds, now)
     points += [look_at_folder("results", results), look_at_folder("cache", cache_folder(""))]
     return Diagnosis(points=tuple(points))
 
@@ -255,11 +259,13 @@ async def look_at_endpoint(
         remedy = "see to the address, the network or the proxy; embedded models need none of them"
         return [
             Point(name="endpoint", level="fault", says=str(error), remedy=remedy, facts=facts),
+            leave_clock("the endpoint did not answer"),
         ]
-    points = [judge_greeting(endpoint, greeting)]
-    if greeting.server_time is not None:
-        points.append(judge_clock((now() - greeting.server_time).total_seconds()))
-    return points
+    if greeting.server_time is None:
+        clock = leave_clock("the server tells no time")
+    else:
+        clock = judge_clock((now() - greeting.server_time).total_seconds())
+    return [judge_greeting(endpoint, greeting), clock]
 
 
 def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> Point:
@@ -278,6 +284,12 @@ def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> Point:
     elif greeting.status < 500 and greeting.status not in (408, 409, 429):
         level, remedy = "fault", "see whether the address is that of a server of the Messages API"
     return Point(name="endpoint", level=level, says=says, remedy=remedy, facts=facts)
+
+
+def leave_clock(reason: str) -> Point:
+    """That the clock was compared with no other, and why."""
+    facts = {"ahead_seconds": None}
+    return Point(name="clock", level="note", says=f"not checked ({reason})", facts=facts)
 
 
 def judge_clock(ahead_seconds: float) -> Point:
