@@ -90,6 +90,11 @@ def install(folder: Path, *wanted: str | Path, python: str | Path = sys.executab
     return programs
 
 
+def offline(packages: Path) -> tuple[str | Path, ...]:
+    """What has pip take from a folder what it installs."""
+    return "--no-index", "--find-links", packages
+
+
 def pip(programs: Path, *words: str | Path) -> str:
     """Run this environment's pip for another one."""
     outside = programs.parents[1]
@@ -113,9 +118,20 @@ def wheel(dist: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The programs of an environment in which the wheel was installed and nothing else."""
-    return install(tmp_path_factory.mktemp("environment"), wheel)
+    folder = tmp_path_factory.mktemp("environment")
+    yield install(folder, wheel)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def passing(tmp_path: Path) -> Iterator[Path]:
+    """A folder for an environment; it does not stay, for it takes half a gigabyte."""
+    folder = tmp_path / "environment"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.mark.slow
@@ -206,9 +222,9 @@ def endpoint() -> Iterator[Mapping[str, str]]:
 
 
 @pytest.mark.slow
-def test_the_sdist_itself_can_be_installed(dist: Path, tmp_path: Path) -> None:
+def test_the_sdist_itself_can_be_installed(dist: Path, passing: Path) -> None:
     [path] = dist.glob("*.tar.gz")
-    check_alone(install(tmp_path, path), tmp_path)
+    check_alone(install(passing, path), passing)
 
 
 @pytest.mark.slow
@@ -216,12 +232,12 @@ def test_the_sdist_itself_can_be_installed(dist: Path, tmp_path: Path) -> None:
     "version", [name for name in PYTHONS if name != f"3.{sys.version_info.minor}"]
 )
 def test_the_wheel_works_alone_in_every_python_it_is_for(
-    version: str, wheel: Path, tmp_path: Path
+    version: str, wheel: Path, passing: Path
 ) -> None:
     python = find_python(version)
     if python is None:
         pytest.skip(f"this machine has no Python {version}")
-    check_alone(install(tmp_path, wheel, python=python), tmp_path)
+    check_alone(install(passing, wheel, python=python), passing)
 
 
 def find_python(version: str) -> str | None:
@@ -324,21 +340,31 @@ def run_with(engine: str) -> Use:
     return command("run", "q.csv", "--model", "claude-haiku-4-5", *workers, "--quiet", "--json")
 
 
-USES: dict[str, list[tuple[Use, str]]] = {
-    "dask": [(run_with("dask"), f'"n": {N}')],
-    "excel": [(command("lint", "q.xlsx"), "can be used")],
-    "hub": [(read_set_of_hub, "can be used")],
-    "local": [(ask_embedded_model, '"model": "local/smollm2-135m"')],
-    "logs": [(command("import", str(ROOT / "tests/logs/inspect/plain.eval")), "Accuracy")],
-    "ray": [(run_with("ray"), f'"n": {N}')],
-    "report": [
-        (command("report", "results", "--to", "page.html"), "page.html"),
-        (command("report", "results", "--to", "book.xlsx"), "book.xlsx"),
-        (command("report", "results", "--to", "chart.svg"), "chart.svg"),
-    ],
-    "view": [(open_the_view, "<html")],
+USES: dict[str, tuple[Use, str]] = {
+    "dask": (run_with("dask"), f'"n": {N}'),
+    "excel": (command("lint", "q.xlsx"), "can be used"),
+    "hub": (read_set_of_hub, "can be used"),
+    "local": (ask_embedded_model, '"model": "local/smollm2-135m"'),
+    "logs": (command("import", str(ROOT / "tests/logs/inspect/plain.eval")), "Accuracy"),
+    "ray": (run_with("ray"), f'"n": {N}'),
+    "report": (
+        command("report", "results", "--to", "page.html", "book.xlsx", "chart.svg"),
+        "written: chart.svg",
+    ),
+    "view": (open_the_view, "<html"),
 }
 """What takes an extra, and what it then says."""
+
+
+@pytest.fixture(scope="module")
+def packages(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with all that the extras take together, fetched once: a third of the time."""
+    folder = tmp_path_factory.mktemp("packages")
+    extras = ",".join([*USES, "docs"])
+    words = ("-m", "pip", "download", "--quiet", "--dest", folder)
+    run(sys.executable, *words, f"{wheel}[{extras}]", folder=folder)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -366,33 +392,33 @@ def test_an_extra_is_named_where_it_is_missing_and_does_what_it_is_for_where_it_
     extra: str,
     programs: Path,
     wheel: Path,
+    packages: Path,
     workplace: tuple[Path, Mapping[str, str]],
-    tmp_path_factory: pytest.TempPathFactory,
+    passing: Path,
 ) -> None:
-    folder, variables = workplace
-    for use, _ in USES[extra]:
-        without = use(programs, folder, variables)
-        assert without.returncode == 2, without
-        assert without.stderr.endswith(f"pip install 'evalkit-mcq[{extra}]'\n"), without
-        assert without.stderr.count("\n") == 1
-    equipped = install(tmp_path_factory.mktemp(extra), f"{wheel}[{extra}]")
-    for use, expected in USES[extra]:
-        done = use(equipped, folder, variables)
-        assert done.returncode in (0, 4), done
-        assert expected in done.stdout, done
+    (folder, variables), (use, expected) = workplace, USES[extra]
+    without = use(programs, folder, variables)
+    assert without.returncode == 2, without
+    assert without.stderr.endswith(f"pip install 'evalkit-mcq[{extra}]'\n"), without
+    assert without.stderr.count("\n") == 1
+    equipped = install(passing, *offline(packages), f"{wheel}[{extra}]")
+    done = use(equipped, folder, variables)
+    # Of an imported log, some replies may be missing.
+    assert done.returncode in (0, 4), done
+    assert expected in done.stdout + done.stderr, done
     assert "No broken requirements" in pip(equipped, "check")
 
 
 @pytest.mark.slow
 def test_the_guides_can_be_built_from_the_sdist_with_their_extra(
-    dist: Path, wheel: Path, tmp_path: Path
+    dist: Path, wheel: Path, packages: Path, passing: Path
 ) -> None:
     """No command of evalkit takes this one, so that none could name it."""
-    programs = install(tmp_path, f"{wheel}[docs]")
+    programs = install(passing, *offline(packages), f"{wheel}[docs]")
     [path] = dist.glob("*.tar.gz")
     with tarfile.open(path) as archive:
-        archive.extractall(tmp_path, filter="data")
-    [source] = tmp_path.glob("evalkit_mcq-*")
+        archive.extractall(passing, filter="data")
+    [source] = passing.glob("evalkit_mcq-*")
     words = ("build", "--strict", "--quiet", "--config-file", ".docs/mkdocs.yml")
     run(programs / "mkdocs", *words, folder=source)
     assert "evalkit" in (source / ".docs" / "site" / "index.html").read_text()
@@ -405,9 +431,10 @@ settings = evalkit.RunSettings(way="prefill", limit=20)
 before = evalkit.run("everyday", "claude-haiku-4-5", settings=settings, progress=False)
 after = evalkit.run("everyday", "claude-opus-4-6", progress=False)
 accuracy = before.summary.accuracy
-print(f"{accuracy.estimate:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]")
-comparison: evalkit.Comparison = evalkit.compare(before, after)
-words: str = before.summary.n
+if accuracy is not None:
+    print(f"{accuracy.estimate:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]")
+comparison: evalkit.Comparison = evalkit.compare([before, after])
+words: str = before.summary.questions
 """
 """A user's, of which the last line is wrong by what evalkit declares."""
 
@@ -416,14 +443,14 @@ words: str = before.summary.n
 def test_scripts_of_users_are_checked_by_the_types_that_the_wheel_brings(
     programs: Path, tmp_path: Path
 ) -> None:
-    *right, wrong = SCRIPT.strip().splitlines(keepends=True)
+    *right, wrong = SCRIPT.lstrip().splitlines(keepends=True)
     (tmp_path / "right.py").write_text("".join(right))
     (tmp_path / "wrong.py").write_text("".join(right) + wrong)
     words = ("-m", "mypy", "--strict", "--python-executable", str(programs / "python"))
     run(sys.executable, *words, "right.py", folder=tmp_path)
     refused = start(sys.executable, *words, "wrong.py", folder=tmp_path)
     assert refused.returncode == 1
-    assert 'wrong.py:9: error: Incompatible types in assignment (expression has type "int"' in (
+    assert 'wrong.py:10: error: Incompatible types in assignment (expression has type "int"' in (
         refused.stdout
     )
     assert "Found 1 error in 1 file" in refused.stdout
@@ -434,22 +461,24 @@ import pytest
 from evalkit.testing import Reply
 
 
-@pytest.mark.parametrize("letter", ["A", "B"])
-def test_ice(letter, evalkit_server, evalkit_accuracy):
+@pytest.mark.parametrize(("letter", "model"), [("A", "claude-opus-4-6"), ("B", "claude-opus-4-5")])
+def test_ice(letter, model, evalkit_server, evalkit_accuracy):
     server = evalkit_server(answer=lambda request: Reply(letter=letter))
-    result = evalkit_accuracy("q.csv", "claude-opus-4-6", at_least=100)
-    assert result.passed and len(server.requests) > 0
+    evalkit_accuracy("q.csv", model, at_least=100)
+    assert len(server.requests) >= 24
 """
 
 
 @pytest.mark.slow
-def test_pytest_finds_the_plugin_of_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:
-    programs = install(tmp_path, wheel, "pytest")
-    (tmp_path / "work").mkdir()
-    write_questions(tmp_path / "work")
-    (tmp_path / "work" / "test_ice.py").write_text(TESTS)
-    assert "--evalkit-budget" in run(programs / "pytest", "--help", folder=tmp_path / "work")
-    done = start(programs / "pytest", "--trace-config", folder=tmp_path / "work")
+def test_pytest_finds_the_plugin_of_an_installed_wheel(wheel: Path, passing: Path) -> None:
+    programs = install(passing, wheel, "pytest")
+    (passing / "work").mkdir()
+    write_questions(passing / "work")
+    (passing / "work" / "test_ice.py").write_text(TESTS)
+    assert "--evalkit-budget" in run(programs / "pytest", "--help", folder=passing / "work")
+    done = start(programs / "pytest", "--trace-config", folder=passing / "work")
     assert re.search(r"evalkit-mcq-\S+ at \S+evalkit/pytest_plugin.py", done.stdout)
     assert done.returncode == 1
-    assert "test_ice[B]" in done.stdout and "1 failed, 1 passed" in done.stdout, done.stdout
+    assert (
+        "FAILED test_ice.py::test_ice[B-" in done.stdout and "1 failed, 1 passed" in done.stdout
+    ), done.stdout
