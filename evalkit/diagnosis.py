@@ -185,12 +185,16 @@ async def look_around(
         )
     except UsageError as error:
         remedy = "set ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL anew"
-        points.append(
-            DiagnosisPoint(name="endpoint", level="fault", says=str(error), remedy=remedy)
-        )
+        points += [
+            DiagnosisPoint(name="endpoint", level="fault", says=str(error), remedy=remedy),
+            leave_clock("there is no server to compare it with"),
+        ]
     else:
         points.append(look_at_key(endpoint))
-        points += [] if offline else await look_at_endpoint(endpoint, seconds, now)
+        if offline:
+            points.append(leave_clock("nobody is asked offline"))
+        else:
+            points += await look_at_endpoint(endpoint, seconds, now)
     points += [look_at_folder("results", results), look_at_folder("cache", cache_folder(""))]
     return Diagnosis(points=tuple(points))
 
@@ -324,11 +328,13 @@ async def look_at_endpoint(
             DiagnosisPoint(
                 name="endpoint", level="fault", says=str(error), remedy=remedy, facts=facts
             ),
+            leave_clock("the endpoint did not answer"),
         ]
-    points = [judge_greeting(endpoint, greeting)]
-    if greeting.server_time is not None:
-        points.append(judge_clock((now() - greeting.server_time).total_seconds()))
-    return points
+    if greeting.server_time is None:
+        clock = leave_clock("the server tells no time")
+    else:
+        clock = judge_clock((now() - greeting.server_time).total_seconds())
+    return [judge_greeting(endpoint, greeting), clock]
 
 
 def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> DiagnosisPoint:
@@ -347,6 +353,12 @@ def judge_greeting(endpoint: Endpoint, greeting: Greeting) -> DiagnosisPoint:
     elif greeting.status < 500 and greeting.status not in (408, 409, 429):
         level, remedy = "fault", "see whether the address is that of a server of the Messages API"
     return DiagnosisPoint(name="endpoint", level=level, says=says, remedy=remedy, facts=facts)
+
+
+def leave_clock(reason: str) -> DiagnosisPoint:
+    """That the clock was compared with no other, and why."""
+    facts = {"ahead_seconds": None}
+    return DiagnosisPoint(name="clock", level="note", says=f"not checked ({reason})", facts=facts)
 
 
 def judge_clock(ahead_seconds: float) -> DiagnosisPoint:

@@ -156,6 +156,37 @@ def test_the_servers_clock_is_the_one_that_counts(tmp_path: Path) -> None:
     assert found.can_ask_endpoint
 
 
+@pytest.mark.parametrize(
+    ("address", "offline", "why"),
+    [
+        ("http://127.0.0.1:9", True, "nobody is asked offline"),
+        ("http://127.0.0.1:9", False, "the endpoint did not answer"),
+        ("nonsense", False, "there is no server to compare it with"),
+    ],
+)
+def test_a_clock_that_was_compared_with_none_is_said_to_be(
+    tmp_path: Path, address: str, offline: bool, why: str
+) -> None:
+    clock = point_of(look(tmp_path, {"ANTHROPIC_BASE_URL": address}, offline=offline), "clock")
+    assert clock.says == f"not checked ({why})"
+    assert (clock.level, clock.facts) == ("note", {"ahead_seconds": None})
+
+
+def test_a_server_may_tell_no_time(tmp_path: Path) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    async def look_at_it() -> Diagnosis:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            _, port = server.sockets[0].getsockname()
+            return await look_around(base_url=f"http://127.0.0.1:{port}", results=tmp_path)
+
+    found = asyncio.run(look_at_it())
+    assert point_of(found, "endpoint").level == "fine"
+    assert point_of(found, "clock").says == "not checked (the server tells no time)"
+
+
 def test_extras_are_named_with_the_line_that_installs_them() -> None:
     point = look_at_extras(REQUIREMENTS)
     assert point.facts["extras"] == {"local": True, "ray": False, "view": False}

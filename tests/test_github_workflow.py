@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from evalkit.baselines import baseline_of
+from evalkit.models.weights import weights_folder
 from evalkit.reports.checks import MARKER
 from evalkit.runs.gate_files import read_record
 from evalkit.testing.messages_server import MessagesServer
@@ -47,11 +48,20 @@ CONDITIONS: dict[str | None, Callable[[dict[str, Any]], bool]] = {
     "env.ANTHROPIC_API_KEY == ''": lambda facts: not facts["failed"] and not facts["key"],
     "env.ANTHROPIC_API_KEY != ''": lambda facts: not facts["failed"] and bool(facts["key"]),
     "always()": lambda facts: True,
-    "always() && github.event_name == 'pull_request' && env.ANTHROPIC_API_KEY != ''": (
-        lambda facts: bool(facts["key"])
+    "always() && github.event.pull_request.head.repo.full_name == github.repository": (
+        lambda facts: not facts["fork"]
     ),
 }
 """What the conditions of the workflow mean: where a step has failed, others are left out."""
+
+EMBEDDED = """
+[checks.asked-here]
+benchmark = "sums.jsonl"
+model = "local/smollm2-135m"
+baseline = false
+threshold = 1
+limit = 8
+"""
 
 GH = """#!/usr/bin/env bash
 # Keeps one comment in a file, as the service would.
@@ -87,6 +97,8 @@ class Service:
     key: str = "test-key"
     budget: str = "5"
     inconclusive: str = "fail"
+    fork: bool = False
+    """Whether the pull request comes from another repository, which has no secrets here."""
     attempt: int = 0
     steps: list[Step] = field(default_factory=list)
 
@@ -98,10 +110,15 @@ class Service:
     def comment(self) -> Path:
         return self.folder / "comment.md"
 
+    @property
+    def secret(self) -> str:
+        """The key, as far as the job gets to see it."""
+        return "" if self.fork else self.key
+
     def fill(self, text: str) -> str:
         """Put values in place of expressions."""
         values = {
-            "secrets.ANTHROPIC_API_KEY": self.key,
+            "secrets.ANTHROPIC_API_KEY": self.secret,
             "github.token": "t",
             "github.event.pull_request.number": "7",
         }
@@ -121,7 +138,8 @@ class Service:
         for step in job["steps"]:
             condition = step.get("if")
             bare = None if condition is None else condition.removeprefix("${{ ").removesuffix(" }}")
-            if not CONDITIONS[bare]({"failed": failed, "key": self.key}):
+            facts = {"failed": failed, "key": self.secret, "fork": self.fork}
+            if not CONDITIONS[bare](facts):
                 continue
             uses = step.get("uses", "")
             if uses.startswith("actions/cache/restore") and self.cache.exists():
@@ -142,8 +160,10 @@ class Service:
         """The variables that a step finds."""
         filled = {name: self.fill(value) for name, value in named.items()}
         stubs = self.folder / "stubs"
+        # The key comes from the workflow or not at all.
+        around = {name: value for name, value in os.environ.items() if name != "ANTHROPIC_API_KEY"}
         return {
-            **os.environ,
+            **around,
             **filled,
             "EVALKIT_BUDGET": self.budget,
             "EVALKIT_INCONCLUSIVE": self.inconclusive,
@@ -190,9 +210,19 @@ def server() -> Iterator[MessagesServer]:
 
 
 @pytest.fixture
-def workflow(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    done = call(capsys, "init", "--github")
-    assert done.code == 0
+def workflow(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> dict[str, Any]:
+    return print_workflow(capsys, tmp_path, PROJECT)
+
+
+def print_workflow(
+    capsys: pytest.CaptureFixture[str], folder: Path, project: str
+) -> dict[str, Any]:
+    """The workflow for a project with these checks."""
+    (folder / "evalkit.toml").write_text(project)
+    write_prompt(folder / "prompt.toml", ALIKE)
+    done = call(capsys, "init", "--github", "--to", str(folder / "evalkit.toml"))
+    assert done.code == 0, done.err
+    assert "#@" not in done.out and not re.search("@[A-Z]+@", done.out)
     table = yaml.safe_load(done.out)
     assert isinstance(table, dict)
     return table
@@ -297,11 +327,15 @@ def test_inconclusive_fails_or_passes_as_the_workflow_says(
     assert "code=3" in (service.folder / "output").read_text()
 
 
-def test_without_a_key_nothing_is_asked(service: Service) -> None:
-    service.key = ""
+@pytest.mark.parametrize("fork", [True, False])
+def test_without_a_key_nothing_is_asked_of_the_endpoint(fork: bool, service: Service) -> None:
+    service.key, service.fork = "", fork
     asked = len(service.server.requests)
     done = service.run()
-    assert list(done) == ["Say that there is no key", "Install evalkit"]
+    said = ["Say that there is no key", "Install evalkit"]
+    assert list(done) == (said if fork else [*said, "Comment"])
+    assert not service.comment.exists()
+    assert all(step.code == 0 for step in done.values())
     assert done["Say that there is no key"].out.startswith("::notice title=evalkit::no key")
     assert len(service.server.requests) == asked
 
@@ -316,3 +350,113 @@ def test_the_cache_and_the_artifact_hold_what_the_checks_write(
         assert (service.work / name).exists(), name
     assert uses["actions/cache/save"]["path"] == "results"
     assert uses["actions/cache/save"]["key"] == uses["actions/cache/restore"]["key"]
+
+
+@pytest.mark.parametrize(
+    ("project", "keyed", "installed", "weights"),
+    [
+        (PROJECT, True, "evalkit-mcq", None),
+        (EMBEDDED, False, "'evalkit-mcq[local]'", "smollm2-135m"),
+        (PROJECT + EMBEDDED, True, "'evalkit-mcq[local]'", "smollm2-135m"),
+        (EMBEDDED.replace("smollm2-135m", "own.gguf"), False, "'evalkit-mcq[local]'", None),
+        (
+            EMBEDDED.replace('135m"', '135m", "local/qwen2.5-coder-1.5b"]').replace(
+                "model = ", "models = ["
+            ),
+            False,
+            "'evalkit-mcq[local]'",
+            "smollm2-135m-qwen2.5-coder-1.5b",
+        ),
+    ],
+    ids=["endpoint", "embedded", "mixed", "own weights", "two embedded"],
+)
+def test_a_workflow_takes_what_the_models_of_its_project_take(
+    project: str,
+    keyed: bool,
+    installed: str,
+    weights: str | None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    job = print_workflow(capsys, tmp_path, project)["jobs"]["check"]
+    steps = {step.get("name", step.get("uses")): step for step in job["steps"]}
+    assert ("ANTHROPIC_API_KEY" in job["env"]) is keyed
+    assert ("Say that there is no key" in steps) is keyed
+    # What no key is needed for is never left out for want of one.
+    assert ("if" in steps["Check"]) is (project == PROJECT)
+    assert steps["Install evalkit"]["run"] == f"python -m pip install {installed}"
+    cached = steps.get("Keep the weights of embedded models")
+    assert (cached is None) is (weights is None)
+    if cached is not None:
+        monkeypatch.delenv("EVALKIT_CACHE_DIR", raising=False)
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        assert cached["with"]["key"] == f"evalkit-weights-{weights}"
+        assert Path(cached["with"]["path"]).expanduser() == weights_folder()
+
+
+def test_before_there_is_a_project_the_model_is_the_one_that_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "secrets.ANTHROPIC_API_KEY" in call(capsys, "init", "--github").out
+    embedded = call(capsys, "init", "--github", "--model", "local/smollm2-135m").out
+    assert "ANTHROPIC_API_KEY" not in embedded
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_project_that_cannot_be_read_gets_no_workflow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evalkit.toml").write_text("[checks.sums]\n")
+    done = call(capsys, "init", "--github")
+    assert (done.code, done.out) == (2, "")
+    assert "benchmark is missing" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("threshold", "code"), [(1, 0), (100, 1)])
+def test_embedded_models_are_checked_where_there_is_no_key(
+    threshold: int,
+    code: int,
+    service: Service,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """The verdict is the model's: it answers some of the sums, and not all."""
+    project = EMBEDDED.replace("threshold = 1", f"threshold = {threshold}")
+    service.workflow = print_workflow(capsys, tmp_path, project)
+    (service.repository / "evalkit.toml").write_text(project)
+    commit(service, ALIKE)
+    service.fork = True
+    asked = len(service.server.requests)
+    done = service.run()
+    assert done["Check"].code == code, done["Check"].out
+    assert list(done) == ["Install evalkit", "Check"]
+    assert "title=evalkit asked-here" in done["Check"].out
+    assert len(service.server.requests) == asked
+
+
+@pytest.mark.slow
+def test_of_a_mixed_project_only_what_needs_a_key_waits_for_one(
+    service: Service, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    project = PROJECT + EMBEDDED
+    service.workflow = print_workflow(capsys, tmp_path, project)
+    (service.repository / "evalkit.toml").write_text(project)
+    commit(service, ALIKE)
+    asked = len(service.server.requests)
+    service.fork = True
+    without = service.run()
+    assert without["Check"].code == 0, without["Check"].out
+    assert "only embedded models are checked" in without["Say that there is no key"].out
+    assert "title=evalkit asked-here%3A passed" in without["Check"].out
+    assert "title=evalkit sums" not in without["Check"].out
+    assert len(service.server.requests) == asked
+    service.fork = False
+    whole = service.run()
+    assert whole["Check"].code == 0, whole["Check"].out
+    assert "title=evalkit sums%3A passed" in whole["Check"].out
+    assert "title=evalkit asked-here%3A passed" in whole["Check"].out
+    assert "Say that there is no key" not in whole

@@ -51,7 +51,7 @@ def test_a_note_names_three_and_where_all_are(run: Run) -> None:
     [note] = [note for note in list_notes(run) if "differ from" in note]
     assert "30 of 31 differ from evalkit's" in note
     assert note.count("evalkit: B, right; the tool: wrong") == 3
-    assert "and 27 more, all of which `evalkit report` lists in .html" in note
+    assert "and 27 more, which `evalkit report` and `import --json` list" in note
 
 
 def test_the_facts_list_all(run: Run) -> None:

@@ -375,9 +375,9 @@ def test_a_fault_of_ours_is_a_page_without_a_traceback(
     folder = copy_folder(runs["haiku"].path, tmp_path)
     with view(tmp_path) as server:
         assert server.get("/").status == 200
-        # A number where the manifest, whose id is right, should have a text.
+        # A table where the manifest, whose id is right, should have a number.
         path = folder / "manifest.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "created_at": {"a": 1}}))
+        path.write_text(json.dumps({**json.loads(path.read_text()), "max_output_tokens": {"a": 1}}))
         reply = server.get(address_of(folder.name, "report"))
     assert reply.status == 500
     assert "the terminal shows what" in reply.text

@@ -15,10 +15,7 @@ from evalkit.source_scores import ScoreDifference, SourceScores, compare_source_
 SHOWN = 3
 """Replies that are named of those that the two tools score differently."""
 
-LISTED = (
-    "all of which `evalkit report` lists in .html, .md, .xlsx and .csv (--rows differences), and "
-    "`import --json` too"
-)
+LISTED = "which `evalkit report` and `import --json` list"
 """Where those are that are not named."""
 
 EVIDENCE = {
