@@ -53,7 +53,7 @@ def add_sending_options(parser: argparse.ArgumentParser, *, with_budget: bool = 
         type=int,
         default=10,
         metavar="N",
-        help="tries for one request, the first included (default: 10)",
+        help="tries for one request, the first included (default: 12)",
     )
     parser.add_argument(
         "--deadline",
