@@ -157,7 +157,7 @@ def test_gates_come_first_and_what_they_stopped_has_no_interval(tmp_path: Path) 
 
 
 def test_a_gate_that_has_not_ended_says_so() -> None:
-    record = held_gate(delta=0.02)
+    record = held_gate(margin=0.02)
     card = build_gate_card(replace(record, verdict=None))
     assert (card.headline, card.tag) == ("No verdict yet", Tag(words="margin 2.0 points"))
 

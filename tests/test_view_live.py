@@ -533,7 +533,7 @@ def test_a_damaged_record_is_told_and_the_run_is_shown_nevertheless(
     _, candidate, _ = gated
     folder = copy_folder(candidate.path, tmp_path)
     [record] = folder.glob("gate-*.json")
-    for text in ("{", "[]", '{"format": 1}', '{"format": 1, "seed": "zz", "id": "<b>"}'):
+    for text in ("{", "[]", '{"format": 2}', '{"format": 2, "seed": "zz", "id": "<b>"}'):
         record.write_text(text)
         tower = Watchtower(open_shelf(tmp_path))
         for _ in range(2):

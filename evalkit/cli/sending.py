@@ -51,7 +51,7 @@ def add_sending_options(parser: argparse.ArgumentParser, *, with_budget: bool = 
     parser.add_argument(
         "--attempts",
         type=int,
-        default=10,
+        default=12,
         metavar="N",
         help="tries for one request, the first included (default: 12)",
     )
