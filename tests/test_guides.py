@@ -65,7 +65,7 @@ def test_examples_with_embedded_models_print_what_the_guide_says(
             assert stated[1] <= seen[0] <= stated[2], example.code
 
 
-@pytest.mark.parametrize("path", GUIDES, ids=NAMES)
+@pytest.mark.parametrize("path", [*GUIDES, ROOT / "README.md"], ids=[*NAMES, "readme"])
 def test_commands_that_are_only_shown_are_commands(path: Path) -> None:
     """They ask the API, or serve until they are stopped: whether they can be read is seen."""
     for command in find_mere_commands(path.read_text(encoding="utf-8")):
