@@ -111,7 +111,7 @@ def test_what_is_safe_to_repeat(error: ApiError, is_safe: bool) -> None:
 
 @pytest.mark.parametrize(
     ("retries_made", "longest"),
-    [(0, 0.5), (2, 0.5), (3, 1.0), (4, 2.0), (5, 4.0), (6, 8.0), (7, 8.0), (10**6, 8.0)],
+    [(0, 0.25), (1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 12.0), (10**6, 12.0)],
 )
 def test_the_wait_grows_with_jitter_up_to_a_limit(retries_made: int, longest: float) -> None:
     waits = [
@@ -228,10 +228,10 @@ def test_passing_faults_are_overcome() -> None:
     assert endpoint.ask() == ANSWER
     assert endpoint.calls == 5
     waits = endpoint.waits
-    assert 0.375 <= waits[0] <= 0.5
+    assert 0.1875 <= waits[0] <= 0.25
     assert 0.375 <= waits[1] <= 0.5
     assert waits[2] == 42.0
-    assert 0.75 <= waits[3] <= 1
+    assert 1.5 <= waits[3] <= 2
 
 
 def test_the_last_error_is_given_when_the_tries_are_used_up() -> None:
@@ -279,6 +279,6 @@ def test_patience_can_be_chosen() -> None:
 
 def test_a_policy_shows_its_numbers_alone() -> None:
     assert repr(RetryPolicy()) == (
-        "RetryPolicy(attempts=12, first_seconds=0.5, longest_seconds=8.0, patience_seconds=600.0, "
-        "deadline_seconds=900.0)"
+        "RetryPolicy(attempts=10, first_seconds=0.25, longest_seconds=12.0, "
+        "patience_seconds=600.0, deadline_seconds=900.0)"
     )

@@ -117,7 +117,7 @@ class MessagesClient:
 
         Args:
             body: the JSON body of POST /v1/messages.
-            fresh: whether it goes over a new connection, since one of the pool broke off under it:
+            fresh: whether it goes over a new connection, since some of the pool broke off under it:
                 others may be dead as well.
             heed: hears what the endpoint says may still be sent, where it does; before an error is
                 raised, too.

@@ -26,10 +26,6 @@ MOST_DOUBLINGS = 60
 
 RETRYABLE_STATUSES = (408, 409, 425, 429)
 
-SOON = 3
-"""So many retries wait for the shortest time: among answers to others, a failure is mostly bad
-luck, and an endpoint that answers nobody is spared by other means. Then each wait doubles."""
-
 T = TypeVar("T")
 
 
@@ -38,17 +34,19 @@ class RetryPolicy:
     """How stubborn to be.
 
     The wait before retry n (n = 0, 1, ...) is what the endpoint asks for, else
-    min(first * 2**max(0, n - 2), longest) seconds times a factor drawn from 0.75 to 1.
+    min(first * 2**n, longest) seconds times a factor drawn from 0.75 to 1.
 
     Example:
         >>> RetryPolicy(attempts=3).deadline_seconds
         900.0
     """
 
-    attempts: int = 12
+    attempts: int = 10
     """Tries for one request, the first included."""
-    first_seconds: float = 0.5
-    longest_seconds: float = 8.0
+    first_seconds: float = 0.25
+    """Short, for among answers to others a failure is mostly bad luck; an endpoint that answers
+    nobody is spared by other means."""
+    longest_seconds: float = 12.0
     patience_seconds: float = 600.0
     """An endpoint that asks to wait longer than this is not waited for."""
     deadline_seconds: float = 900.0
@@ -108,7 +106,7 @@ def wait_seconds(error: ApiError, retries_made: int, policy: RetryPolicy) -> flo
     """
     if error.retry_after_seconds is not None and error.retry_after_seconds > 0:
         return error.retry_after_seconds
-    doublings = min(max(0, retries_made + 1 - SOON), MOST_DOUBLINGS)
+    doublings = min(retries_made, MOST_DOUBLINGS)
     backoff = min(policy.first_seconds * 2.0**doublings, policy.longest_seconds)
     return backoff * policy.rng.uniform(0.75, 1.0)
 

@@ -51,9 +51,9 @@ def add_sending_options(parser: argparse.ArgumentParser, *, with_budget: bool = 
     parser.add_argument(
         "--attempts",
         type=int,
-        default=12,
+        default=10,
         metavar="N",
-        help="tries for one request, the first included (default: 12)",
+        help="tries for one request, the first included (default: 10)",
     )
     parser.add_argument(
         "--deadline",

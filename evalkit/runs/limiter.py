@@ -63,7 +63,7 @@ class Ticket:
     sent_before: Cost
     """What all attempts had cost by then."""
     is_fresh: bool = False
-    """Whether it wants a new connection, since one broke off under an earlier attempt."""
+    """Whether it wants a new connection, since too many broke off under earlier attempts."""
     is_trial: bool = False
     """Whether it went while others were held back, since nobody was answered."""
     is_used_up: bool = False

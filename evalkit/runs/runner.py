@@ -39,6 +39,9 @@ HOPELESS_AT_START = 3
 HOPELESS_IN_A_ROW = 25
 """So many, one after the other, mean that the endpoint is gone."""
 
+BAD_LUCK = 3
+"""So many broken connections under one request say that others of the pool may be dead as well."""
+
 MOST_WAITING = 1000
 """So many requests wait for another try before new ones wait for them."""
 
@@ -120,8 +123,8 @@ class Pending:
     long another one should be."""
     error: ApiError | None = None
     """Why the last attempt failed."""
-    broke_off: bool = False
-    """Whether a connection did under one of them."""
+    breaks: int = 0
+    """How often a connection broke off under it."""
 
 
 async def run_requests(
@@ -249,7 +252,7 @@ class Runner:
                 if self._has_expired(pending):
                     limiter.leave(ticket, None)
                     continue
-                ticket.is_fresh = pending.broke_off
+                ticket.is_fresh = pending.breaks >= BAD_LUCK
                 self._in_flight += 1
                 group.create_task(self._attempt(pending, ticket))
         except Exception as error:
@@ -419,7 +422,7 @@ class Runner:
             self.settings.admission.settle(pending.request, error)
             return False
         pending.error = error
-        pending.broke_off |= isinstance(error, ConnectionFailedError)
+        pending.breaks += isinstance(error, ConnectionFailedError)
         pending.backoffs += not error.retry_after_seconds
         # What it waits for may have been said to all.
         due = max(now + wait, self.settings.limiter.held_until)
