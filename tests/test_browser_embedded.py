@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from evalkit.comparisons import compare
 from evalkit.reports.report import build_report
@@ -113,7 +114,8 @@ def test_a_run_is_followed_to_its_end(browser: Browser, tmp_path: Path) -> None:
             seen = set()
             until = time.monotonic() + 240
             while page.locator("#live").count() and time.monotonic() < until:
-                seen.add(page.evaluate("document.querySelector('[data-text=done]')?.innerText"))
+                with suppress(Error):  # the page is just being loaded anew, as the run has ended
+                    seen.add(page.evaluate("document.querySelector('[data-text=done]')?.innerText"))
                 page.wait_for_timeout(100)
             assert len(seen) > 3, "the numbers moved"
             expect(page.locator("#summary")).to_contain_text("n = 60")
