@@ -6,7 +6,6 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -392,6 +391,8 @@ def registered_folders() -> Iterator[Path]:
     Such a package holds definitions and question files; none of its code is run, but that of the
     packages around it. One that is not there is passed over.
     """
+    from importlib.metadata import entry_points  # slow to import
+
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         try:
             spec = find_spec(entry.module)

@@ -45,6 +45,13 @@ BAD_LUCK = 3
 MOST_WAITING = 1000
 """So many requests wait for another try before new ones wait for them."""
 
+STARTED_TOGETHER = 4
+"""So many start before the event loop gets round to what came in.
+
+Those that start together come back together, and then each waits until the event loop is done with
+all of them; started one after the other, each answer makes the next request go at once.
+"""
+
 Leave = Literal["go", "wait", "end"]
 """Whether a request may go, has to wait for others under way, or ends the run."""
 
@@ -255,6 +262,8 @@ class Runner:
                 ticket.is_fresh = pending.breaks >= BAD_LUCK
                 self._in_flight += 1
                 group.create_task(self._attempt(pending, ticket))
+                if ticket.number % STARTED_TOGETHER == 0:
+                    await asyncio.sleep(0)
         except Exception as error:
             self._has_ended = True
             self.errors.append(error)
