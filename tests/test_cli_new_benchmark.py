@@ -166,6 +166,27 @@ def test_doubts_do_not_keep_a_definition_from_being_written(
     (folder / "sums.csv").write_text(ROWS + "5 + 5?,10,11,Q\n")
     outcome = propose(capsys, monkeypatch, "--yes")
 
-    assert outcome.code == 0
     assert "Error (unusable-rows): 1 of 5 rows can't be questions." in outcome.out
+    assert outcome.out.endswith(
+        "Written, but the set can't be used as it is. Mend it; next: evalkit lint sums.toml\n"
+    )
     assert (folder / "sums.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [("5 + 5?,10,11,Q\n", 2), ("1 + 1?,2,3,A\n", 0)],
+    ids=["a row that can't be used", "a repeated question"],
+)
+def test_the_exit_code_is_that_of_lint(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    more: str,
+    code: int,
+) -> None:
+    (folder / "sums.csv").write_text(ROWS + more)
+    assert propose(capsys, monkeypatch, "--json").code == code
+    assert propose(capsys, monkeypatch, typed="n\n").code == code
+    assert propose(capsys, monkeypatch, "--yes").code == code
+    assert call(capsys, "lint", "sums.toml").code == code

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.cli.exit_codes import FINE
+from evalkit.cli.exit_codes import FINE, USAGE
 from evalkit.cli.options import Commands, new_parser, print_note
 from evalkit.errors import UsageError
 
@@ -28,6 +28,9 @@ EXAMPLES = """  evalkit new-benchmark exam.csv
   evalkit new-benchmark quiz.csv --answer Best --wrong "Bad 1" --wrong "Bad 2" --to quiz-2.toml
 
 It asks before it writes. Without a terminal it writes with --yes only.
+
+exit codes: 0 the set can be used, whatever the doubts; 2 it can't as it is (the definition is
+written all the same), or usage
 """
 
 
@@ -90,8 +93,12 @@ def add_column_options(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Propose, show, ask and write.
 
+    Returns:
+        0, or 2 if the set can't be used as it is, as `lint` says it.
+
     Raises:
         UsageError: the definition exists, or there is nobody to ask.
+        RunError: it can't be written.
     """
     from evalkit.definition_text import render_definition, write_definition
     from evalkit.drafting import draft_benchmark
@@ -103,18 +110,21 @@ def execute(args: argparse.Namespace) -> int:
     draft = draft_benchmark(args.file, build_given(args))
     text = render_definition(draft.definition, path.parent)
     report = lint_draft(draft)
+    code = FINE if report.is_usable else USAGE
     if not args.json:
         print_proposal(draft, report, text, path)
         if not (args.yes or ask(f"Write {path}?")):
             print("Nothing was written.")
-            return FINE
+            return code
     if args.yes or not args.json:
         write_definition(path, text, overwrite=args.force)
     if args.json:
         print_facts(draft, report, text, path, written=args.yes)
-    else:
+    elif report.is_usable:
         print(f"Written. Next: evalkit show {path}; evalkit run {path} --model ...")
-    return FINE
+    else:
+        print(f"Written, but the set can't be used as it is. Mend it; next: evalkit lint {path}")
+    return code
 
 
 def build_given(args: argparse.Namespace) -> Given:
