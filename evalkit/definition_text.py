@@ -24,6 +24,7 @@ from evalkit.loaders.choices import (
     SeparateColumns,
 )
 from evalkit.loaders.fields import FieldMap
+from evalkit.runs.folder import write_whole
 
 PLACES_FOR_MORE = """\
 # licence = ""    what others may do with the questions
@@ -135,13 +136,8 @@ def write_definition(path: Path, text: str, *, overwrite: bool = False) -> None:
 
     Raises:
         UsageError: there is one of this name already, and it is not to be overwritten.
-        OSError: it can't be written.
+        RunError: it can't be written.
     """
-    if overwrite:
-        path.write_text(text, encoding="utf-8")
-        return
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError(f"{path} exists; name another file by --to, or add --force") from None
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists; name another file by --to, or add --force")
+    write_whole(path, text.encode())

@@ -142,10 +142,12 @@ def test_json_asks_nothing_and_writes_with_yes_alone(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "words", "code"),
     [
-        (["--stem", "Frage"], "no column is called 'Frage'; there are 'question', 'A', 'B'"),
-        (["--to", "nosuch/sums.toml", "--yes"], "nosuch/sums.toml: No such file or directory"),
+        (["--stem", "Frage"], "no column is called 'Frage'; there are 'question', 'A', 'B'", 2),
+        (["--to", "nosuch/sums.toml", "--yes"], "sums.toml can't be written: No such file", 4),
+        (["--to", "sums.csv/a.toml", "--yes"], "a.toml can't be written: Not a directory", 4),
+        (["--to", ".", "--yes", "--force"], "can't be written: ", 4),
     ],
 )
 def test_what_can_not_be_done_is_one_line(
@@ -153,10 +155,11 @@ def test_what_can_not_be_done_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
     words: str,
+    code: int,
 ) -> None:
     outcome = propose(capsys, monkeypatch, *options)
 
-    assert outcome.code == 2
+    assert outcome.code == code
     assert words in outcome.error
 
 

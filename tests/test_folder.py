@@ -352,3 +352,5 @@ def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path: Path) -> None:
         write_whole(tmp_path / "summary.json", b"")
     with pytest.raises(RunError, match="can't be written: No such file"):
         write_whole(tmp_path / "nowhere" / "summary.json", b"")
+    with pytest.raises(RunError, match="can't be written: "):
+        write_whole(Path(), b"")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from evalkit.benchmarks import load_benchmark, parse_definition
 from evalkit.definition_text import render_definition, render_value, write_definition
 from evalkit.drafting import draft_benchmark
-from evalkit.errors import BenchmarkError, EvalkitError, UsageError
+from evalkit.errors import BenchmarkError, EvalkitError, RunError, UsageError
 from evalkit.loaders.choices import (
     ChoiceForm,
     FixedChoices,
@@ -33,6 +33,7 @@ from evalkit.loaders.fields import FieldMap
 from evalkit.loaders.guess import guess_fields
 from evalkit.loaders.source import Source
 from evalkit.proposals import Given, propose_definition
+from tests.test_journal import disk_of
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -460,6 +461,16 @@ def test_a_definition_is_not_overwritten_unless_that_is_wanted(tmp_path: Path) -
     assert path.read_text() == "one"
     write_definition(path, "two", overwrite=True)
     assert path.read_text() == "two"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_full_disk_leaves_no_part_of_a_definition(tmp_path: Path, overwrite: bool) -> None:
+    path = tmp_path / "own.toml"
+    if overwrite:
+        path.write_text("mine")
+    with disk_of(10), pytest.raises(RunError, match=r"own\.toml can't be written: File too large"):
+        write_definition(path, "too long for it", overwrite=overwrite)
+    assert [each.read_text() for each in tmp_path.iterdir()] == (["mine"] if overwrite else [])
 
 
 # Published sets in their original files

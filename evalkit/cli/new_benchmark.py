@@ -30,7 +30,7 @@ EXAMPLES = """  evalkit new-benchmark exam.csv
 It asks before it writes. Without a terminal it writes with --yes only.
 
 exit codes: 0 the set can be used, whatever the doubts; 2 it can't as it is (the definition is
-written all the same), or usage
+written all the same), or usage; 4 a file that can't be written
 """
 
 

@@ -32,7 +32,7 @@ lm-evaluation-harness logs samples, in one file a run (of several: samples-1.jso
 on disk. Without --baseline or --margin, three runs or more are compared each with each other, and
 the places that they may have are shown.
 
-exit codes: 0 written; 2 usage, or a file that can't be written
+exit codes: 0 written; 2 usage, or runs that can't be read; 4 a file that can't be written
 """
 
 

@@ -257,7 +257,7 @@ def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     Raises:
         RunError: the disk is full, or the folder can't be written.
     """
-    part = path.with_name(f"{path.name}.part{os.getpid()}")
+    part = path.parent / f"{path.name}.part{os.getpid()}"
     try:
         with part.open("wb") as file:
             for piece in (data,) if isinstance(data, bytes) else data:
