@@ -151,6 +151,15 @@ def test_logs_are_reported_as_they_are(call: Call, runs: Path, tmp_path: Path) -
     assert len(set(facts["remarks"])) == len(facts["remarks"])
 
 
+def test_reported_samples_have_one_filter(call: Call, runs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    call("report", runs, "--to", path)
+    done = call("import", path, "--results", tmp_path / "results", "--filter", "strict")
+    assert done.code == 2
+    assert "no filter 'strict' (--filter); there are evalkit" in done.error
+    assert call("import", path, "--results", tmp_path / "results", "--filter", "evalkit").code == 0
+
+
 def test_reported_samples_are_named_and_compare_as_their_runs_do(
     call: Call, runs: Path, tmp_path: Path
 ) -> None:
@@ -259,6 +268,20 @@ def test_all_logs_of_a_folder_are_imported(call: Call, logs: Path, tmp_path: Pat
         f"skipped: {logs}/table.csv: no column of predictions or scores among 'a', 'b'; name one "
         "by --predicted or --score",
     ]
+
+
+def test_logs_without_filters_are_named_and_skipped_where_one_is_wanted(
+    call: Call, logs: Path, tmp_path: Path
+) -> None:
+    done = call("import", logs, "--results", tmp_path / "results", "--json", "--filter", "letter")
+    [facts] = json.loads(done.out)["runs"]
+    assert (facts["origin"]["part"], done.code) == ("filter letter", 0)
+    for name, form in (("plain.eval", "inspect"), ("helm-run", "helm"), ("table.csv", "pred")):
+        [line] = [line for line in done.err.splitlines() if f"{logs}/{name}" in line]
+        assert f": a log of format {form}" in line
+        assert line.endswith(" has no filters: leave out --filter, or name another file")
+    alone = call("import", logs / "plain.eval", "--results", tmp_path, "--filter", "letter")
+    assert (alone.code, alone.out) == (2, "")
 
 
 def test_runs_of_helm_are_found_in_the_folder_of_their_suite(

@@ -312,6 +312,11 @@ def test_one_column_of_choices_may_be_named(tmp_path: Path) -> None:
         ),
         (PROMPTFOO, {"columns": LogColumns(score="x")}, "passed its assertions: leave out --score"),
         (PROMPTFOO_LINES, {"columns": LogColumns(score="x")}, "leave out --score"),
+        *(
+            (source, {"filter": "x"}, "has no filters: leave out --filter")
+            for source in (INSPECT / "plain.eval", INSPECT / "epochs.json", HELM, PROMPTFOO)
+        ),
+        (PROMPTFOO_LINES, {"filter": "x"}, "promptfoo has no filters: leave out --filter"),
     ],
 )
 def test_what_a_log_does_not_have_is_named_with_what_it_has(
@@ -320,6 +325,12 @@ def test_what_a_log_does_not_have_is_named_with_what_it_has(
     with pytest.raises(LogError) as caught:
         import_log(source, results=tmp_path, options=LogOptions(**options))
     assert reason in str(caught.value)
+
+
+def test_a_table_has_no_filters(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "x.jsonl", [{"id": 1, "score": 1}])
+    with pytest.raises(LogError, match="of format predictions has no filters: leave out --filter"):
+        import_log(path, results=tmp_path, options=LogOptions(filter="x"))
 
 
 def test_a_column_of_something_else_than_models_is_refused(tmp_path: Path) -> None:

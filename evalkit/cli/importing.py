@@ -97,7 +97,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--filter",
         metavar="NAME",
-        help="of lm-evaluation-harness: the filter whose score is kept (default: the first)",
+        help="of lm-evaluation-harness: the filter whose score is kept (default: the first); of a "
+        "folder, logs of other tools are skipped then",
     )
     parser.add_argument(
         "--questions",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from evalkit.answers import Answer, Outcome, share_answer
+from evalkit.errors import LogError
 from evalkit.importers.entries import Entry
 from evalkit.importers.files import read_lines
 from evalkit.importers.logged import (
@@ -44,8 +45,10 @@ def read_exported(path: Path, options: LogOptions) -> Iterator[tuple[LogRun, Log
         options: may name benchmark and model; the rest is known.
 
     Raises:
-        LogError: it can't be read.
+        LogError: it can't be read, or another filter is wanted.
     """
+    if options.filter not in (None, FILTER):
+        raise LogError(f"no filter {options.filter!r} (--filter); there are {FILTER}", path=path)
     names: dict[LogRun, str] = {}
     for entry in read_lines(path):
         log, name = read_run(entry, options), as_utf8(entry.text("run"))

@@ -98,8 +98,8 @@ def check_format(path: Path, found: str, options: LogOptions) -> None:
     """Refuse a log of another format than the one that is wanted.
 
     Raises:
-        LogError: naming both; or questions are named for a log that holds its own, or a score for
-            one that has but one.
+        LogError: naming both; or questions are named for a log that holds its own, a score for one
+            that has but one, or a filter for one that has none.
     """
     wanted = options.format
     if options.questions is not None and found != "predictions":
@@ -114,3 +114,6 @@ def check_format(path: Path, found: str, options: LogOptions) -> None:
             "another file",
             path=path,
         )
+    if options.filter is not None and found != "lm-eval":
+        reason = f"a log of format {found} has no filters: leave out --filter, or name another file"
+        raise UnknownLogError(reason, path=path)
