@@ -115,6 +115,8 @@ class Pages:
     small: Path
     """The same with room for some of its questions."""
     hostile: Path
+    named: Path
+    """Of runs with long names."""
     silent: Path
     """Of runs that keep no texts."""
     ordered: Path
@@ -142,6 +144,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
         comparison=report.comparison,
         small=page_of(exams, root / "small.html", most_bytes=exam.stat().st_size - 1000),
         hostile=page_of(write_hostile(root / "hostile"), root / "hostile.html"),
+        named=page_of(write_named(root / "named"), root / "named.html"),
         silent=page_of(ask_silently(root), root / "silent.html"),
         ordered=page_of(write_ordered(root / "ordered"), root / "ordered.html"),
         pictured=page_of(write_pictured(root), root / "pictured.html"),
@@ -216,6 +219,22 @@ def write_ordered(results: Path) -> list[Path]:
         return respond("ABC"[order.index(1)] if sample == 0 else "hm")
 
     return [write_run(results, questions, answer, samples=2, orders="cyclic")]
+
+
+def write_named(results: Path) -> list[Path]:
+    """Runs whose names are as long as names become, with a hyphen at every few characters."""
+    questions = [
+        Question(
+            id=f"q{n}", stem=f"Which, {n}?", choices=("xa", "xb"), right=(0,), group=SUBJECTS[n]
+        )
+        for n in range(5)
+    ]
+    models = ("claude-sonnet-4-6", "claude-opus-4-5-20251101-long-context")
+    return [
+        write_run(results, questions, lambda *_: respond("A"), model=model, samples=samples)
+        for model in models
+        for samples in (1, 2)
+    ]
 
 
 def write_pictured(root: Path) -> list[Path]:
@@ -722,6 +741,28 @@ def test_nothing_is_wider_than_a_phone(scheme: str, browser: Browser, pages: Pag
         wait_for_list(watched)
         open_question(watched)
         assert watched.evaluate("document.documentElement.scrollWidth") == 390
+
+
+LINES = """() => [...document.querySelectorAll("tbody bdi")]
+  .filter((each) => each.offsetParent && /^(.\\d+. )?claude-/.test(each.textContent)
+    && each.textContent.length < 80)
+  .map((each) => { const range = document.createRange();
+    range.selectNodeContents(each);
+    return [each.textContent, Math.round(range.getBoundingClientRect().height
+      / parseFloat(getComputedStyle(each).lineHeight))]; })"""
+"""Names in tables, each with the lines that it takes."""
+
+
+@pytest.mark.parametrize("width", [1200, 400])
+def test_a_name_takes_three_lines_at_most(width: int, browser: Browser, pages: Pages) -> None:
+    with open_page(browser, pages.named, viewport={"width": width, "height": 900}) as watched:
+        wait_for_list(watched)
+        open_question(watched)
+        names = watched.evaluate(LINES)
+        longest = "claude-opus-4-5-20251101-long-context, responses to a question 2"
+        assert {longest, f"(4) {longest}"} <= {name for name, _ in names}
+        assert [each for each in names if each[1] > 3] == []
+        assert watched.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_paper_gets_no_controls_and_charts_of_its_own(browser: Browser, pages: Pages) -> None:

@@ -11,8 +11,8 @@ from evalkit.reports.tables import clean
 MOST_ROWS = 1000
 """Rows of a table; files for programs hold all of them."""
 
-SHORT, LONG = 32, 40
-"""Characters of a text up to which its line is not broken, and from which on it gets more room."""
+SHORT = 32
+"""Characters of a text up to which its line is not broken; a longer one gets room for as many."""
 
 SHOWN: Mapping[str, str] = {
     "summary": (
@@ -83,8 +83,7 @@ def build_table(sheet: Sheet) -> Table:
         is_same = column.name in WHEN_DIFFERENT and len(values) == 1
         longest = max(len(value) if isinstance(value, str) else 0 for value in values)
         classes = [
-            "number" if column.is_number else "name" if longest <= SHORT else "",
-            "words" if longest > LONG else "",
+            "number" if column.is_number else "name" if longest <= SHORT else "words",
             "" if column.name in wanted and not is_same else "extra",
         ]
         headings.append(Heading(title=clean(column.title), classes=" ".join(filter(None, classes))))

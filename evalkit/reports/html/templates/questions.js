@@ -439,7 +439,8 @@
         return codes.map((code, slot) => {
           const row = found.rows[member][slot];
           const outcome = judge(code, question.right);
-          const which = [make("bdi", {}, `(${runs[run].number}) ${runs[run].name}`)];
+          const which = [make("bdi", { class: "who" },
+            `(${runs[run].number}) ${runs[run].name}`)];
           const beside = joined(runs[run].way, row && row.order
             && `order ${row.order.map((place) => labelOf(runs[run], place)).join(" ")}`,
           row && runs[run].samples > 1 && `sample ${row.sample + 1}`);
