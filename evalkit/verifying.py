@@ -16,6 +16,7 @@ from typing import Any, Literal
 from evalkit.elicitation.asking import Asking
 from evalkit.elicitation.choose import build_body, enlarge
 from evalkit.errors import EvalkitError, PromptError, RunError, RunFormatError
+from evalkit.gate_records import replay
 from evalkit.models.catalogue import find_model
 from evalkit.models.model import Capabilities
 from evalkit.orders import design_of
@@ -36,6 +37,7 @@ from evalkit.runs.folder import (
     open_run_folder,
     read_manifest,
 )
+from evalkit.runs.gate_files import LOTS, RECORDS, list_records, read_record
 from evalkit.runs.journal import JournalReader, JournalRow
 from evalkit.runs.manifest import Manifest
 from evalkit.version import __version__
@@ -152,7 +154,7 @@ def unpack_runs(path: Path, target: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 name = PurePosixPath(member.filename)
-                if name.name in FILES or name.match(PARTS):
+                if name.name in FILES or any(map(name.match, (PARTS, RECORDS, LOTS))):
                     archive.extract(member, target)  # which keeps within the target
     except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError) as error:
         raise RunFormatError(f"{path} can't be read: {error}") from error
@@ -165,8 +167,9 @@ def verify_run(
 
     What is checked: the version of the format; the digests of settings, prompt and questions; each
     row of the journal against the request that the folder says was sent; that no request was
-    answered twice; the summary against the journal; what a crash may have left. The words of a
-    reply have no digest: a change within them is not seen.
+    answered twice; the summary and the records of gates against the journal; what a crash may have
+    left. The words of a reply have no digest: a change within them is seen only where a summary or
+    a gate comes out otherwise.
 
     Args:
         path: the folder.
@@ -213,6 +216,7 @@ class Check:
             self._check_batches(folder)
             if found is not None:
                 self._check_summary(found)
+            self._check_gates(folder.manifest, found)
         for part in sorted(self.path.glob(PARTS)):
             text = "left by a process that was killed while it wrote; it may be deleted"
             self._report(part.name, "repairable", text)
@@ -412,6 +416,30 @@ class Check:
         if any(one.file == JOURNAL and one.level != "damaged" for one in self.findings):
             return "repairable", f"{what}, of which lines can't be read; the same command goes on"
         return "damaged", f"{what}; {SCORE_AGAIN}"
+
+    def _check_gates(self, manifest: Manifest, run: Run | None) -> None:
+        """Read the records of gates, and compute each again if the journal can be read."""
+        for path in list_records(self.path):
+            try:
+                read_record(path)
+                differences = () if run is None else replay(path, run).differences
+            except RunFormatError as error:
+                # A record's reason may lie in the questions beside it.
+                text = reason_of(error, path).removeprefix(f"{self.path}/")
+                self._report(path.name, "damaged", text.removeprefix(f"{self.path} "))
+                continue
+            if differences:
+                self._judge_gate(path.name, manifest, differences)
+
+    def _judge_gate(self, file: str, manifest: Manifest, differences: Sequence[str]) -> None:
+        names = ", ".join(each.partition(":")[0] for each in differences)
+        what = f"is not what the journal says: {names}"
+        if manifest.evalkit_version != __version__:
+            self._skip(f"{file}, which {what}: evalkit {manifest.evalkit_version} read the replies")
+        elif any(one.file == JOURNAL and one.level != "damaged" for one in self.findings):
+            self._report(file, "repairable", f"{what}, of which lines can't be read")
+        else:
+            self._report(file, "damaged", f"{what}; `evalkit gate --replay` shows both")
 
 
 NO_EXAMPLES = "which evalkit did not keep when this run began"

@@ -16,6 +16,7 @@ import pytest
 from evalkit.answers import Answer, Outcome
 from evalkit.benchmarks import Benchmark
 from evalkit.errors import RunFormatError
+from evalkit.gate_records import replay_run
 from evalkit.question_lines import compress_questions
 from evalkit.questions import Question, QuestionSet
 from evalkit.requests import WAYS, Way
@@ -26,7 +27,9 @@ from evalkit.testing.messages_server import MessagesServer
 from evalkit.verifying import Finding, Verification, find_folders, verify_run
 from evalkit.version import __version__
 from tests.conftest import SUMS, sums_answers
+from tests.gate_runs import Answers, load_sums, make_run
 from tests.test_evaluation import MIDDLE, OLD, ask
+from tests.test_gating import hold
 from tests.test_retakes import LONG, long_winded
 
 EXAMPLES = tuple(
@@ -468,6 +471,114 @@ def test_wherever_a_byte_is_changed_no_other_row_is_lost(garbage: bytes, path: P
         found = read_journal(journal).rows
         assert found[0] == rows[0]
         assert rows[2] in found
+
+
+# Gates
+
+
+@pytest.fixture(scope="module")
+def gated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a candidate that a gate found to have regressed."""
+    root = tmp_path_factory.mktemp("gated")
+    answers = Answers(wrong={"Be brief.": range(0, 120, 3)})
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        MessagesServer(answer=answers) as server,
+    ):
+        patch.setenv("EVALKIT_CACHE_DIR", str(root / "cache"))
+        baseline = make_run(server, load_sums(root, 120), root / "results")
+        return Path(hold(server, baseline).gates[0].folder)
+
+
+@pytest.fixture
+def candidate(gated: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return shutil.copytree(gated, tmp_path / "candidate")
+
+
+def edit_record(path: Path, **changes: Any) -> str:
+    """Change what the record of a gate says, and return its file's name."""
+    [record] = path.glob("gate-*.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), **changes}))
+    return record.name
+
+
+def test_the_record_of_a_gate_is_computed_again(candidate: Path) -> None:
+    assert (verify_run(candidate).findings, verify_run(candidate).unchecked) == ((), ())
+    name = edit_record(candidate, losses=0, verdict="no regression beyond delta")
+    [found] = verify_run(candidate).findings
+    assert str(found) == (
+        f"{name}: is not what the journal says: verdict, losses; `evalkit gate --replay` shows both"
+    )
+    assert found.level == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "can't be read: Expecting property name"),
+        ("[]", "can't be read: it is no record"),
+        ('{"format": 7}', "has format 7; this version reads 2"),
+        ('{"format": 2}', "can't be read: "),
+    ],
+)
+def test_a_record_of_a_gate_that_can_not_be_read_is_named(
+    text: str, reason: str, candidate: Path
+) -> None:
+    [record] = candidate.glob("gate-*.json")
+    record.write_text(text)
+    [found] = verify_run(candidate).findings
+    assert (found.file, found.level) == (record.name, "damaged")
+    assert found.text.startswith(reason)
+
+
+def test_a_record_is_read_where_the_journal_can_not_be(candidate: Path) -> None:
+    (candidate / JOURNAL).unlink()
+    (candidate / JOURNAL).mkdir()
+    [record] = candidate.glob("gate-*.json")
+    assert record.name not in {each.file for each in verify_run(candidate).findings}
+    record.write_text("{")
+    assert record.name in {each.file for each in verify_run(candidate).findings}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"), [(None, "has lost the questions"), (b"x", "{name} can't be read: ")]
+)
+def test_a_gate_without_its_questions_is_named(
+    data: bytes | None, reason: str, candidate: Path
+) -> None:
+    [lot] = candidate.glob("gate-*.gz")
+    lot.unlink()
+    if data is not None:
+        lot.write_bytes(data)
+    [found] = verify_run(candidate).findings
+    assert found.file.endswith(".json")
+    assert found.text.startswith(reason.format(name=lot.name))
+
+
+def test_a_gate_is_not_blamed_for_a_line_that_is_garbled(candidate: Path) -> None:
+    [replayed] = replay_run(candidate)
+    plan = replayed.record.plan
+    fourth = plan.lot.ids[plan.open().order[3]]
+    garble(candidate, int(fourth[1:]))
+    found = verify_run(candidate)
+    assert found.verdict == "repairable"
+    assert found.findings[-1].text.startswith("is not what the journal says: ")
+
+
+def test_a_gate_of_another_version_is_not_called_damaged(candidate: Path) -> None:
+    edit_record(candidate, losses=0)
+    change_manifest(candidate, evalkit_version="0.0.1")
+    found = verify_run(candidate)
+    assert found.findings == ()
+    assert "evalkit 0.0.1 read the replies" in found.unchecked[-1]
+
+
+def test_a_gate_is_checked_in_an_archive(candidate: Path, tmp_path: Path) -> None:
+    name = edit_record(candidate, losses=0)
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", candidate)
+    [found] = verify_archive(Path(archive))
+    assert places(found) == [(name, None, "damaged")]
 
 
 # Other places

@@ -21,7 +21,7 @@ from evalkit.runs.folder import named_errors, write_whole
 FORMAT = 2
 """Version of the layout of both files."""
 
-RECORDS = "gate-*.json"
+RECORDS, LOTS = "gate-*.json", "gate-*.questions.jsonl.gz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def read_lot(folder: Path, seed: int) -> GateLot | None:
                 flips=head["flips"],
                 flips_from=head["from"],
             )
-        except (KeyError, TypeError, ValueError, EOFError, zlib.error) as error:
+        except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
             raise RunFormatError(f"{path} can't be read: {error}") from error
 
 
