@@ -28,8 +28,11 @@ from evalkit.reports.formats import FORMATS, FileOptions, check_paths, write_rep
 from evalkit.reports.html.templates import load_environment
 from evalkit.reports.report import Report, build_report
 from evalkit.results import Run
+from evalkit.testing.messages_server import MessagesServer
+from tests.gate_runs import Answers, load_sums, make_run
 from tests.hostile import HOSTILE
 from tests.report_runs import MODELS, SUBJECTS, hostile_runs, report_of_three, scores_of, three_runs
+from tests.test_gating import hold
 
 SCHEMA = json.loads(
     Path(json_format.__file__).with_name("report.schema.json").read_text(encoding="utf-8")
@@ -271,6 +274,25 @@ def test_a_data_frame_has_the_rows_of_the_tidy_table(
 def test_json_keeps_to_the_published_schema(files: dict[str, Path]) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(json.loads(files[".json"].read_text(encoding="utf-8")), SCHEMA)
+
+
+def test_json_names_a_run_by_its_folder_and_no_place_of_this_machine(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    with MessagesServer(answer=Answers()) as server:
+        baseline = make_run(server, load_sums(tmp_path, 40), results)
+        [gate] = hold(server, baseline, full=True).gates
+        alone = make_run(server, load_sums(tmp_path, 40, "others"), results)
+    write_report(build_report([baseline, gate.folder, alone]), tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text()
+    table = json.loads(text)
+    names = [baseline.path.name, Path(gate.folder).name, alone.path.name]
+    assert [run["folder"] for run in table["runs"]] == names
+    assert [run["folder"] for run in table["comparison"]["benchmarks"][0]["runs"]] == names[:2]
+    assert table["comparison"]["not_compared"] == names[2:]
+    [held] = table["gates"]
+    assert [held["baseline_folder"], held["folder"]] == names[:2]
+    assert str(tmp_path) not in text
+    jsonschema.validate(table, SCHEMA)
 
 
 def test_the_schema_refuses_a_report_that_lacks_something(files: dict[str, Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from evalkit.reports.findings import list_findings, list_remarks
@@ -13,6 +14,9 @@ from evalkit.version import __version__
 FORMAT, VERSION = "evalkit-report", 1
 """The version goes up when a program that reads these files has to be changed."""
 
+PLACES = ("folder", "baseline_folder", "not_compared")
+"""Facts that are paths, or lists of them."""
+
 
 def render_json(report: Report) -> bytes:
     """The facts in UTF-8; shares and differences are fractions, what is undefined is null."""
@@ -22,9 +26,14 @@ def render_json(report: Report) -> bytes:
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
-    """The facts of a report."""
+    """The facts of a report.
+
+    Of a run's path there is the last name, as in the reports for people: a report is given away,
+    and others have no use for the places of this machine. That name finds the run again in any
+    folder of runs, wherever the report lies.
+    """
     comparison = report.comparison
-    return {
+    facts = {
         "format": FORMAT,
         "version": VERSION,
         "evalkit_version": __version__,
@@ -38,3 +47,20 @@ def report_to_dict(report: Report) -> dict[str, Any]:
         "comparison": None if comparison is None else comparison.to_dict(),
         "gates": [record.to_dict() for record in report.gates],
     }
+    return {name: shorten_places(fact, name) for name, fact in facts.items()}
+
+
+def shorten_places(fact: Any, name: str) -> Any:
+    """A fact of this name, with the last name of each path in it.
+
+    Example:
+        >>> shorten_places({"folder": "/home/me/results/exam--m", "n": 3}, "run")
+        {'folder': 'exam--m', 'n': 3}
+    """
+    if isinstance(fact, dict):
+        return {each: shorten_places(value, each) for each, value in fact.items()}
+    if isinstance(fact, list):
+        return [shorten_places(each, name) for each in fact]
+    if name in PLACES and isinstance(fact, str):
+        return Path(fact).name or fact  # "." has no other name
+    return fact
