@@ -29,7 +29,7 @@ WRITERS = (
         "runs/journal.py",
         "runs/parts.py",
     ),
-    *("definition_text.py", "importers/spool_files.py", "logs.py", "pytest_checks.py"),
+    *("importers/spool_files.py", "logs.py", "pytest_checks.py"),
 )
 """What writes to the disk: caches of sets and models, run folders, what the processes of a test run
 share, logs and definitions where a user wants them."""
