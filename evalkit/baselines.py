@@ -262,7 +262,7 @@ def find_baseline(name: Path | str, results: Path) -> Path:
         UsageError: there is none, or there are several.
     """
     for path in (Path(name), results / name):
-        if (path / MANIFEST).is_file() or path.is_file():
+        if (path / MANIFEST).exists() or path.is_file():
             return path
     found = sorted(path.parent for path in results.glob(f"*--{glob.escape(str(name))}/{MANIFEST}"))
     if len(found) == 1:

@@ -253,6 +253,9 @@ def test_a_baseline_is_found_by_path_by_name_and_by_id(
         find_baseline("nowhere", results)
     with pytest.raises(UsageError, match="no run's folder, nor a run in"):
         find_baseline("a**b", results)
+    (results / "damaged" / "manifest.json").mkdir(parents=True)
+    with pytest.raises(RunFormatError, match=r"manifest\.json is a folder, no file"):
+        load_baseline("damaged", results)
 
 
 def test_an_id_that_two_folders_end_with_is_ambiguous(

@@ -128,8 +128,11 @@ def test_a_folder_of_runs_stands_for_all_runs_in_it(
     ("names", "message"),
     [
         (["results/README.md"], "results/README.md is a file, no run folder; "),
-        (["results"], "results is no run folder: it has no manifest.json"),
+        (["results"], "results/c can't be read: manifest.json is a folder, no file"),
+        (["."], ". is no run folder: it has no manifest.json"),
         (["results/a", "results/b"], "results/a is no run folder: it has no manifest.json"),
+        (["results/b", "results/c"], "results/c can't be read: manifest.json is a folder, no file"),
+        (["results/c"], "results/c can't be read: manifest.json is a folder, no file"),
         (["nowhere"], "nowhere is no run folder: it is not there"),
         (["results/README.md", "nowhere"], "nowhere is no run folder: it is not there"),
     ],
@@ -144,6 +147,7 @@ def test_where_there_is_no_run_that_is_said(
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b"):
         (tmp_path / "results" / name).mkdir(parents=True)
+    (tmp_path / "results" / "c" / "manifest.json").mkdir(parents=True)
     (tmp_path / "results" / "README.md").write_text("Runs land here.")
     scored = call(capsys, "score", *names)
     assert (scored.code, scored.out) == (2, "")

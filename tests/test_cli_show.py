@@ -204,3 +204,12 @@ def test_a_folder_without_a_run_is_named_as_such(
     shown = call(capsys, "show", "some/where")
     assert shown.code == 2
     assert shown.error == "evalkit: some/where is no run folder: it has no manifest.json"
+
+
+def test_a_run_whose_manifest_is_no_file_is_named_as_such(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "mine" / "manifest.json").mkdir(parents=True)
+    shown = call(capsys, "show", "mine")
+    assert shown.code == 2
+    assert shown.error.startswith("evalkit: mine can't be read: manifest.json is a folder, no file")

@@ -175,6 +175,44 @@ def test_a_folder_without_its_files_is_no_run(name: str, tmp_path: Path) -> None
         open_run_folder(tmp_path / "nowhere")
 
 
+def test_a_folder_in_the_place_of_the_manifest_is_said_with_the_remedy(tmp_path: Path) -> None:
+    folder = create(tmp_path)
+    (folder.path / "manifest.json").unlink()
+    (folder.path / "manifest.json").mkdir()
+    with pytest.raises(RunFormatError) as caught:
+        open_run_folder(folder.path)
+    assert str(caught.value) == (
+        f"{folder.path} can't be read: manifest.json is a folder, no file; move it away and put "
+        "the run's own file in its place"
+    )
+
+
+SHOW = """
+import ctypes, os, sys
+# Even root minds permissions without the capabilities to override them.
+for capability in (1, 2):
+    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "evalkit", "show", sys.argv[1]])
+"""
+
+
+def test_a_manifest_that_may_not_be_read_is_said_with_the_remedy(tmp_path: Path) -> None:
+    folder = create(tmp_path)
+    (folder.path / "manifest.json").chmod(0)
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW, str(folder.path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"evalkit: {folder.path} can't be read: manifest.json: Permission denied; call as the user "
+        "whose run it is, or have them let you read it\n"
+    )
+
+
 def gzipped(*rows: Any) -> bytes:
     # Without the time: parallel test processes have to find the same cases.
     return gzip.compress("".join(f"{json.dumps(row)}\n" for row in rows).encode(), mtime=0)

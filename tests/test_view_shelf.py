@@ -117,5 +117,8 @@ def test_a_folder_that_is_gone_meanwhile_holds_no_run(results: Path) -> None:
 def test_what_can_not_be_served_is_said_in_one_line(results: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere: there is no such folder; `evalkit run` makes"):
         open_shelf(results / "nowhere")
+    (results / "damaged" / "manifest.json").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"damaged is one run: name the folder that it lies in, "):
+        open_shelf(results / "damaged")
     with pytest.raises(UsageError, match=r"run is one run: name the folder that it lies in, "):
         open_shelf(results / "run")

@@ -84,12 +84,12 @@ def find_runs(paths: Sequence[Path], *, with_logs: bool = False) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         inside = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST}"))
-        if inside and not (path / MANIFEST).is_file():
+        if inside and not (path / MANIFEST).exists():
             found += inside
         elif (
             not path.exists()
             or len(paths) == 1
-            or (path / MANIFEST).is_file()
+            or (path / MANIFEST).exists()
             or (with_logs and is_log(path))
         ):
             found.append(path)

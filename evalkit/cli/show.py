@@ -75,7 +75,7 @@ def execute(args: argparse.Namespace) -> int:
     path = Path(args.what)
     runs = find_runs([path])
     # A folder may bear the name of a benchmark; a run's name never does.
-    if path.is_dir() and (len(path.parts) > 1 or (runs[0] / MANIFEST).is_file()):
+    if path.is_dir() and (len(path.parts) > 1 or (runs[0] / MANIFEST).exists()):
         print_runs([load_run(run) for run in runs], as_json=args.json)
         return FINE
     if args.facts:

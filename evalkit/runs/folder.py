@@ -234,6 +234,16 @@ def named_errors(path: Path) -> Iterator[None]:
         raise RunFormatError(
             f"{path} is a file, no run folder; `evalkit import` makes runs of other tools' logs"
         ) from error
+    except IsADirectoryError as error:
+        raise RunFormatError(
+            f"{path} can't be read: {Path(error.filename).name} is a folder, no file; move it away "
+            "and put the run's own file in its place"
+        ) from error
+    except PermissionError as error:
+        raise RunFormatError(
+            f"{path} can't be read: {Path(error.filename).name}: {error.strerror}; call as the "
+            "user whose run it is, or have them let you read it"
+        ) from error
     except (OSError, ValueError, EOFError, zlib.error) as error:
         raise RunFormatError(f"{path} can't be read: {error}") from error
 

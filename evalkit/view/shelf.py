@@ -104,7 +104,7 @@ def open_shelf(results: Path) -> Shelf:
     if not results.is_dir():
         raise UsageError(f"{results}: there is no such folder; `evalkit run` makes one, of runs")
     found = results.resolve()
-    if (found / MANIFEST).is_file():
+    if (found / MANIFEST).exists():
         raise UsageError(f"{results} is one run: name the folder that it lies in, {found.parent}")
     return Shelf(results=found)
 
