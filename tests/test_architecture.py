@@ -32,7 +32,7 @@ WRITERS = (
     *("importers/spool_files.py", "logs.py", "pytest_checks.py"),
 )
 """What writes to the disk: caches of sets and models, run folders, what the processes of a test run
-share, logs and definitions where a user wants them."""
+share, logs where a user wants them."""
 
 WRITING = ("write_text", "write_bytes", "mkdir", "unlink", "rmdir", "touch", "rename", "symlink_to")
 

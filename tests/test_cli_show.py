@@ -197,19 +197,17 @@ def test_a_folder_may_bear_the_name_of_a_benchmark(
     assert call(capsys, "show", "everyday").out.startswith("Question everyday-")
 
 
-def test_a_folder_without_a_run_is_named_as_such(
-    capsys: pytest.CaptureFixture[str], folder: Path
+@pytest.mark.parametrize(
+    ("made", "name", "words"),
+    [
+        ("some/where", "some/where", "is no run folder: it has no manifest.json"),
+        ("mine/manifest.json", "mine", "can't be read: manifest.json is a folder, no file; "),
+    ],
+)
+def test_a_folder_that_can_not_be_read_as_a_run_is_named_as_such(
+    capsys: pytest.CaptureFixture[str], folder: Path, made: str, name: str, words: str
 ) -> None:
-    (folder / "some" / "where").mkdir(parents=True)
-    shown = call(capsys, "show", "some/where")
+    (folder / made).mkdir(parents=True)
+    shown = call(capsys, "show", name)
     assert shown.code == 2
-    assert shown.error == "evalkit: some/where is no run folder: it has no manifest.json"
-
-
-def test_a_run_whose_manifest_is_no_file_is_named_as_such(
-    capsys: pytest.CaptureFixture[str], folder: Path
-) -> None:
-    (folder / "mine" / "manifest.json").mkdir(parents=True)
-    shown = call(capsys, "show", "mine")
-    assert shown.code == 2
-    assert shown.error.startswith("evalkit: mine can't be read: manifest.json is a folder, no file")
+    assert shown.error.startswith(f"evalkit: {name} {words}")

@@ -68,6 +68,7 @@ from evalkit.testing.messages_record import RequestRecord
 from evalkit.testing.messages_replies import Reply
 from evalkit.testing.messages_server import MessagesServer
 from tests.conftest import (
+    AS_ANYBODY,
     QUICK,
     ROOT,
     SUMS,
@@ -937,14 +938,6 @@ def test_a_disk_that_is_full_at_the_end_says_so(sums: Benchmark, tmp_path: Path)
             ask(server, sums, tmp_path)
         assert ask(server, sums, tmp_path).to_dict() == first.to_dict()
     assert (first.path / "summary.json").exists()
-
-
-AS_ANYBODY = """
-import ctypes, os, sys
-# Even root minds permissions without the capability to override them.
-ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-"""
 
 
 @pytest.mark.parametrize("begun_before", [False, True])

@@ -28,7 +28,7 @@ from evalkit.runs.folder import (
     write_whole,
 )
 from evalkit.runs.manifest import Manifest
-from tests.conftest import ROOT
+from tests.conftest import AS_ANYBODY, ROOT
 from tests.test_journal import disk_of, lines_of, row_of
 from tests.test_manifest import IDENTITY
 
@@ -187,20 +187,11 @@ def test_a_folder_in_the_place_of_the_manifest_is_said_with_the_remedy(tmp_path:
     )
 
 
-SHOW = """
-import ctypes, os, sys
-# Even root minds permissions without the capabilities to override them.
-for capability in (1, 2):
-    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
-os.execv(sys.executable, [sys.executable, "-m", "evalkit", "show", sys.argv[1]])
-"""
-
-
 def test_a_manifest_that_may_not_be_read_is_said_with_the_remedy(tmp_path: Path) -> None:
     folder = create(tmp_path)
     (folder.path / "manifest.json").chmod(0)
     done = subprocess.run(
-        [sys.executable, "-c", SHOW, str(folder.path)],
+        [sys.executable, "-c", AS_ANYBODY, "-m", "evalkit", "show", str(folder.path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

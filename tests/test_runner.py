@@ -38,6 +38,7 @@ from evalkit.runs.runner import (
     HOPELESS_AT_START,
     HOPELESS_IN_A_ROW,
     MOST_WAITING,
+    STARTED_TOGETHER,
     Leave,
     OpenDoor,
     Result,
@@ -174,6 +175,21 @@ def test_as_many_are_in_flight_as_may_be() -> None:
     with MessagesServer(latency_seconds=0.3) as server:
         assert ask(server, requests_for(40), concurrency=16).error is None
         assert server.peak_concurrency == 16
+
+
+def test_answers_are_heard_before_all_that_may_go_have_started() -> None:
+    """Else the answers to all of them come at once, and the last is heard after all the others."""
+    order: list[str] = []
+
+    async def send(request: Request, ticket: Ticket) -> Response:
+        order.append("sent")
+        await asyncio.sleep(0)
+        return Response(text="A", stop_reason=None, model=None, usage=Usage())
+
+    settings = RunnerSettings(limiter=limiter_of(64), policy=QUICK, ends_run=lambda error: False)
+    asyncio.run(run_requests(requests_for(64), send, lambda row: order.append("heard"), settings))
+    assert order[:2] == ["sent", "heard"], "one goes ahead"
+    assert 0 < order.index("heard", 2) - 2 <= 4 * STARTED_TOGETHER
 
 
 def test_a_row_says_what_was_asked_and_how_it_went() -> None:
